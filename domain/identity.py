@@ -1,0 +1,97 @@
+"""Who and which: tenants, users, ids, revisions, and entities that have no identity yet."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Generic, NewType, Protocol, TypeVar
+from uuid import UUID
+
+import attrs
+
+from domain.errors import Fault, ValidationError
+from domain.rules import checked, identifier, matching, restored, whole
+
+TenantId = NewType("TenantId", str)
+"""`[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}`; a UUID's text form fits."""
+
+UserId = NewType("UserId", str)
+"""1 to 256 characters without control characters."""
+
+TENANT = matching(
+    r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}",
+    "must have 1 to 64 characters of A-Z a-z 0-9 _ . : - and begin with a letter or digit",
+)
+USER = identifier(256)
+REVISION = whole(1)
+
+
+def tenant_id(candidate: str) -> TenantId:
+    """Check a tenant's name.
+
+    Raises:
+        ValidationError: if it isn't one.
+    """
+    try:
+        return TenantId(TENANT(candidate))
+    except ValueError as error:
+        raise ValidationError("TenantId", [Fault("", str(error))]) from None
+
+
+class Entity(Protocol):
+    """What every mutable, revisioned entity has."""
+
+    @property
+    def id(self) -> Any: ...
+    @property
+    def tenant_id(self) -> TenantId: ...
+    @property
+    def created_at(self) -> datetime: ...
+    @property
+    def updated_at(self) -> datetime: ...
+    @property
+    def revision(self) -> int: ...
+
+
+E = TypeVar("E")
+
+NIL = UUID(int=0)
+_NO_TENANT = TenantId("unassigned")
+_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@attrs.frozen
+class Draft(Generic[E]):
+    """A valid entity that no store has seen: it still lacks tenant, times and, mostly, an id.
+
+    `Flow.draft(…)` and its like make one; a repository's `create` gives it the rest.
+    """
+
+    _provisional: E
+    _chosen_id: object = None
+
+    PROVISIONAL: ClassVar[Mapping[str, Any]] = {
+        "tenant_id": _NO_TENANT,
+        "created_at": _NO_TIME,
+        "updated_at": _NO_TIME,
+        "revision": 1,
+    }
+
+    @property
+    def has_id(self) -> bool:
+        """Whether the caller chose the id."""
+        return self._chosen_id is not None
+
+    def assigned(self, *, tenant: TenantId, new_id: object, at: datetime) -> E:
+        """The entity, with `new_id` unless the caller chose one, as created in `tenant` at `at`."""
+        cls = type(self._provisional)
+        now = checked(cls, "created_at", at)
+        return restored(
+            cls,
+            {
+                **vars(self._provisional),
+                "id": new_id if self._chosen_id is None else self._chosen_id,
+                "tenant_id": tenant,
+                "created_at": now,
+                "updated_at": now,
+                "revision": 1,
+            },
+        )

@@ -1,0 +1,117 @@
+"""Every error that leaves a port. Bad values are the domain's `ValidationError`.
+
+No message carries credentials, payloads or a driver's own text.
+"""
+
+from typing import ClassVar
+
+
+class RepositoryError(Exception):
+    """Base of what a store can answer. `retryable`: the same call may succeed later, unchanged."""
+
+    retryable: ClassVar[bool] = False
+
+
+class EntityNotFoundError(RepositoryError, LookupError):
+    """There is no such entity in this tenant (another tenant's doesn't exist either)."""
+
+    def __init__(self, entity_type: str, entity_id: object) -> None:
+        self.entity_type = entity_type
+        self.entity_id = entity_id
+        super().__init__(entity_type, entity_id)
+
+    def __str__(self) -> str:
+        return f"no {self.entity_type} with id {self.entity_id}"
+
+
+class DuplicateEntityError(RepositoryError):
+    """Something unique stands already. `key` names the fields that must be unique together."""
+
+    def __init__(self, entity_type: str, key: tuple[str, ...]) -> None:
+        self.entity_type = entity_type
+        self.key = key
+        super().__init__(entity_type, key)
+
+    def __str__(self) -> str:
+        return f"a {self.entity_type} with the same {' and '.join(self.key)} exists already"
+
+
+class ConflictError(RepositoryError):
+    """The entity changed since it was read: read it again, then decide anew."""
+
+    def __init__(self, entity_type: str, entity_id: object, expected: int, actual: int) -> None:
+        self.entity_type = entity_type
+        self.entity_id = entity_id
+        self.expected = expected
+        self.actual = actual
+        super().__init__(entity_type, entity_id, expected, actual)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.entity_type} {self.entity_id} stands at revision {self.actual}, "
+            f"not {self.expected}"
+        )
+
+
+class InvalidQueryError(RepositoryError, ValueError):
+    """A criteria, order, page or cursor that has no meaning for this entity."""
+
+
+class TenantMismatchError(RepositoryError):
+    """An entity of another tenant was handed to a tenant's scope."""
+
+    def __init__(self, entity_type: str, scope: str) -> None:
+        self.entity_type = entity_type
+        self.scope = scope
+        super().__init__(entity_type, scope)
+
+    def __str__(self) -> str:
+        return f"this {self.entity_type} doesn't belong to tenant {self.scope!r}"
+
+
+class UnsupportedOperationError(RepositoryError):
+    """The adapter doesn't declare the capability that this operation needs."""
+
+
+class TransactionError(RepositoryError):
+    """The unit of work can't go on or commit, and nothing of it was kept.
+
+    Another one changed the same things first, or an operation within it had failed. Retryable as
+    a whole: run the unit again from its beginning.
+    """
+
+    retryable = True
+
+
+class StoreUnavailableError(RepositoryError):
+    """The store can't be reached, and this call changed nothing."""
+
+    retryable = True
+
+
+class StoreTimeoutError(RepositoryError):
+    """The call's deadline passed; it changed nothing."""
+
+    retryable = True
+
+
+class OutcomeUnknownError(RepositoryError):
+    """A write was sent and its acknowledgement lost: it may have happened or not. Read, then act."""
+
+
+class CorruptRecordError(RepositoryError):
+    """What the store holds can't be read as an entity. The record is named, never its content."""
+
+    def __init__(self, entity_type: str, entity_id: object, fields: tuple[str, ...] = ()) -> None:
+        self.entity_type = entity_type
+        self.entity_id = entity_id
+        self.fields = fields
+        super().__init__(entity_type, entity_id, fields)
+
+    def __str__(self) -> str:
+        where = f" in {', '.join(self.fields)}" if self.fields else ""
+        return f"the stored {self.entity_type} {self.entity_id} is corrupt{where}"
+
+
+class LockLostError(RepositoryError):
+    """The lease ended while it was held: someone else may hold the lock by now."""

@@ -1,0 +1,191 @@
+"""What of an entity can be asked, ordered, patched and must be unique: declared once a type.
+
+Every store and the criteria read the same schema, so that they can't disagree about it.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from enum import Enum, StrEnum
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+import attrs
+
+from domain.errors import Fault, ValidationError
+from domain.identity import Entity, TenantId
+from domain.lifecycle import Lifecycle
+from domain.rules import Rule, checked, day, flag, instant, number, one_of, text, uuid, whole
+from domain.text import fold
+from ports.errors import InvalidQueryError, TenantMismatchError
+
+E = TypeVar("E", bound=Entity)
+
+
+class Kind(StrEnum):
+    """What a field holds, as far as criteria and orders care."""
+
+    TEXT = "text"
+    ENUM = "enum"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    UUID = "uuid"
+    INSTANT = "instant"
+    DATE = "date"
+    TEXTS = "texts"
+    """A list of texts."""
+
+
+_TEXT_FORMS: Mapping[Kind, Callable[[str], object]] = {
+    Kind.UUID: UUID,
+    Kind.INSTANT: datetime.fromisoformat,
+    Kind.DATE: date.fromisoformat,
+}
+_RULES: Mapping[Kind, Rule] = {
+    Kind.TEXT: text(1_000_000),
+    Kind.TEXTS: text(1_000_000),
+    Kind.INTEGER: whole(-(2**63), 2**63 - 1),
+    Kind.NUMBER: number(),
+    Kind.BOOLEAN: flag,
+    Kind.UUID: uuid,
+    Kind.INSTANT: instant,
+    Kind.DATE: day,
+}
+
+
+@attrs.frozen(eq=False)
+class FieldSchema:
+    """A field that criteria may name. One object a field: compared by identity.
+
+    `folded`: stores keep the folded text beside it, so that `icontains` and `ilike` work.
+    """
+
+    name: str
+    kind: Kind
+    nullable: bool = attrs.field(default=False, kw_only=True)
+    sortable: bool = attrs.field(default=False, kw_only=True)
+    folded: bool = attrs.field(default=False, kw_only=True)
+    members: type[Enum] | None = attrs.field(default=None, kw_only=True)
+
+    def operand(self, candidate: object) -> Any:
+        """`candidate` as a value of this field; ids, times and enum members may be given as text.
+
+        Raises:
+            InvalidQueryError: if it is of another type.
+        """
+        form = _TEXT_FORMS.get(self.kind)
+        try:
+            if form is not None and isinstance(candidate, str):
+                candidate = form(candidate)
+            rule = one_of(self.members) if self.members is not None else _RULES[self.kind]
+            return rule(candidate)
+        except ValueError as error:
+            raise InvalidQueryError(f"{self.name}: the operand {error}") from None
+
+
+@attrs.frozen
+class Unique:
+    """Fields that are unique together within a tenant; `where` narrows it to entities so flagged."""
+
+    fields: tuple[str, ...]
+    where: str | None = None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """How a `DuplicateEntityError` names it."""
+        return self.fields if self.where is None else (*self.fields, self.where)
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class EntitySchema(Generic[E]):
+    """All that a repository needs to know about a type of entity.
+
+    `patchable`: fields that are right by themselves and may be set without reading the entity.
+    `maintained`: fields that the store counts; updates leave them as they stand.
+    `searchable`: the text fields that a search looks through.
+    """
+
+    entity: type[E]
+    name: str
+    fields: Mapping[str, FieldSchema] = attrs.field(
+        converter=lambda given: {f.name: f for f in given} if not isinstance(given, dict) else given
+    )
+    unique: tuple[Unique, ...] = ()
+    patchable: frozenset[str] = frozenset()
+    maintained: frozenset[str] = frozenset()
+    searchable: tuple[str, ...] = ()
+    lifecycle: Lifecycle[Any] | None = None
+
+    def field(self, name: str) -> FieldSchema:
+        """The field of that name.
+
+        Raises:
+            InvalidQueryError: if none is declared; never ignored.
+        """
+        try:
+            return self.fields[name]
+        except (KeyError, TypeError):
+            known = ", ".join(sorted(self.fields))
+            raise InvalidQueryError(
+                f"{self.name} has no field {str(name)[:100]!r} to ask for; it has {known}"
+            ) from None
+
+    def check_id(self, candidate: object) -> Any:
+        """An id as the entity would keep it.
+
+        Raises:
+            ValidationError: if it can't be one.
+        """
+        return checked(self.entity, "id", candidate)
+
+    def check_patch(self, changes: Mapping[str, object]) -> dict[str, Any]:
+        """Changes as the entity would keep them.
+
+        Raises:
+            ValidationError: naming every field that may not be patched or isn't admitted.
+        """
+        faults: list[Fault] = []
+        kept: dict[str, Any] = {}
+        for name, value in changes.items():
+            if name not in self.patchable:
+                faults.append(Fault(name, "can't be patched"))
+                continue
+            try:
+                kept[name] = checked(self.entity, name, value)
+            except ValidationError as error:
+                faults.extend(error.faults)
+        if not changes:
+            faults.append(Fault("", "a patch must change something"))
+        if faults:
+            raise ValidationError(self.name, faults)
+        return kept
+
+    def own(self, entity: E, tenant: TenantId) -> E:
+        """`entity`, if it is one of `tenant`'s.
+
+        Raises:
+            ValidationError: if it isn't this kind of entity at all.
+            TenantMismatchError: if it is another tenant's.
+        """
+        if not isinstance(entity, self.entity):
+            raise ValidationError(
+                self.name, [Fault("", f"must be a {self.entity.__name__} or a draft of one")]
+            )
+        if entity.tenant_id != tenant:
+            raise TenantMismatchError(self.name, tenant)
+        return entity
+
+    def search_text(self, entity: E) -> str:
+        """What a search looks through: the folded searchable fields, a line each."""
+        return search_text(getattr(entity, name) for name in self.searchable)
+
+
+def search_text(values: Iterable[str | Sequence[str] | None]) -> str:
+    """Texts folded, a line each; no search term crosses a line, since no term holds white space."""
+    lines: list[str] = []
+    for value in values:
+        if isinstance(value, str):
+            lines.append(fold(value))
+        elif value is not None:
+            lines.extend(map(fold, value))
+    return "\n".join(lines)
