@@ -1,0 +1,143 @@
+"""Starting and ending server processes, and never another's.
+
+A process is known by its pid and the moment it was created: a pid alone is soon someone else's.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+
+from bootstrap.embedded.folder import DataFolder, replace
+
+_LAUNCH = Path(__file__).with_name("launch.py")
+_POLL = 0.02
+
+
+@attrs.frozen
+class ProcessId:
+    """A process, for certain: until the end of time no other equals it."""
+
+    pid: int
+    created: str
+    """In ticks since the boot, and which boot: a clock that is set changes nothing."""
+
+    @classmethod
+    def of(cls, pid: int) -> "ProcessId | None":
+        """The process that has the pid; None if none has, or only what is left of one."""
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        # The name, in brackets, may hold anything; state is the 3rd field, start time the 22nd.
+        state, *fields = stat.rpartition(")")[2].split()
+        return None if state in "ZX" else cls(pid, f"{fields[18]}@{boot}")
+
+    def runs(self) -> bool:
+        """Whether it has not ended yet; one that awaits its parent's notice has."""
+        return self.of(self.pid) == self
+
+    def end(self, patience: float) -> None:
+        """Returns when it has ended: asked to at first, killed after `patience` seconds."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if not self.runs():
+                return
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+            limit = time.monotonic() + patience
+            while self.runs() and time.monotonic() < limit:
+                time.sleep(_POLL)
+
+
+@attrs.define
+class Ledger:
+    """The folder's servers that run, on disk: the next guardian ends what a killed one left."""
+
+    folder: DataFolder
+    _running: dict[str, tuple[ProcessId, int]] = attrs.field(factory=dict)
+
+    @property
+    def _path(self) -> Path:
+        return self.folder.root / "state.json"
+
+    def add(self, name: str, pid: int, port: int) -> None:
+        process = ProcessId.of(pid)
+        if process is not None:
+            self._running[name] = (process, port)
+            self._write()
+
+    def remove(self, name: str) -> None:
+        if self._running.pop(name, None) is not None:
+            self._write()
+
+    def _write(self) -> None:
+        state = {
+            name: {"pid": process.pid, "created": process.created, "port": port}
+            for name, (process, port) in self._running.items()
+        }
+        replace(self._path, json.dumps(state).encode())
+
+    def end_leftovers(self, patience: float = 15.0) -> None:
+        """Ends what an earlier guardian recorded and could not end itself."""
+        try:
+            state = json.loads(self._path.read_bytes())
+        except (FileNotFoundError, json.JSONDecodeError):
+            return
+        for left in state.values():
+            ProcessId(left["pid"], left["created"]).end(patience)
+        self._path.unlink(missing_ok=True)
+
+
+def launch(
+    command: Sequence[str], *, log: Path, death_signal: signal.Signals, account: str = "-"
+) -> "subprocess.Popen[bytes]":
+    """Starts a process that gets `death_signal` when the calling *thread* ends.
+
+    So only the guardian's main thread may call it. Output goes to `log`, emptied first; the
+    previous run's is kept beside it.
+    """
+    if log.exists():
+        log.replace(log.with_suffix(".previous.log"))
+    environment = {name: value for name, value in os.environ.items() if name[:2] != "PG"}
+    with open(log, "wb") as output:
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-I", "-S", str(_LAUNCH)),
+                *(str(os.getpid()), str(int(death_signal)), account),
+                *command,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env=environment | {"LC_ALL": "C", "TZ": "UTC"},
+        )
+
+
+async def exited(process: "subprocess.Popen[bytes]") -> int:
+    """The exit code, once it has ended."""
+    while (code := process.poll()) is None:  # noqa: ASYNC110 - a process sets no event
+        await asyncio.sleep(_POLL)
+    return code
+
+
+async def end(
+    process: "subprocess.Popen[bytes]", number: signal.Signals, patience: float = 20.0
+) -> None:
+    """Returns when the child has ended: by `number`, or killed after `patience` seconds."""
+    for sent in (number, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        process.send_signal(sent)
+        limit = time.monotonic() + patience
+        while process.poll() is None and time.monotonic() < limit:  # noqa: ASYNC110 - as above
+            await asyncio.sleep(_POLL)

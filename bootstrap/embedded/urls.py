@@ -1,0 +1,52 @@
+"""Which servers there are, and where they answer."""
+
+import re
+from collections.abc import Mapping
+from typing import Literal, get_args
+
+import attrs
+
+ServerKind = Literal["postgres", "mongo", "valkey"]
+
+KINDS: tuple[ServerKind, ...] = get_args(ServerKind)
+
+
+@attrs.frozen(repr=False)
+class ServerUrls:
+    """Where the servers that were asked for answer, passwords included.
+
+    Its repr masks the passwords. The URL of a server that was not asked for is a LookupError.
+    """
+
+    by_kind: Mapping[ServerKind, str]
+
+    @property
+    def postgres(self) -> str:
+        """``postgresql://…/dialogbase``: the role owns that database and is no superuser."""
+        return self._of("postgres")
+
+    @property
+    def mongo(self) -> str:
+        """``mongodb://…/dialogbase``: a replica set of one member, its primary elected."""
+        return self._of("mongo")
+
+    @property
+    def valkey(self) -> str:
+        """``redis://…/0``."""
+        return self._of("valkey")
+
+    def _of(self, kind: ServerKind) -> str:
+        try:
+            return self.by_kind[kind]
+        except KeyError:
+            asked = ", ".join(sorted(self.by_kind)) or "none"
+            raise LookupError(
+                f"no {kind} server was asked for (only: {asked}); add it to servers({{…}})"
+            ) from None
+
+    def __repr__(self) -> str:
+        shown = ", ".join(
+            f"{kind}={re.sub(r':[^:@/]+@', ':***@', url)!r}"
+            for kind, url in sorted(self.by_kind.items())
+        )
+        return f"ServerUrls({shown})"
