@@ -11,7 +11,7 @@ _LOAD = "_load"
 
 
 class Deferrable:
-    """Mixin of frozen values without slots: `deferred` builds one that fills itself in when read."""
+    """Mixin of frozen values without slots: `deferred` builds one that fills itself in."""
 
     @classmethod
     def deferred(cls, load: Callable[[], Mapping[str, Any]]) -> Self:

@@ -1,0 +1,432 @@
+"""Conversation flows: what their store promises."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+import attrs
+
+from domain.definitions import FlowDefinition
+from domain.errors import Fault, ValidationError
+from domain.flows import (
+    FLOW_LIFECYCLE,
+    ChangeType,
+    Flow,
+    FlowDailyMetrics,
+    FlowStatus,
+    FlowVersion,
+    MetricIncrements,
+    next_version,
+    summed,
+)
+from domain.identity import TenantId, UserId
+from domain.rules import day
+from ports.criteria import Criteria, CriteriaLike
+from ports.errors import ConflictError, EntityNotFoundError
+from ports.paging import CursorPage, Order, OrderLike, PaginatedResult, Pagination
+from ports.repository import Repository, Selection, back_off
+from ports.schema import EntitySchema, FieldSchema, Kind, Unique
+
+FLOW_SCHEMA = EntitySchema(
+    entity=Flow,
+    name="flow",
+    fields=[
+        FieldSchema("id", Kind.UUID, sortable=True),
+        FieldSchema("name", Kind.TEXT, sortable=True, folded=True),
+        FieldSchema("version", Kind.TEXT, sortable=True),
+        FieldSchema("description", Kind.TEXT, nullable=True, folded=True),
+        FieldSchema("status", Kind.ENUM, sortable=True, members=FlowStatus),
+        FieldSchema("is_default", Kind.BOOLEAN),
+        FieldSchema("fallback_flow_id", Kind.UUID, nullable=True),
+        FieldSchema("tags", Kind.TEXTS),
+        FieldSchema("category", Kind.TEXT, nullable=True, sortable=True, folded=True),
+        FieldSchema("usage_count", Kind.INTEGER, sortable=True),
+        FieldSchema("success_rate", Kind.NUMBER, nullable=True, sortable=True),
+        FieldSchema("avg_completion_time_ms", Kind.NUMBER, nullable=True, sortable=True),
+        FieldSchema("last_used_at", Kind.INSTANT, nullable=True, sortable=True),
+        FieldSchema("published_at", Kind.INSTANT, nullable=True, sortable=True),
+        FieldSchema("published_by", Kind.TEXT, nullable=True),
+        FieldSchema("created_by", Kind.TEXT, nullable=True),
+        FieldSchema("updated_by", Kind.TEXT, nullable=True),
+        FieldSchema("created_at", Kind.INSTANT, sortable=True),
+        FieldSchema("updated_at", Kind.INSTANT, sortable=True),
+        FieldSchema("revision", Kind.INTEGER),
+    ],
+    unique=(Unique(("name", "version")), Unique((), where="is_default")),
+    patchable=frozenset(
+        {
+            "name",
+            "description",
+            "trigger_conditions",
+            "fallback_flow_id",
+            "tags",
+            "category",
+            "success_rate",
+            "avg_completion_time_ms",
+            "updated_by",
+        }
+    ),
+    maintained=frozenset({"usage_count", "last_used_at"}),
+    searchable=("name", "description", "category", "tags"),
+    lifecycle=FLOW_LIFECYCLE,
+)
+
+
+@attrs.frozen(kw_only=True)
+class FlowSummary:
+    """A flow without its definition: what a list shows, at a fraction of the cost."""
+
+    id: UUID
+    tenant_id: TenantId
+    name: str
+    version: str
+    description: str | None
+    status: FlowStatus
+    is_default: bool
+    tags: tuple[str, ...]
+    category: str | None
+    usage_count: int
+    success_rate: float | None
+    avg_completion_time_ms: float | None
+    last_used_at: datetime | None
+    published_at: datetime | None
+    published_by: UserId | None
+    created_by: UserId | None
+    updated_by: UserId | None
+    created_at: datetime
+    updated_at: datetime
+    revision: int
+
+
+class FlowRepository(Repository[Flow]):
+    """A tenant's flows, with their kept versions and daily figures.
+
+    Unique: name and version together; and at most one default, which is active. Deleting a flow
+    deletes its versions and figures. `fallback_flow_id` is not checked against existing flows.
+    Named operations that change a flow raise its revision by one, as every write does, but for
+    `increment_usage`, which raises neither revision nor `updated_at`.
+    """
+
+    schema = FLOW_SCHEMA
+
+    async def get_by_name_and_version(self, name: str, version: str) -> Flow | None:
+        """The flow of that name and version, or None; by index."""
+        found = await self._select(
+            self._first(self.where("name").eq(name) & self.where("version").eq(version))
+        )
+        return found[0] if found else None
+
+    async def get_active(self, limit: int = 50) -> tuple[Flow, ...]:
+        """At most `limit` active flows: most recently used first, never used ones last; by index."""
+        page = await self.scan(
+            self.where("status").eq(FlowStatus.ACTIVE), "-last_used_at", limit=limit
+        )
+        return page.items
+
+    async def get_default(self) -> Flow | None:
+        """The tenant's default flow, or None; by index."""
+        found = await self._select(self._first(self.where("is_default").eq(True)))
+        return found[0] if found else None
+
+    async def set_default(self, id: UUID, *, by: str | None = None) -> Flow:
+        """Make an active flow the tenant's only default, atomically; whoever was it no longer is.
+
+        At every moment there is at most one, also when two callers race. Both flows are one
+        revision on. A flow that is the default already is returned as it is, unchanged.
+
+        Raises:
+            EntityNotFoundError: if there is no such flow.
+            ValidationError: if it isn't active.
+        """
+        self.schema.check_id(id)
+        return await self._swap_default(id, by, self._context.clock.now())
+
+    async def unset_default(self, *, by: str | None = None) -> bool:
+        """Leave the tenant without a default; whether it had one."""
+        current = await self.get_default()
+        if current is None:
+            return False
+        await self.modify(
+            current.id,
+            lambda flow: flow.edited(by=by).as_default(False) if flow.is_default else flow,
+        )
+        return True
+
+    async def publish(
+        self, id: UUID, *, by: str | None = None, expected_revision: int | None = None
+    ) -> Flow:
+        """Make the flow active, as `Flow.publish` says.
+
+        Raises:
+            ValidationError: if its definition has faults; all of them are named.
+            TransitionNotAllowedError: if it is archived.
+            EntityNotFoundError, ConflictError: as `modify`.
+        """
+        now = self._context.clock.now()
+        return await self.modify(id, lambda flow: flow.publish(by=by, at=now), expected_revision)
+
+    async def move_to(
+        self,
+        id: UUID,
+        status: FlowStatus,
+        *,
+        by: str | None = None,
+        expected_revision: int | None = None,
+    ) -> Flow:
+        """Change the status as the table of transitions allows; to active, use `publish`.
+
+        A flow that is in that status already is returned as it is.
+
+        Raises:
+            TransitionNotAllowedError: naming both statuses.
+            EntityNotFoundError, ConflictError: as `modify`.
+        """
+        target = FlowStatus(status)
+        if target is FlowStatus.ACTIVE:
+            raise ValidationError("Flow", [Fault("status", "becomes active by publish only")])
+        return await self.modify(
+            id,
+            lambda flow: flow if flow.status is target else flow.moved_to(target, by=by),
+            expected_revision,
+        )
+
+    async def archive(
+        self, id: UUID, *, by: str | None = None, expected_revision: int | None = None
+    ) -> Flow:
+        """Take the flow out of use; it is no longer the default. Errors as `move_to`."""
+        return await self.move_to(
+            id, FlowStatus.ARCHIVED, by=by, expected_revision=expected_revision
+        )
+
+    async def restore(
+        self, id: UUID, *, by: str | None = None, expected_revision: int | None = None
+    ) -> Flow:
+        """Bring an archived flow back as a draft.
+
+        Raises:
+            ValidationError: if it isn't archived.
+            EntityNotFoundError, ConflictError: as `modify`.
+        """
+        return await self.modify(id, lambda flow: flow.restore(by=by), expected_revision)
+
+    async def increment_usage(
+        self, id: UUID, amount: int = 1, *, at: datetime | None = None
+    ) -> int:
+        """Count uses; the new count. Atomic: none is lost, however many count at once.
+
+        `last_used_at` becomes `at` (now, if None) unless it is later already.
+
+        Raises:
+            EntityNotFoundError: if there is no such flow.
+            ValidationError: unless `amount` is an integer of 1 to 1 000 000.
+        """
+        if not isinstance(amount, int) or isinstance(amount, bool) or not 1 <= amount <= 10**6:
+            raise ValidationError("Flow", [Fault("amount", "must be an integer of 1 to 1000000")])
+        used_at = self.schema.field("last_used_at").operand(
+            self._context.clock.now() if at is None else at
+        )
+        return await self._count_use(self.schema.check_id(id), amount, used_at)
+
+    async def search(
+        self,
+        text: str,
+        statuses: Iterable[FlowStatus | str] | None = None,
+        tags: Iterable[str] | None = None,
+        pagination: Pagination | None = None,
+    ) -> PaginatedResult[Flow]:
+        """Flows in which every word of `text` occurs, ignoring case and form, newest first.
+
+        A word may occur anywhere (a part of a word counts) in name, description, category or tags.
+        Only flows in one of `statuses` and with every one of `tags`, where given; an empty
+        `statuses` finds nothing. A blank `text` leaves these filters alone to decide. By index
+        for words of three and more characters.
+        """
+        wanted = self.where.search(text)
+        if statuses is not None:
+            wanted &= self.where("status").in_(statuses)
+        if tags is not None:
+            wanted &= self.where("tags").all_of(tags)
+        return await self.list(wanted, pagination, "-created_at")
+
+    async def summaries(
+        self,
+        criteria: CriteriaLike = None,
+        order: OrderLike = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> CursorPage[FlowSummary]:
+        """As `scan`, without definitions: the store doesn't even read them."""
+        page: CursorPage[FlowSummary] = await self._scan(
+            self._select_summaries, criteria, order, after, limit
+        )
+        return page
+
+    async def create_version(
+        self,
+        id: UUID,
+        *,
+        definition: FlowDefinition | None = None,
+        version: str | None = None,
+        change_type: ChangeType = ChangeType.MINOR,
+        change_description: str = "",
+        by: str | None = None,
+        expected_revision: int | None = None,
+    ) -> FlowVersion:
+        """Give the flow a new version and keep it for ever, in one atomic step.
+
+        The flow gets `version` (by default the next one, by `change_type`) and `definition` (by
+        default the one it has), and both are kept. The version that it leaves is kept first, if it
+        wasn't yet. Concurrent calls get different versions; three or four round trips.
+
+        Raises:
+            DuplicateEntityError: if that version of the flow was kept already, or another flow of
+                the name has it.
+            ValidationError: if the flow is active and the definition has faults.
+            EntityNotFoundError, ConflictError: as `modify`.
+        """
+        attempt = 0
+        while True:
+            flow = await self.require(id)
+            if expected_revision is not None and flow.revision != expected_revision:
+                raise ConflictError(self.schema.name, id, expected_revision, flow.revision)
+            target = next_version(flow.version, change_type) if version is None else version
+            changed = flow.at_version(target, definition or flow.definition, by=by)
+            left = self._version_of(flow, "", change_type, flow.updated_by)
+            new = self._version_of(changed, change_description, change_type, by)
+            try:
+                await self._store_version(changed, left, new, self._context.clock.now())
+                return new
+            except ConflictError:
+                attempt += 1
+                if expected_revision is not None or attempt >= 100:
+                    raise
+            await back_off(attempt)
+
+    async def get_versions(self, id: UUID) -> tuple[FlowVersion, ...]:
+        """Every kept version of the flow, oldest first; empty if there is no such flow."""
+        return tuple(await self._versions(self.schema.check_id(id), None))
+
+    async def get_version(self, id: UUID, version: str) -> FlowVersion | None:
+        """A kept version, or None."""
+        checked = self.schema.field("version").operand(version)
+        found = await self._versions(self.schema.check_id(id), checked)
+        return found[0] if found else None
+
+    async def rollback_to(
+        self,
+        id: UUID,
+        version: str,
+        *,
+        by: str | None = None,
+        expected_revision: int | None = None,
+    ) -> Flow:
+        """Give the flow the version and definition of a kept version; no version is lost by it.
+
+        Raises:
+            EntityNotFoundError: if there is no such flow, or no such version of it.
+            DuplicateEntityError: if another flow of the name has that version.
+            ConflictError: as `modify`.
+        """
+        kept = await self.get_version(id, version)
+        if kept is None:
+            await self.require(id)
+            raise EntityNotFoundError("flow version", version)
+        return await self.modify(
+            id,
+            lambda flow: flow.at_version(kept.version, kept.definition, by=by),
+            expected_revision,
+        )
+
+    async def record_metrics(
+        self, id: UUID, metric_date: date, increments: MetricIncrements
+    ) -> FlowDailyMetrics:
+        """Add to the flow's figures of a day, in UTC; the figures afterwards. Atomic, none is lost.
+
+        Raises:
+            EntityNotFoundError: if there is no such flow.
+            ValidationError: if a sum would leave its bounds; nothing is added then.
+        """
+        if not isinstance(increments, MetricIncrements):
+            raise ValidationError("FlowDailyMetrics", [Fault("", "takes MetricIncrements")])
+        checked_date = _day("metric_date", metric_date)
+        now = self._context.clock.now()
+        return await self._add_metrics(self.schema.check_id(id), checked_date, increments, now)
+
+    async def get_metrics(self, id: UUID, start: date, end: date) -> tuple[FlowDailyMetrics, ...]:
+        """The figures of the days from `start` to `end`, both included, that have any; in order."""
+        return tuple(
+            await self._metrics(self.schema.check_id(id), _day("start", start), _day("end", end))
+        )
+
+    async def refresh_statistics(self, id: UUID, start: date, end: date) -> Flow:
+        """Work out `success_rate` and `avg_completion_time_ms` from the figures of some days.
+
+        Two round trips. Without executions, or completions, they become None.
+
+        Raises:
+            EntityNotFoundError: if there is no such flow.
+        """
+        total = MetricIncrements()
+        for metrics in await self.get_metrics(id, start, end):
+            total = summed(total, metrics.totals)
+        done = total.completions
+        return await self.patch(
+            id,
+            success_rate=min(done / total.executions, 1.0) if total.executions else None,
+            avg_completion_time_ms=total.total_duration_ms / done if done else None,
+        )
+
+    def _first(self, criteria: Criteria) -> Selection:
+        return Selection(criteria=criteria, order=Order.of(None, self.schema), limit=1)
+
+    def _version_of(
+        self, flow: Flow, change_description: str, change_type: ChangeType, by: str | None
+    ) -> FlowVersion:
+        return FlowVersion(
+            id=self._context.ids.new_uuid(),
+            tenant_id=flow.tenant_id,
+            flow_id=flow.id,
+            version=flow.version,
+            definition=flow.definition,
+            change_description=change_description,
+            change_type=change_type,
+            created_by=None if by is None else UserId(by),
+            created_at=self._context.clock.now(),
+        )
+
+    # What a store implements beside the primitives of every repository.
+
+    @abstractmethod
+    async def _swap_default(self, id: UUID, by: str | None, now: datetime) -> Flow: ...
+
+    @abstractmethod
+    async def _count_use(self, id: UUID, amount: int, used_at: datetime) -> int: ...
+
+    @abstractmethod
+    async def _select_summaries(self, selection: Selection) -> Sequence[FlowSummary]: ...
+
+    @abstractmethod
+    async def _store_version(
+        self, changed: Flow, left: FlowVersion, new: FlowVersion, now: datetime
+    ) -> Flow:
+        """Atomically: `update(changed)`, keep `left` unless its version is kept, keep `new`."""
+
+    @abstractmethod
+    async def _versions(self, id: UUID, version: str | None) -> Sequence[FlowVersion]:
+        """All, or the one, by `created_at` and id."""
+
+    @abstractmethod
+    async def _add_metrics(
+        self, id: UUID, metric_date: date, increments: MetricIncrements, now: datetime
+    ) -> FlowDailyMetrics: ...
+
+    @abstractmethod
+    async def _metrics(self, id: UUID, start: date, end: date) -> Sequence[FlowDailyMetrics]: ...
+
+
+def _day(name: str, candidate: object) -> date:
+    try:
+        return day(candidate)
+    except ValueError as error:
+        raise ValidationError("FlowDailyMetrics", [Fault(name, str(error))]) from None

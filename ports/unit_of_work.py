@@ -1,0 +1,29 @@
+"""Units of work: several operations that happen together or not at all."""
+
+from abc import ABC, abstractmethod
+
+from ports.flows import FlowRepository
+
+
+class AuthoringUnit(ABC):
+    """The repositories of one atomic unit over a tenant's authoring data.
+
+    Obtained by `async with scope.authoring() as work`. A clean exit commits; an exception or a
+    cancellation rolls back. The unit sees the store as it stood at the unit's first operation, and
+    its own changes (snapshot isolation); nobody else sees these before the commit, and then all at
+    once. Of two units that change the same entity one commits and the other gets
+    `TransactionError`, at its write or at its end (first one wins); it may be run again as a whole.
+
+    A writing operation that raises within the unit dooms it, also if the caller catches the
+    error: what follows, and the commit, raise `TransactionError`, and nothing is kept. Errors
+    that are found before the store is asked (`ValidationError`, `InvalidQueryError`,
+    `TenantMismatchError`) doom nothing.
+
+    A unit belongs to one task: its operations run one after the other. After its end its
+    repositories raise `TransactionError`.
+    """
+
+    @property
+    @abstractmethod
+    def flows(self) -> FlowRepository:
+        """The tenant's flows, within this unit."""
