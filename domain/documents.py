@@ -69,7 +69,7 @@ EMPTY = JsonObject.holding({})
 
 
 def freeze(value: Any) -> Any:
-    """Freeze what is known to be valid JSON, such as what a store gives back. Nothing is checked."""
+    """Freeze what is known to be valid JSON, such as a store gives back. Nothing is checked."""
     kind = type(value)
     if kind is dict:
         return (

@@ -151,7 +151,7 @@ class Flow(Value):
         created_by: str | None = None,
         id: UUID | None = None,
     ) -> "Draft[Flow]":
-        """A new flow in status draft, for a repository's `create`. Its definition may be incomplete.
+        """A new flow in status draft, for `create`. Its definition may be incomplete.
 
         Raises:
             ValidationError: naming every faulty field.

@@ -15,8 +15,8 @@ class FrozenDict(dict[K, V]):
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]  # frozen
-    clear = pop = popitem = setdefault = update = _refuse  # type: ignore[assignment]  # frozen
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
 
     @classmethod
     def holding(cls, items: dict[Any, Any]) -> Self:
@@ -43,8 +43,8 @@ class FrozenList(list[V]):
 
     __slots__ = ()
 
-    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse  # type: ignore[assignment]  # frozen
-    append = clear = extend = insert = pop = remove = reverse = sort = _refuse  # type: ignore[assignment]  # frozen
+    __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
+    append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
     @classmethod
     def holding(cls, items: list[Any]) -> Self:

@@ -48,9 +48,10 @@ class Value:
     """
 
     def __attrs_post_init__(self) -> None:
+        kind: Any = type(self)
         faults: list[Fault] = []
         fields = self.__dict__
-        for name, apply in rules_of(type(self)).items():
+        for name, apply in rules_of(kind).items():
             try:
                 fields[name] = apply(fields[name])
             except ValueError as error:

@@ -96,7 +96,7 @@ class StoreTimeoutError(RepositoryError):
 
 
 class OutcomeUnknownError(RepositoryError):
-    """A write was sent and its acknowledgement lost: it may have happened or not. Read, then act."""
+    """A write was sent and its acknowledgement lost: it may have happened. Read, then act."""
 
 
 class CorruptRecordError(RepositoryError):

@@ -118,7 +118,7 @@ class FlowRepository(Repository[Flow]):
         return found[0] if found else None
 
     async def get_active(self, limit: int = 50) -> tuple[Flow, ...]:
-        """At most `limit` active flows: most recently used first, never used ones last; by index."""
+        """At most `limit` active flows: most recently used first, never used last; by index."""
         page = await self.scan(
             self.where("status").eq(FlowStatus.ACTIVE), "-last_used_at", limit=limit
         )

@@ -140,7 +140,7 @@ def check_limit(limit: int) -> int:
 
 @attrs.frozen(kw_only=True)
 class PaginatedResult(Generic[T]):
-    """A page by number. `total` is None if it wasn't asked for; `has_next` is known all the same."""
+    """A page by number. `total` is None if it wasn't asked for."""
 
     items: tuple[T, ...]
     total: int | None

@@ -85,7 +85,7 @@ class FieldSchema:
 
 @attrs.frozen
 class Unique:
-    """Fields that are unique together within a tenant; `where` narrows it to entities so flagged."""
+    """Fields that are unique together in a tenant; `where` narrows it to entities so flagged."""
 
     fields: tuple[str, ...]
     where: str | None = None
@@ -94,6 +94,10 @@ class Unique:
     def key(self) -> tuple[str, ...]:
         """How a `DuplicateEntityError` names it."""
         return self.fields if self.where is None else (*self.fields, self.where)
+
+
+def _by_name(fields: Iterable[FieldSchema]) -> Mapping[str, FieldSchema]:
+    return {field.name: field for field in fields}
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -107,9 +111,7 @@ class EntitySchema(Generic[E]):
 
     entity: type[E]
     name: str
-    fields: Mapping[str, FieldSchema] = attrs.field(
-        converter=lambda given: {f.name: f for f in given} if not isinstance(given, dict) else given
-    )
+    fields: Mapping[str, FieldSchema] = attrs.field(converter=_by_name)
     unique: tuple[Unique, ...] = ()
     patchable: frozenset[str] = frozenset()
     maintained: frozenset[str] = frozenset()

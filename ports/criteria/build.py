@@ -84,7 +84,7 @@ class FieldConditions:
         return self._text(Operator.STARTSWITH, operand)
 
     def regex(self, pattern: object) -> Criteria:
-        """A text holds a match of the pattern, in the subset described in `ports.criteria.regex`."""
+        """A text holds a match of the pattern, in the subset of `ports.criteria.regex`."""
         self._require(Kind.TEXT, Operator.REGEX)
         return self._made(Operator.REGEX, Pattern.parse(pattern))
 
@@ -121,9 +121,10 @@ class FieldConditions:
         In JSON its value is an object with the keys `start` and `end`.
         """
         if isinstance(start, Mapping):
-            if unknown := set(start) - {"start", "end"}:
+            bounds: Mapping[object, object] = start
+            if unknown := set(bounds) - {"start", "end"}:
                 raise InvalidQueryError(f"{self._field.name}: a range has no {unknown.pop()!r}")
-            start, end = start.get("start"), start.get("end")
+            start, end = bounds.get("start"), bounds.get("end")
         if self._field.kind not in (Kind.INSTANT, Kind.DATE):
             raise self._unfit("date_range")
         terms = [self.gte(start)] if start is not None else []

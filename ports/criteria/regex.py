@@ -55,7 +55,7 @@ class Pattern:
         return cls(source, _Parser(source).whole())
 
     def rendered(self, end_of_text: str) -> str:
-        r"""For an engine whose own sign for the very end of the text is `end_of_text` (`\Z`, `\z`)."""
+        r"""For an engine whose own sign for the end of the text is `end_of_text` (`\Z`, `\z`)."""
         return self._normal.replace(_END, end_of_text)
 
     def found_in(self, value: str) -> bool:
