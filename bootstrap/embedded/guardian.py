@@ -21,7 +21,7 @@ from typing import TypedDict
 from bootstrap.embedded import server
 from bootstrap.embedded.errors import EmbeddedServerError
 from bootstrap.embedded.folder import DataFolder
-from bootstrap.embedded.process import Ledger
+from bootstrap.embedded.process import Ledger, sweep
 from bootstrap.embedded.urls import ServerKind
 
 _FIRST_USER_WITHIN = 30.0
@@ -66,6 +66,8 @@ class Guardian:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._over.set)
         loop.call_later(_FIRST_USER_WITHIN, self._leave_if_alone)
+        if self._folder.temporary:
+            sweeping = asyncio.create_task(asyncio.to_thread(sweep, self._folder.root.parent))
         door = await asyncio.start_unix_server(self._user, sock=listener)
         await self._over.wait()
         self._folder.socket_file.unlink(missing_ok=True)
@@ -73,6 +75,7 @@ class Guardian:
         await asyncio.gather(*(self._stop(kind) for kind in self._servers))
         if self._folder.temporary:
             await asyncio.to_thread(shutil.rmtree, self._folder.root, ignore_errors=True)
+            await sweeping
         self._stopped.set()
 
     def _leave_if_alone(self) -> None:
@@ -80,23 +83,28 @@ class Guardian:
             self._over.set()
 
     async def _user(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._over.is_set():
-            writer.close()  # unanswered: it will start the next guardian
-            return
-        self._users += 1
         try:
-            await self._attend(reader, writer)
-        except (OSError, ValueError):
-            pass  # it died in the middle of a line, and so has left
-        finally:
-            self._users -= 1
-            self._leave_if_alone()
-        if self._over.is_set():
-            await self._stopped.wait()  # the connection's end tells the last user that all is over
+            asked = await reader.readline()
+        except OSError:
+            asked = b""
+        # Who asks too late stays unanswered, and will start the next guardian; who only looked
+        # whether there is one (main, below) is no user.
+        if asked and not self._over.is_set():
+            self._users += 1
+            try:
+                await self._attend(json.loads(asked), reader, writer)
+            except OSError:
+                pass  # it died before it had its answer, and so has left
+            finally:
+                self._users -= 1
+                self._leave_if_alone()
+            if self._over.is_set():
+                await self._stopped.wait()  # the connection's end tells the last user so
         writer.close()
 
-    async def _attend(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request: Request = json.loads(await reader.readline())
+    async def _attend(
+        self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         leaving = asyncio.create_task(reader.read())
         answering = asyncio.create_task(self._answer(request))
         try:

@@ -16,6 +16,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_KEEPCAPS = 8
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
+_CAP_DAC_READ_SEARCH = 2
 _CAP_DAC_OVERRIDE = 1
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -34,25 +35,36 @@ def _prctl(option: int, first: int, second: int = 0) -> None:
 
 
 def become(uid: int, gid: int) -> None:
-    """Gives root up for the account, and keeps CAP_DAC_OVERRIDE alone.
+    """Gives root up for the account, and keeps one capability.
 
-    With that capability the account reaches its folder and its binary below directories that are
-    closed to everyone but root, and these may stay closed. Where the kernel refuses it (a
-    container without it), the account goes on without.
+    With CAP_DAC_READ_SEARCH, or CAP_DAC_OVERRIDE where a container has only that, the account
+    reaches its folder and its program below directories that are closed to everyone but root, and
+    these may stay closed. Where the kernel refuses both, the account goes on without.
     """
     _prctl(_PR_SET_KEEPCAPS, 1)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
+    try:
+        try:
+            _keep(_CAP_DAC_READ_SEARCH)
+        except OSError:
+            _keep(_CAP_DAC_OVERRIDE)
+    except OSError as error:
+        print(f"going on as uid {uid} without CAP_DAC_OVERRIDE: {error}", file=sys.stderr)
+
+
+def _keep(capability: int) -> None:
+    """Has that capability alone, also after the next execve.
+
+    :raises OSError: the process may not have it, and has lost none.
+    """
     header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
-    alone = 1 << _CAP_DAC_OVERRIDE
+    alone = 1 << capability
     # effective, permitted, inheritable; then the same for capabilities 32 and up
     wanted = (ctypes.c_uint32 * 6)(alone, alone, alone, 0, 0, 0)
-    try:
-        _checked(_libc.capset(header, wanted), "capset")
-        _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE)
-    except OSError as error:
-        print(f"going on without CAP_DAC_OVERRIDE as uid {uid}: {error}", file=sys.stderr)
+    _checked(_libc.capset(header, wanted), "capset")
+    _prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, capability)
 
 
 def main() -> None:

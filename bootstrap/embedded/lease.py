@@ -17,7 +17,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from bootstrap.embedded.errors import EmbeddedServerError
-from bootstrap.embedded.folder import DataFolder
+from bootstrap.embedded.folder import TEMPORARY_PREFIX, DataFolder
 from bootstrap.embedded.urls import KINDS, ServerKind, ServerUrls
 from bootstrap.embedded.wheels import program, require_linux
 
@@ -97,7 +97,7 @@ class Lease:
     def _make_folder(self) -> DataFolder:
         try:
             if self._data is None:
-                root = Path(tempfile.mkdtemp(prefix="dialogbase-")).resolve()
+                root = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)).resolve()
             else:
                 root = self._data.resolve()
                 root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,9 +127,8 @@ class Lease:
                 connection.close()
                 raise _guardian_error(folder, "was left before it answered")
             self._connection = connection
-        remaining = max(limit - time.monotonic(), 1.0)
-        connection.settimeout(remaining + _GRACE)
-        request = {"servers": self._kinds, "deadline": remaining}
+        connection.settimeout(self._deadline + _GRACE)
+        request = {"servers": self._kinds, "deadline": self._deadline}
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
             with connection.makefile("rb") as lines:

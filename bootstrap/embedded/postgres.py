@@ -4,11 +4,13 @@ It refuses to run as root; started by root it runs as ``nobody``, to whom its da
 with the one capability that lets it reach that folder below closed directories (launch.py).
 """
 
+import asyncio
 import contextlib
 import os
 import pwd
 import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 from bootstrap.embedded import process
@@ -73,10 +75,10 @@ class Postgres(Server):
 
     async def _initdb(self) -> None:
         # Beside, then renamed: an initdb that was cut short never passes for a data folder.
-        new = self.data.with_name("postgres.new")
+        for cut_short in self.folder.root.glob("postgres.new-*"):
+            shutil.rmtree(cut_short, ignore_errors=True)
+        new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.folder.root))
         password = self.data.with_name("postgres.password")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(mode=0o700)
         password.write_text(self.passwords["postgres_admin"])
         self._give_away(new)
         self._give_away(password)
@@ -101,7 +103,7 @@ class Postgres(Server):
             password.unlink(missing_ok=True)
         if code != 0:
             raise self.failure(f"initdb ended with code {code}", log="initdb")
-        new.rename(self.data)
+        await asyncio.to_thread(new.rename, self.data)
 
     def _give_away(self, path: Path) -> None:
         if self._owner is None or path.stat().st_uid == self._owner[0]:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,10 +17,11 @@ from pathlib import Path
 
 import attrs
 
-from bootstrap.embedded.folder import DataFolder, replace
+from bootstrap.embedded.folder import TEMPORARY_PREFIX, DataFolder, replace
 
 _LAUNCH = Path(__file__).with_name("launch.py")
 _POLL = 0.02
+_FORGOTTEN = 3600.0
 
 
 @attrs.frozen
@@ -97,6 +99,21 @@ class Ledger:
         self._path.unlink(missing_ok=True)
 
 
+def sweep(parent: Path) -> None:
+    """Removes temporary folders whose guardian and users were all killed, an hour ago or more."""
+    for root in parent.glob(TEMPORARY_PREFIX + "*"):
+        with contextlib.suppress(OSError):
+            made = (root / "guardian.lock").stat()
+            if made.st_uid != os.geteuid() or time.time() - made.st_mtime < _FORGOTTEN:
+                continue
+            folder = DataFolder(root, temporary=True)
+            lock = folder.lock()
+            if lock is not None:
+                Ledger(folder).end_leftovers()
+                shutil.rmtree(root, ignore_errors=True)
+                os.close(lock)
+
+
 def launch(
     command: Sequence[str], *, log: Path, death_signal: signal.Signals, account: str = "-"
 ) -> "subprocess.Popen[bytes]":
@@ -131,7 +148,7 @@ async def exited(process: "subprocess.Popen[bytes]") -> int:
 
 
 async def end(
-    process: "subprocess.Popen[bytes]", number: signal.Signals, patience: float = 20.0
+    process: "subprocess.Popen[bytes]", number: signal.Signals, patience: float = 40.0
 ) -> None:
     """Returns when the child has ended: by `number`, or killed after `patience` seconds."""
     for sent in (number, signal.SIGKILL):

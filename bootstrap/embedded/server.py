@@ -37,6 +37,11 @@ class Server(abc.ABC):
 
     account: str = "-"
 
+    @property
+    def end_signal(self) -> signal.Signals:
+        """What ends it when nobody uses it any more."""
+        return self.discard_signal if self.folder.temporary else self.stop_signal
+
     def __init__(self, folder: DataFolder) -> None:
         self.folder = folder
         self.passwords = folder.passwords()
@@ -106,11 +111,7 @@ class Running:
 
     async def stop(self) -> None:
         """Returns when it has ended, cleanly unless its data is to be thrown away."""
-        server = self.server
-        await process.end(
-            self.process,
-            server.discard_signal if server.folder.temporary else server.stop_signal,
-        )
+        await process.end(self.process, self.server.end_signal)
 
 
 class _TryAgain(Exception):
@@ -145,7 +146,7 @@ async def _start_on(port: int, server: Server, ledger: process.Ledger) -> Runnin
     child = process.launch(
         server.command(port),
         log=server.folder.log_of(server.kind),
-        death_signal=server.stop_signal,
+        death_signal=server.end_signal,
         account=server.account,
     )
     running = Running(server, port, child)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, get_args
 
 import attrs
@@ -11,6 +12,10 @@ ServerKind = Literal["postgres", "mongo", "valkey"]
 KINDS: tuple[ServerKind, ...] = get_args(ServerKind)
 
 
+def _unchangeable(urls: Mapping[ServerKind, str]) -> Mapping[ServerKind, str]:
+    return MappingProxyType(dict(urls))
+
+
 @attrs.frozen(repr=False)
 class ServerUrls:
     """Where the servers that were asked for answer, passwords included.
@@ -18,7 +23,7 @@ class ServerUrls:
     Its repr masks the passwords. The URL of a server that was not asked for is a LookupError.
     """
 
-    by_kind: Mapping[ServerKind, str]
+    by_kind: Mapping[ServerKind, str] = attrs.field(converter=_unchangeable)
 
     @property
     def postgres(self) -> str:
