@@ -21,7 +21,7 @@ from domain.flows import (
     summed,
 )
 from domain.identity import TenantId, UserId
-from domain.rules import day
+from domain.rules import checked, day
 from ports.criteria import Criteria, CriteriaLike
 from ports.errors import ConflictError, EntityNotFoundError
 from ports.paging import CursorPage, Order, OrderLike, PaginatedResult, Pagination
@@ -182,7 +182,7 @@ class FlowRepository(Repository[Flow]):
             TransitionNotAllowedError: naming both statuses.
             EntityNotFoundError, ConflictError: as `modify`.
         """
-        target = FlowStatus(status)
+        target: FlowStatus = checked(Flow, "status", status)
         if target is FlowStatus.ACTIVE:
             raise ValidationError("Flow", [Fault("status", "becomes active by publish only")])
         return await self.modify(
@@ -285,15 +285,16 @@ class FlowRepository(Repository[Flow]):
             ValidationError: if the flow is active and the definition has faults.
             EntityNotFoundError, ConflictError: as `modify`.
         """
+        change = _change_type(change_type)
         attempt = 0
         while True:
             flow = await self.require(id)
             if expected_revision is not None and flow.revision != expected_revision:
                 raise ConflictError(self.schema.name, id, expected_revision, flow.revision)
-            target = next_version(flow.version, change_type) if version is None else version
+            target = next_version(flow.version, change) if version is None else version
             changed = flow.at_version(target, definition or flow.definition, by=by)
-            left = self._version_of(flow, "", change_type, flow.updated_by)
-            new = self._version_of(changed, change_description, change_type, by)
+            left = self._version_of(flow, "", change, flow.updated_by)
+            new = self._version_of(changed, change_description, change, by)
             try:
                 await self._store_version(changed, left, new, self._context.clock.now())
                 return new
@@ -423,6 +424,11 @@ class FlowRepository(Repository[Flow]):
 
     @abstractmethod
     async def _metrics(self, id: UUID, start: date, end: date) -> Sequence[FlowDailyMetrics]: ...
+
+
+def _change_type(candidate: object) -> ChangeType:
+    kept: ChangeType = checked(FlowVersion, "change_type", candidate)
+    return kept
 
 
 def _day(name: str, candidate: object) -> date:

@@ -1,0 +1,128 @@
+"""Flows in memory: what isn't the same for every entity."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from attrs import evolve, fields_dict
+
+from adapters.memory.repository import MemoryRepository, entity_table
+from adapters.memory.tables import Table, Transaction
+from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
+from domain.rules import restored
+from ports.errors import EntityNotFoundError
+from ports.flows import FLOW_SCHEMA, FlowRepository, FlowSummary
+from ports.repository import Selection
+from ports.schema import Unique
+
+VERSIONS = "flow version"
+METRICS = "flow metrics"
+_SHOWN = tuple(fields_dict(FlowSummary))
+
+
+def flow_tables() -> dict[str, Table]:
+    """The tables of a tenant's flows."""
+    by_flow = lambda row: row.flow_id  # noqa: E731  # the same key function twice
+    return {
+        FLOW_SCHEMA.name: entity_table(FLOW_SCHEMA),
+        VERSIONS: Table(
+            VERSIONS,
+            key=lambda row: row.id,
+            unique=(Unique(("flow_id", "version")),),
+            group=by_flow,
+        ),
+        METRICS: Table(METRICS, key=lambda row: (row.flow_id, row.metric_date), group=by_flow),
+    }
+
+
+class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
+    """Flows, their versions and figures."""
+
+    def _forget(self, transaction: Transaction, id: Any) -> None:
+        super()._forget(transaction, id)
+        for version in transaction.members(VERSIONS, id):
+            transaction.remove(VERSIONS, version.id)
+        for metrics in transaction.members(METRICS, id):
+            transaction.remove(METRICS, (id, metrics.metric_date))
+
+    async def _swap_default(self, id: UUID, by: str | None, now: datetime) -> Flow:
+        with self._session.writing() as transaction:
+            flow: Flow = self._expected(transaction, id, None)
+            if flow.is_default:
+                return flow
+            chosen = flow.edited(by=by).as_default()
+            for former in self._matching(transaction, self.where("is_default").eq(True)):
+                left = former.edited(by=by).as_default(False)
+                transaction.replace(self._name, self._raised({**vars(left)}, now))
+            stored = self._raised({**vars(chosen)}, now)
+            transaction.replace(self._name, stored)
+            return stored
+
+    async def _count_use(self, id: UUID, amount: int, used_at: datetime) -> int:
+        with self._session.writing() as transaction:
+            flow: Flow = self._expected(transaction, id, None)
+            latest = max(used_at, flow.last_used_at or used_at)
+            count = flow.usage_count + amount
+            fields = {**vars(flow), "usage_count": count, "last_used_at": latest}
+            transaction.replace(self._name, restored(Flow, fields))
+            return count
+
+    async def _select_summaries(self, selection: Selection) -> Sequence[FlowSummary]:
+        return [
+            FlowSummary(**{name: getattr(flow, name) for name in _SHOWN})
+            for flow in await self._select(selection)
+        ]
+
+    async def _store_version(
+        self, changed: Flow, left: FlowVersion, new: FlowVersion, now: datetime
+    ) -> Flow:
+        with self._session.writing() as transaction:
+            stored = self._replaced(transaction, changed, now)
+            kept = {version.version for version in transaction.members(VERSIONS, changed.id)}
+            if left.version not in kept:
+                transaction.insert(VERSIONS, left)
+            transaction.insert(VERSIONS, new)
+            return stored
+
+    async def _versions(self, id: UUID, version: str | None) -> Sequence[FlowVersion]:
+        found: list[FlowVersion] = [
+            kept
+            for kept in self._session.reading().members(VERSIONS, id)
+            if version is None or kept.version == version
+        ]
+        return sorted(found, key=lambda kept: (kept.created_at, kept.id))
+
+    async def _add_metrics(
+        self, id: UUID, metric_date: date, increments: MetricIncrements, now: datetime
+    ) -> FlowDailyMetrics:
+        with self._session.writing() as transaction:
+            if transaction.get(self._name, id) is None:
+                raise EntityNotFoundError(self._name, id)
+            stored: FlowDailyMetrics | None = transaction.get(METRICS, (id, metric_date))
+            if stored is None:
+                figures = FlowDailyMetrics(
+                    tenant_id=self._context.tenant,
+                    flow_id=id,
+                    metric_date=metric_date,
+                    totals=increments,
+                    created_at=now,
+                    updated_at=now,
+                )
+            else:
+                figures = evolve(
+                    stored,
+                    totals=summed(stored.totals, increments),
+                    updated_at=now,
+                    revision=stored.revision + 1,
+                )
+            transaction.replace(METRICS, figures)
+            return figures
+
+    async def _metrics(self, id: UUID, start: date, end: date) -> Sequence[FlowDailyMetrics]:
+        found: list[FlowDailyMetrics] = [
+            figures
+            for figures in self._session.reading().members(METRICS, id)
+            if start <= figures.metric_date <= end
+        ]
+        return sorted(found, key=lambda figures: figures.metric_date)

@@ -1,0 +1,212 @@
+"""The repository primitives over tables in memory; an aggregate adds only what is its own."""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import total_ordering
+from typing import Any, TypeVar
+
+import attrs
+
+from adapters.memory.session import Session
+from adapters.memory.tables import Table, Transaction, sortable
+from domain.identity import Entity
+from domain.rules import checked, restored
+from ports.criteria import And, Comparison, Criteria, Operator
+from ports.errors import ConflictError, EntityNotFoundError
+from ports.paging import Order, Position
+from ports.repository import Context, Repository, Selection
+from ports.schema import EntitySchema
+
+E = TypeVar("E", bound=Entity)
+
+
+def entity_table(schema: EntitySchema[Any]) -> Table:
+    """The table that a `MemoryRepository` of this schema keeps its entities in."""
+    return Table(schema.name, key=lambda row: row.id, unique=schema.unique, ordered=True)
+
+
+class MemoryRepository(Repository[E]):
+    """Every primitive of `Repository`, for any schema."""
+
+    def __init__(self, context: Context, session: Session) -> None:
+        super().__init__(context)
+        self._session = session
+        self._name = self.schema.name
+
+    async def _insert(self, entities: Sequence[E]) -> None:
+        with self._session.writing() as transaction:
+            for entity in entities:
+                transaction.insert(self._name, entity)
+
+    async def _get(self, id: Any) -> E | None:
+        found: E | None = self._session.reading().get(self._name, id)
+        return found
+
+    async def _get_many(self, ids: Sequence[Any]) -> Sequence[E]:
+        view = self._session.reading()
+        found = (view.get(self._name, id) for id in ids)
+        return [entity for entity in found if entity is not None]
+
+    async def _exists(self, id: Any) -> bool:
+        return self._session.reading().get(self._name, id) is not None
+
+    async def _replace(self, entity: E, now: datetime) -> E:
+        with self._session.writing() as transaction:
+            return self._replaced(transaction, entity, now)
+
+    def _replaced(self, transaction: Transaction, entity: E, now: datetime) -> E:
+        stored = self._expected(transaction, entity.id, entity.revision)
+        if self.schema.lifecycle is not None:
+            status: Any = entity
+            self.schema.lifecycle.check(stored.status, status.status)
+        kept = {name: getattr(stored, name) for name in self.schema.maintained}
+        changed = self._raised({**vars(entity), **kept, "created_at": stored.created_at}, now)
+        transaction.replace(self._name, changed)
+        return changed
+
+    async def _patch(
+        self, id: Any, expected_revision: int | None, changes: Mapping[str, Any], now: datetime
+    ) -> E:
+        with self._session.writing() as transaction:
+            stored = self._expected(transaction, id, expected_revision)
+            changed = self._raised({**vars(stored), **changes}, now)
+            transaction.replace(self._name, changed)
+            return changed
+
+    async def _delete(self, id: Any, expected_revision: int | None) -> bool:
+        with self._session.writing() as transaction:
+            if transaction.get(self._name, id) is None:
+                return False
+            self._expected(transaction, id, expected_revision)
+            self._forget(transaction, id)
+            return True
+
+    async def _count(self, criteria: Criteria) -> int:
+        return sum(1 for _ in self._matching(self._session.reading(), criteria))
+
+    async def _select(self, selection: Selection) -> Sequence[E]:
+        view = self._session.reading()
+        held = self._held(view, selection.criteria)
+        if held is None and view.pristine and selection.order.keys[0].field.name == "id":
+            found: Iterable[E] = self._in_key_order(view, selection)
+            return _cut(found, selection.offset, selection.limit)
+        place = sort_key(selection.order)
+        matches: Iterable[E] = self._matching(view, selection.criteria)
+        if selection.after is not None:
+            after = position_key(selection.order, selection.after)
+            matches = (entity for entity in matches if place(entity) > after)
+        ordered: list[E] = heapq.nsmallest(selection.offset + selection.limit, matches, key=place)
+        return list(ordered[selection.offset :])
+
+    async def _patch_where(
+        self, criteria: Criteria, changes: Mapping[str, Any], now: datetime
+    ) -> int:
+        with self._session.writing() as transaction:
+            matches = list(self._matching(transaction, criteria))
+            for stored in matches:
+                changed = self._raised({**vars(stored), **changes}, now)
+                transaction.replace(self._name, changed)
+            return len(matches)
+
+    async def _delete_where(self, criteria: Criteria) -> int:
+        with self._session.writing() as transaction:
+            matches = list(self._matching(transaction, criteria))
+            for stored in matches:
+                self._forget(transaction, stored.id)
+            return len(matches)
+
+    def _forget(self, transaction: Transaction, id: Any) -> None:
+        """Remove an entity; an aggregate also removes what belongs to it alone."""
+        transaction.remove(self._name, id)
+
+    def _expected(self, transaction: Transaction, id: Any, revision: int | None) -> Any:
+        stored = transaction.get(self._name, id)
+        if stored is None:
+            raise EntityNotFoundError(self._name, id)
+        if revision is not None and stored.revision != revision:
+            raise ConflictError(self._name, id, revision, stored.revision)
+        return stored
+
+    def _raised(self, fields: dict[str, Any], now: datetime) -> E:
+        fields["updated_at"] = checked(self.schema.entity, "updated_at", now)
+        fields["revision"] += 1
+        return restored(self.schema.entity, fields)
+
+    def _matching(self, view: Transaction, criteria: Criteria) -> Iterator[E]:
+        return (entity for entity in self._candidates(view, criteria) if criteria.matches(entity))
+
+    def _candidates(self, view: Transaction, criteria: Criteria) -> Iterable[E]:
+        held = self._held(view, criteria)
+        return view.values(self._name) if held is None else held
+
+    def _held(self, view: Transaction, criteria: Criteria) -> tuple[E, ...] | None:
+        """The one entity that can match because it holds a unique key, if criteria name one."""
+        if not view.pristine:
+            return None
+        table = view.table(self._name)
+        wanted = _equalities(criteria)
+        for unique in table.unique:
+            if unique.where is not None and wanted.get(unique.where) is not True:
+                continue
+            if all(name in wanted for name in unique.fields):
+                key = tuple(wanted[name] for name in unique.fields)
+                holder = table.holders[unique].get(key)
+                return () if holder is None else (table.rows[holder],)
+        return None
+
+    def _in_key_order(self, view: Transaction, selection: Selection) -> Iterator[E]:
+        table = view.table(self._name)
+        after = None if selection.after is None else sortable(selection.after[0])
+        for key in table.keys_after(after, selection.order.keys[0].descending):
+            entity = table.rows[key]
+            if selection.criteria.matches(entity):
+                yield entity
+
+
+def _equalities(criteria: Criteria) -> dict[str, Any]:
+    """What a match's fields must equal, as far as it can be read off the top of the tree."""
+    terms = criteria.terms if isinstance(criteria, And) else (criteria,)
+    return {
+        term.field.name: term.operand
+        for term in terms
+        if isinstance(term, Comparison) and term.operator is Operator.EQ
+    }
+
+
+def _cut(items: Iterable[E], offset: int, limit: int) -> list[E]:
+    kept: list[E] = []
+    for index, item in enumerate(items):
+        if index >= offset:
+            kept.append(item)
+            if len(kept) == limit:
+                break
+    return kept
+
+
+def sort_key(order: Order) -> Callable[[Any], tuple[Any, ...]]:
+    """A key function that sorts entities as `order` defines."""
+
+    def place(entity: Any) -> tuple[Any, ...]:
+        return position_key(order, order.position(entity))
+
+    return place
+
+
+def position_key(order: Order, position: Position) -> tuple[Any, ...]:
+    """A position in a form that compares as the order goes: nulls last in either direction."""
+    return tuple(
+        (True, None)
+        if value is None
+        else (False, _Reversed(sortable(value)) if key.descending else sortable(value))
+        for key, value in zip(order.keys, position, strict=True)
+    )
+
+
+@total_ordering
+@attrs.frozen(order=False)
+class _Reversed:
+    value: Any
+
+    def __lt__(self, other: "_Reversed") -> bool:
+        return bool(self.value > other.value)

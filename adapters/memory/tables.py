@@ -1,0 +1,274 @@
+"""Tables in memory: rows, unique keys, groups, and transactions over them.
+
+A transaction writes into an overlay, and commits it in one go. Those that live for more than one
+step see the tables as they stood at their first access: whoever commits in between leaves the old
+rows with them (`preserved`).
+"""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable, Hashable, Iterator
+from typing import Any, Final
+from uuid import UUID
+
+import attrs
+
+from ports.errors import DuplicateEntityError, TransactionError
+from ports.schema import Unique
+
+
+class _Gone:
+    """What stands for a row that is not there."""
+
+
+GONE: Final = _Gone()
+Row = Any
+Key = Hashable
+
+
+def sortable(key: Any) -> Any:
+    """A key in the form in which keys compare fast (UUIDs compare in Python, integers in C)."""
+    return key.int if isinstance(key, UUID) else key
+
+
+@attrs.define(eq=False)
+class Table:
+    """One tenant's rows of one type.
+
+    `key`: a row's primary key. `group`: rows that are read together, such as a flow's versions.
+    `ordered`: keep the keys sorted, so that scans in their order need no sort.
+    """
+
+    entity_type: str
+    key: Callable[[Row], Key]
+    unique: tuple[Unique, ...] = ()
+    group: Callable[[Row], Key] | None = None
+    ordered: bool = False
+    rows: dict[Key, Row] = attrs.field(factory=dict)
+    holders: dict[Unique, dict[tuple[Any, ...], Key]] = attrs.field(init=False)
+    groups: dict[Key, dict[Key, None]] = attrs.field(factory=dict)
+    order: list[Any] = attrs.field(factory=list)
+    by_order: dict[Any, Key] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.holders = {unique: {} for unique in self.unique}
+
+    def keys_of(self, row: Row) -> Iterator[tuple[Unique, tuple[Any, ...]]]:
+        """The unique keys that a row holds."""
+        for unique in self.unique:
+            if unique.where is None or getattr(row, unique.where):
+                yield unique, tuple(getattr(row, name) for name in unique.fields)
+
+    def keys_after(self, position: Key | None, descending: bool) -> Iterator[Key]:
+        """Primary keys in order, exclusively after `position`; only of an ordered table."""
+        if descending:
+            end = len(self.order) if position is None else bisect_left(self.order, position)
+            return (self.by_order[self.order[index]] for index in range(end - 1, -1, -1))
+        start = 0 if position is None else bisect_right(self.order, position)
+        return (self.by_order[self.order[index]] for index in range(start, len(self.order)))
+
+    def put(self, row: Row) -> None:
+        """Store a row whose keys were checked."""
+        key = self.key(row)
+        old = self.rows.get(key, GONE)
+        if old is not GONE:
+            for unique, values in self.keys_of(old):
+                if self.holders[unique].get(values) == key:
+                    del self.holders[unique][values]
+        elif self.ordered:
+            place = sortable(key)
+            self.by_order[place] = key
+            if not self.order or self.order[-1] < place:
+                self.order.append(place)
+            else:
+                insort(self.order, place)
+        self.rows[key] = row
+        for unique, values in self.keys_of(row):
+            self.holders[unique][values] = key
+        if self.group is not None:
+            self.groups.setdefault(self.group(row), {})[key] = None
+
+    def remove(self, key: Key) -> None:
+        """Forget a row, if it is there."""
+        row = self.rows.pop(key, GONE)
+        if row is GONE:
+            return
+        for unique, values in self.keys_of(row):
+            if self.holders[unique].get(values) == key:
+                del self.holders[unique][values]
+        if self.ordered:
+            place = sortable(key)
+            del self.order[bisect_left(self.order, place)]
+            del self.by_order[place]
+        if self.group is not None:
+            members = self.groups[self.group(row)]
+            del members[key]
+            if not members:
+                del self.groups[self.group(row)]
+
+
+@attrs.define(eq=False)
+class Tables:
+    """All tables of one tenant, and the transactions that look at them."""
+
+    tables: dict[str, Table]
+    watching: set["Transaction"] = attrs.field(factory=set)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing in any of them."""
+        return not any(table.rows for table in self.tables.values())
+
+
+@attrs.define(eq=False)
+class Transaction:
+    """An overlay over a tenant's tables; nothing shows outside before `commit`."""
+
+    base: Tables
+    writes: dict[str, dict[Key, Row]] = attrs.field(factory=dict)
+    preserved: dict[str, dict[Key, Row]] = attrs.field(factory=dict)
+    claims: dict[str, dict[tuple[Unique, tuple[Any, ...]], Key]] = attrs.field(factory=dict)
+
+    def watch(self) -> None:
+        """From now on, see the tables as they stand now."""
+        self.base.watching.add(self)
+
+    def table(self, name: str) -> Table:
+        """The committed table under this view."""
+        return self.base.tables[name]
+
+    @property
+    def pristine(self) -> bool:
+        """Whether this view is the committed state itself."""
+        return not self.writes and not self.preserved
+
+    def get(self, name: str, key: Key) -> Row:
+        """A row as this transaction sees it, or None."""
+        for layer in (self.writes, self.preserved):
+            row = layer[name].get(key) if name in layer else None
+            if row is not None:
+                return None if row is GONE else row
+        return self.base.tables[name].rows.get(key)
+
+    def keys(self, name: str) -> Iterator[Key]:
+        """The key of every row that this transaction may see."""
+        rows = self.base.tables[name].rows
+        yield from list(rows)
+        yield from self._extra_keys(name, rows)
+
+    def values(self, name: str) -> Iterator[Row]:
+        """Every row that this transaction sees."""
+        if self.pristine:
+            yield from list(self.base.tables[name].rows.values())
+            return
+        for key in self.keys(name):
+            row = self.get(name, key)
+            if row is not None:
+                yield row
+
+    def members(self, name: str, group: Key) -> list[Row]:
+        """The rows of a group."""
+        table = self.base.tables[name]
+        assert table.group is not None
+        keys = list(table.groups.get(group, ()))
+        keys += [key for key in self._extra_keys(name, {}) if key not in keys]
+        rows = (self.get(name, key) for key in keys)
+        return [row for row in rows if row is not None and table.group(row) == group]
+
+    def insert(self, name: str, row: Row) -> None:
+        """Add a row.
+
+        Raises:
+            DuplicateEntityError: if its primary or a unique key is taken, by anyone.
+        """
+        table = self.base.tables[name]
+        key = table.key(row)
+        written = self.writes.get(name, {}).get(key)
+        if (key in table.rows) if written is None else (written is not GONE):
+            raise DuplicateEntityError(table.entity_type, ("id",))
+        self._write(name, key, row)
+
+    def replace(self, name: str, row: Row) -> None:
+        """Put a row in the place of the one with its key."""
+        self._write(name, self.base.tables[name].key(row), row)
+
+    def remove(self, name: str, key: Key) -> None:
+        """Take a row away."""
+        self._write(name, key, GONE)
+
+    def commit(self) -> None:
+        """Make everything visible, or nothing.
+
+        Raises:
+            TransactionError: if a row that was written here changed since this view began.
+            DuplicateEntityError: if a unique key was taken meanwhile.
+        """
+        for name, rows in self.writes.items():
+            for key, row in rows.items():
+                self._refuse_changed(name, key)
+                if row is not GONE:
+                    self._refuse_held(self.base.tables[name], name, key, row)
+        self.base.watching.discard(self)
+        for name, rows in self.writes.items():
+            table = self.base.tables[name]
+            for key in rows:
+                for other in self.base.watching:
+                    other.preserved.setdefault(name, {}).setdefault(key, table.rows.get(key, GONE))
+            # Rows that give keys up go first, so that a key can change hands within a commit.
+            for key, row in rows.items():
+                if row is GONE or key in table.rows:
+                    self._release(table, key, row)
+            for row in rows.values():
+                if row is not GONE:
+                    table.put(row)
+
+    def end(self) -> None:
+        """Forget what wasn't committed."""
+        self.base.watching.discard(self)
+        self.writes.clear()
+        self.claims.clear()
+
+    @staticmethod
+    def _release(table: Table, key: Key, row: Row) -> None:
+        if row is GONE:
+            table.remove(key)
+            return
+        for unique, values in table.keys_of(table.rows[key]):
+            if table.holders[unique].get(values) == key:
+                del table.holders[unique][values]
+
+    def _extra_keys(self, name: str, known: Any) -> Iterator[Key]:
+        preserved = self.preserved.get(name, {})
+        yield from (key for key in preserved if key not in known)
+        yield from (
+            key for key in self.writes.get(name, {}) if key not in known and key not in preserved
+        )
+
+    def _write(self, name: str, key: Key, row: Row) -> None:
+        self._refuse_changed(name, key)
+        table = self.base.tables[name]
+        claims = self.claims.setdefault(name, {})
+        if row is not GONE:
+            self._refuse_held(table, name, key, row)
+            for claim in table.keys_of(row):
+                if claims.get(claim, key) != key:
+                    raise DuplicateEntityError(table.entity_type, claim[0].key)
+        written = self.writes.setdefault(name, {})
+        old = written.get(key, GONE)
+        if old is not GONE:
+            for claim in table.keys_of(old):
+                claims.pop(claim, None)
+        written[key] = row
+        if row is not GONE:
+            for claim in table.keys_of(row):
+                claims[claim] = key
+
+    def _refuse_changed(self, name: str, key: Key) -> None:
+        if name in self.preserved and key in self.preserved[name]:
+            raise TransactionError("another transaction changed the same entity first")
+
+    def _refuse_held(self, table: Table, name: str, key: Key, row: Row) -> None:
+        written = self.writes.get(name, {})
+        for unique, values in table.keys_of(row):
+            holder = table.holders[unique].get(values)
+            if holder is not None and holder != key and holder not in written:
+                raise DuplicateEntityError(table.entity_type, unique.key)
