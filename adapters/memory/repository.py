@@ -131,7 +131,8 @@ class MemoryRepository(Repository[E]):
     def _raised(self, fields: dict[str, Any], now: datetime) -> E:
         fields["updated_at"] = checked(self.schema.entity, "updated_at", now)
         fields["revision"] += 1
-        return restored(self.schema.entity, fields)
+        raised: E = restored(self.schema.entity, fields)
+        return raised
 
     def _matching(self, view: Transaction, criteria: Criteria) -> Iterator[E]:
         return (entity for entity in self._candidates(view, criteria) if criteria.matches(entity))
