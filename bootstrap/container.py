@@ -1,0 +1,73 @@
+"""How everything is put together: dependency-injector's container, which `open` drives.
+
+One `Selector` a group of ports picks the store that the settings name. Resources open when they
+are first asked for, so a store that nobody chose is never opened; hence `init_resources()`, which
+opens all of them, is never called. Tests override a provider on an instance:
+
+    container = Container(settings=Settings.memory())
+    container.authoring.override(providers.Object(my_store))
+"""
+
+from collections.abc import AsyncIterator
+
+from dependency_injector import containers, providers
+
+from adapters.memory import MemoryStore
+from adapters.system import SystemClock, Uuid7Generator
+from bootstrap.embedded import ServerKind, ServerUrls, servers
+from bootstrap.settings import ServerName, Settings
+from ports.stores import AuthoringStore
+from ports.time import Clock, IdGenerator
+
+_KINDS: dict[ServerName, ServerKind] = {"postgres": "postgres", "mongo": "mongo", "redis": "valkey"}
+
+
+async def _server_urls(settings: Settings) -> AsyncIterator[ServerUrls]:
+    """Where the servers answer; embedded ones are held until the resource is shut down."""
+    if settings.profile == "embedded":
+        kinds = {_KINDS[name] for name in settings.servers_needed}
+        async with servers(kinds, data=settings.data) as urls:
+            yield urls
+    else:
+        given = {kind: getattr(settings, f"{name}_url") for name, kind in _KINDS.items()}
+        yield ServerUrls({kind: url for kind, url in given.items() if url is not None})
+
+
+async def _postgres_store(
+    settings: Settings, urls: ServerUrls, clock: Clock, ids: IdGenerator
+) -> AsyncIterator[AuthoringStore]:
+    # Imported here, so that whoever doesn't choose PostgreSQL needs no driver.
+    from adapters.postgres import PostgresStore, migrate
+
+    if settings.profile == "embedded":
+        await migrate(urls.postgres)
+    store = await PostgresStore.open(
+        urls.postgres,
+        clock=clock,
+        ids=ids,
+        pool_size=settings.pool_size,
+        deadline=settings.deadline_seconds,
+    )
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+class Container(containers.DeclarativeContainer):
+    """Everything a platform is made of. `Container(settings=…)`; ask providers with `await`."""
+
+    settings = providers.Dependency(instance_of=Settings)
+
+    clock = providers.Singleton(SystemClock)
+    ids = providers.Singleton(Uuid7Generator, clock)
+
+    urls = providers.Resource(_server_urls, settings)
+
+    memory = providers.Singleton(MemoryStore, clock=clock, ids=ids)
+    # `urls` is an argument of its own: what a resource is given is shut down after it.
+    postgres = providers.Resource(_postgres_store, settings, urls, clock, ids)
+
+    authoring = providers.Selector(
+        settings.provided.stores.authoring, memory=memory, postgres=postgres
+    )

@@ -1,0 +1,114 @@
+"""What a service holds: the platform, opened and closed as one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from inspect import isawaitable
+from typing import TypeVar
+
+import attrs
+from dependency_injector import providers
+
+from bootstrap.container import Container
+from bootstrap.settings import Settings
+from domain.identity import tenant_id
+from ports.stores import AuthoringMaintenance, AuthoringStore, TenantScope
+from ports.time import Clock, IdGenerator
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Platform:
+    """All stores, ready. Safe to share by the tasks of a loop; `open` makes and closes one."""
+
+    settings: Settings
+    _authoring: AuthoringStore = attrs.field(repr=False)
+
+    def for_tenant(self, tenant: str) -> TenantScope:
+        """A tenant's repositories: cheap, no I/O. A tenant needs no registration.
+
+        Raises:
+            ValidationError: if `tenant` can't be a tenant's name.
+        """
+        return TenantScope(tenant_id(tenant), self._authoring)
+
+    @property
+    def maintenance(self) -> AuthoringMaintenance:
+        """What works across tenants. Not for request handlers."""
+        return self._authoring.maintenance()
+
+    async def check(self) -> None:
+        """Answer at once if every store can be used now: a readiness probe.
+
+        Raises:
+            StoreUnavailableError, StoreTimeoutError: if one can't.
+        """
+        await self._authoring.check()
+
+
+@asynccontextmanager
+async def open(
+    settings: Settings | None = None,
+    *,
+    clock: Clock | None = None,
+    ids: IdGenerator | None = None,
+    authoring: AuthoringStore | None = None,
+) -> AsyncIterator[Platform]:
+    """A platform for the block, by `settings` or else by the environment.
+
+    Only the stores that are chosen are opened. Embedded servers are started if nobody runs them
+    yet, and migrated. At the block's end, however it ends, all that was opened is closed; so it is
+    if opening fails or is cancelled. A `clock`, `ids` or store that is handed in takes the
+    place of ours, and a store handed in is not closed.
+
+    Raises:
+        SettingsError: if the environment has no usable settings.
+        EmbeddedServerError: if an embedded server can't be had.
+        StoreUnavailableError: if a server doesn't answer, or lacks migrations that only
+            `dialogbase migrate` makes.
+    """
+    container = Container(settings=Settings.from_environment() if settings is None else settings)
+    if clock is not None:
+        container.clock.override(providers.Object(clock))
+    if ids is not None:
+        container.ids.override(providers.Object(ids))
+    if authoring is not None:
+        container.authoring.override(providers.Object(authoring))
+    async with opened(container) as platform:
+        yield platform
+
+
+@asynccontextmanager
+async def opened(container: Container) -> AsyncIterator[Platform]:
+    """The platform of a container whose providers a test has overridden; otherwise as `open`."""
+    try:
+        yield Platform(container.settings(), await _provided(container.authoring()))
+    finally:
+        await _close(container)
+
+
+async def _provided(value: T | Awaitable[T]) -> T:
+    if isawaitable(value):
+        return await value
+    return value
+
+
+async def _close(container: Container) -> None:
+    """Shut down what was opened, users before what they use.
+
+    What is still opening, because its opener was cancelled, is cancelled too: the container runs
+    each resource's opening in a task of its own, which the opener's cancellation doesn't reach.
+    """
+    opened = [
+        asyncio.ensure_future(resource())
+        for resource in container.traverse(types=[providers.Resource])
+        if resource.initialized
+    ]
+    for future in opened:
+        future.cancel()  # nothing happens to one that is done
+    if opened:
+        await asyncio.wait(opened)
+    closing = container.shutdown_resources()
+    if isawaitable(closing):
+        await closing

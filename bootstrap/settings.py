@@ -1,0 +1,294 @@
+"""What can be set, where it is read from, and what is wrong with it, all of it at once."""
+
+import math
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Self, get_args
+from urllib.parse import urlsplit
+
+import attrs
+from attrs import field
+
+from domain.errors import Fault, ValidationError
+from domain.rules import Rule, Value, instance, number, optional, rule, whole
+
+Profile = Literal["memory", "embedded", "servers"]
+AuthoringChoice = Literal["memory", "postgres"]
+ServerName = Literal["postgres", "mongo", "redis"]
+
+PREFIX: Final = "DIALOGBASE_"
+FILE_VARIABLE: Final = "DIALOGBASE_SETTINGS"
+NOT_SETTINGS: Final = ("DIALOGBASE_TEST_", "DIALOGBASE_SHARED_DATA")
+"""Beginnings of variables that are the tests' own."""
+
+_SCHEMES: Final[Mapping[ServerName, tuple[str, ...]]] = {
+    "postgres": ("postgresql", "postgres"),
+    "mongo": ("mongodb", "mongodb+srv"),
+    "redis": ("redis", "rediss", "unix"),
+}
+
+
+class SettingsError(ValueError):
+    """The settings can't be used. `faults` has all that is wrong, named where it was set.
+
+    No value is repeated in the message: it might be a secret.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[Fault, ...]]]:
+        return type(self), (self.faults,)
+
+
+def _choice(*members: str) -> Rule:
+    def apply(candidate: object) -> Any:
+        if candidate not in members:
+            raise ValueError(f"must be one of {', '.join(members)}")
+        return candidate
+
+    return apply
+
+
+def _url(server: ServerName) -> Rule:
+    schemes = _SCHEMES[server]
+
+    def apply(candidate: object) -> Any:
+        if not isinstance(candidate, str):
+            raise ValueError("must be text")
+        try:
+            parts = urlsplit(candidate)
+        except ValueError:
+            raise ValueError("is not a URL") from None
+        if parts.scheme not in schemes or not (parts.netloc or parts.path):
+            raise ValueError(f"must be a URL that begins with {' or '.join(schemes)}://")
+        return candidate
+
+    return apply
+
+
+def _masked(url: str | None) -> str:
+    """A URL for the eye: no password, and no query, which may hold one too."""
+    if url is None:
+        return "None"
+    parts = urlsplit(url)
+    account, at, place = parts.netloc.rpartition("@")
+    user, colon, _ = account.partition(":")
+    secret = ":***" if colon else ""
+    query = "?…" if parts.query else ""
+    return repr(f"{parts.scheme}://{user}{secret}{at}{place}{parts.path}{query}")
+
+
+def _folder(candidate: object) -> Path:
+    if not isinstance(candidate, str | os.PathLike) or not str(candidate):
+        raise ValueError("must be a folder's path")
+    return Path(candidate)
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Stores(Value):
+    """Which store serves which group of ports. What shares a unit of work shares its store."""
+
+    authoring: AuthoringChoice | None = field(
+        default=None, metadata=rule(optional(_choice(*get_args(AuthoringChoice))))
+    )
+    """Flows; None leaves it to the profile: memory's is memory, the others' is postgres."""
+
+
+def _stores(candidate: object) -> Stores:
+    if isinstance(candidate, Mapping):
+        if unknown := [str(name) for name in candidate if name not in attrs.fields_dict(Stores)]:
+            raise ValidationError("Stores", [Fault(name, "is not a setting") for name in unknown])
+        return Stores(**candidate)
+    kept: Stores = instance(Stores)(candidate)
+    return kept
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class Settings(Value):
+    """How a platform is put together. Immutable; its repr shows no password.
+
+    Raises:
+        SettingsError: naming every argument that is wrong.
+    """
+
+    profile: Profile = field(metadata=rule(_choice(*get_args(Profile))))
+    """`memory`: nothing is kept; `embedded`: private servers in `data`; `servers`: by URL."""
+
+    postgres_url: str | None = field(
+        default=None, repr=_masked, metadata=rule(optional(_url("postgres")))
+    )
+    mongo_url: str | None = field(
+        default=None, repr=_masked, metadata=rule(optional(_url("mongo")))
+    )
+    redis_url: str | None = field(
+        default=None, repr=_masked, metadata=rule(optional(_url("redis")))
+    )
+    """Where the servers are; the profile `servers` reads these, the others don't."""
+
+    data: Path = field(default=Path(".dialogbase"), metadata=rule(_folder))
+    """The embedded servers' folder; a relative one is taken from the working directory."""
+
+    pool_size: int = field(default=10, metadata=rule(whole(1, 1_000)))
+    """Connections to a server that a process holds at most."""
+
+    deadline_seconds: float = field(default=10.0, metadata=rule(number(0.001, 3_600)))
+    """After how long a call to a store gives up."""
+
+    stores: Stores = field(factory=Stores, metadata=rule(_stores))
+
+    def __attrs_post_init__(self) -> None:
+        try:
+            super().__attrs_post_init__()
+        except ValidationError as error:
+            raise SettingsError(error.faults) from None
+        if self.stores.authoring is None:
+            self.__dict__["stores"] = Stores(authoring=self._authoring_by_profile)
+
+    @property
+    def _authoring_by_profile(self) -> AuthoringChoice:
+        return "memory" if self.profile == "memory" else "postgres"
+
+    @property
+    def servers_needed(self) -> frozenset[ServerName]:
+        """The servers that the chosen stores are on."""
+        chosen = self.stores.authoring or self._authoring_by_profile
+        return frozenset({"postgres"}) if chosen == "postgres" else frozenset()
+
+    def _cross_faults(self) -> Iterator[Fault]:
+        for server in sorted(self.servers_needed):
+            if self.profile == "memory":
+                yield Fault(
+                    f"stores.{_USER_OF[server]}",
+                    f"is {server}, and the profile memory has no server",
+                )
+            elif self.profile == "servers" and getattr(self, f"{server}_url") is None:
+                yield Fault(f"{server}_url", "is missing, and the profile servers needs it")
+
+    @classmethod
+    def memory(cls) -> Self:
+        """Everything in memory, nothing kept: what unit tests use."""
+        return cls(profile="memory")
+
+    @classmethod
+    def from_environment(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        file: Path | None = None,
+        **arguments: object,
+    ) -> Self:
+        """Settings from arguments (None: not given), then variables, then a TOML file.
+
+        A variable is a field's name in capitals after `DIALOGBASE_`, such as
+        `DIALOGBASE_STORES_AUTHORING`. The file is `file`, or the one that `DIALOGBASE_SETTINGS`
+        names, if any. What is unknown in either is a fault, never ignored. Without a profile, it is
+        `servers` if there is a URL, and `embedded` otherwise.
+
+        Raises:
+            SettingsError: naming every variable, key and argument that is wrong.
+        """
+        variables = os.environ if environ is None else environ
+        path = file or (Path(named) if (named := variables.get(FILE_VARIABLE)) else None)
+        faults: list[Fault] = []
+        given: dict[str, tuple[str, object]] = {}
+        if path is not None:
+            given |= _from_file(path, faults)
+        given |= _from_variables(variables, faults)
+        given |= {name: (name, value) for name, value in _flat(arguments) if value is not None}
+        for name, (source, _) in list(given.items()):
+            if name not in _NAMES:
+                faults.append(Fault(source, f"is not a setting; there are {', '.join(_NAMES)}"))
+                del given[name]
+        if "profile" not in given:
+            has_url = any(f"{server}_url" in given for server in _SCHEMES)
+            given["profile"] = ("profile", "servers" if has_url else "embedded")
+        sources = {name: source for name, (source, _) in given.items()}
+        try:
+            made = cls(**_nested({name: value for name, (_, value) in given.items()}))
+        except SettingsError as error:
+            for fault in error.faults:
+                name = sources.get(fault.path, _variable(fault.path))
+                faults.append(Fault(name, fault.message))
+        if faults:
+            raise SettingsError(faults)
+        return made
+
+
+_USER_OF: Final[Mapping[ServerName, str]] = {"postgres": "authoring"}
+_NAMES: Final = tuple(
+    name
+    for kind in attrs.fields_dict(Settings)
+    for name in (
+        [f"stores.{part}" for part in attrs.fields_dict(Stores)] if kind == "stores" else [kind]
+    )
+)
+_FROM_TEXT: Final[Mapping[str, type]] = {"pool_size": int, "deadline_seconds": float}
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.replace(".", "_").upper()
+
+
+def _from_variables(
+    variables: Mapping[str, str], faults: list[Fault]
+) -> dict[str, tuple[str, object]]:
+    known = {_variable(name): name for name in _NAMES}
+    given: dict[str, tuple[str, object]] = {}
+    for variable, text in sorted(variables.items()):
+        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
+            continue
+        if variable.startswith(NOT_SETTINGS):
+            continue
+        name = known.get(variable)
+        if name is None:
+            faults.append(Fault(variable, f"is not a setting; there are {', '.join(known)}"))
+            continue
+        value: object = text
+        if form := _FROM_TEXT.get(name):
+            try:
+                value = form(text)
+            except ValueError:
+                value = math.nan  # which the field's rule refuses in its own words
+        given[name] = (variable, value)
+    return given
+
+
+def _from_file(path: Path, faults: list[Fault]) -> dict[str, tuple[str, object]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        faults.append(Fault(str(path), f"can't be read: {error.strerror or error}"))
+        return {}
+    except ValueError as error:  # not TOML, or not UTF-8
+        where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
+        faults.append(Fault(str(path), f"is not TOML{where}"))
+        return {}
+    return {name: (f"{path}: {name}", value) for name, value in _flat(document)}
+
+
+def _flat(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in document.items():
+        if name == "stores" and isinstance(value, Mapping):
+            yield from ((f"stores.{part}", choice) for part, choice in value.items())
+        elif name == "stores" and isinstance(value, Stores):
+            yield from ((f"stores.{part}", choice) for part, choice in vars(value).items())
+        else:
+            yield name, value
+
+
+def _nested(flat: Mapping[str, object]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    stores: dict[str, object] = {}
+    for name, value in flat.items():
+        head, dot, part = name.partition(".")
+        if dot:
+            stores[part] = value
+        else:
+            nested[head] = value
+    if stores:
+        nested["stores"] = stores
+    return nested

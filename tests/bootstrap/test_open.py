@@ -1,0 +1,174 @@
+"""`open`: what it opens, what it hands out, and that it closes it."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from functools import wraps
+
+import pytest
+from dependency_injector import providers
+
+import bootstrap
+from adapters.memory import ManualClock, MemoryStore
+from bootstrap import Container, Settings
+from bootstrap.platform import opened
+from domain.errors import ValidationError
+from domain.flows import Flow
+
+DRIVERS = ("asyncpg", "sqlalchemy", "alembic", "greenlet", "motor", "pymongo", "redis")
+
+
+def run(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """A test that is a coroutine."""
+
+    @wraps(test)
+    def runner(*args: object, **kwargs: object) -> None:
+        asyncio.run(_whole(test(*args, **kwargs)))
+
+    return runner
+
+
+async def _whole(test: Awaitable[None]) -> None:
+    await test
+
+
+@run
+async def test_a_memory_platform_is_one_line_away() -> None:
+    """And works at once."""
+    async with bootstrap.open(Settings.memory()) as platform:
+        flow = await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
+        assert await platform.for_tenant("acme").flows.require(flow.id) == flow
+        assert not await platform.for_tenant("globex").flows.exists(flow.id)
+        assert [tenant async for tenant in platform.maintenance.tenants()] == ["acme"]
+        await platform.check()
+
+
+@run
+async def test_two_memory_platforms_share_nothing() -> None:
+    """So that unit tests can't meet each other."""
+    async with bootstrap.open(Settings.memory()) as one, bootstrap.open(Settings.memory()) as two:
+        await one.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
+        assert await two.for_tenant("acme").flows.count() == 0
+
+
+@run
+async def test_the_environment_decides_when_no_settings_are_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a deployed service wants it."""
+    monkeypatch.setenv("DIALOGBASE_PROFILE", "memory")
+    async with bootstrap.open() as platform:
+        assert platform.settings == Settings.memory()
+
+
+@run
+async def test_a_clock_that_is_handed_in_is_the_one_that_counts() -> None:
+    """Tests make time pass."""
+    clock = ManualClock(datetime(2031, 2, 3, tzinfo=UTC))
+    async with bootstrap.open(Settings.memory(), clock=clock) as platform:
+        flow = await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
+    assert flow.created_at == clock.now()
+
+
+@run
+async def test_a_store_that_is_handed_in_is_used_in_place_of_the_chosen_one() -> None:
+    """Nothing else is opened then: this profile's servers aren't there."""
+    store = MemoryStore()
+    settings = Settings(profile="servers", postgres_url="postgresql://nowhere.invalid/x")
+    async with bootstrap.open(settings, authoring=store) as platform:
+        flow = await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
+    assert await store.flows(flow.tenant_id).require(flow.id) == flow
+
+
+@run
+async def test_what_is_no_tenant_s_name_is_refused() -> None:
+    """Before it reaches a store."""
+    async with bootstrap.open(Settings.memory()) as platform:
+        with pytest.raises(ValidationError):
+            platform.for_tenant("")
+
+
+def test_the_memory_profile_imports_no_driver() -> None:
+    """Seen in a fresh interpreter."""
+    script = f"""
+import asyncio, sys, bootstrap
+async def main():
+    async with bootstrap.open(bootstrap.Settings.memory()) as platform:
+        await platform.for_tenant("acme").flows.count()
+asyncio.run(main())
+print([name for name in {DRIVERS!r} if name in sys.modules])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+class _Story:
+    """A container with one resource on top of another, which tell what becomes of them."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+        self.opening = asyncio.Event()
+        self.may_open = asyncio.Event()
+        self.error: Exception | None = None
+        self.container = Container(settings=Settings.memory())
+        self.container.urls.override(providers.Resource(self._below))
+        self.container.authoring.override(providers.Resource(self._above, self.container.urls))
+
+    async def _below(self) -> AsyncIterator[str]:
+        self.told.append("below opened")
+        yield "below"
+        self.told.append("below closed")
+
+    async def _above(self, _: str) -> AsyncIterator[MemoryStore]:
+        self.opening.set()
+        await self.may_open.wait()
+        if self.error is not None:
+            raise self.error
+        self.told.append("above opened")
+        yield MemoryStore()
+        self.told.append("above closed")
+
+
+@run
+async def test_what_was_opened_is_closed_in_the_reverse_order_also_after_an_error() -> None:
+    """A pool before its server."""
+    story = _Story()
+    story.may_open.set()
+    with pytest.raises(KeyError):
+        async with opened(story.container):
+            raise KeyError
+    assert story.told == ["below opened", "above opened", "above closed", "below closed"]
+
+
+@run
+async def test_an_error_while_opening_closes_what_was_opened_before_it() -> None:
+    """And it is that error which is raised."""
+    story = _Story()
+    story.error = OSError("no luck")
+    story.may_open.set()
+    with pytest.raises(OSError, match="no luck"):
+        async with opened(story.container):
+            raise AssertionError
+    assert story.told == ["below opened", "below closed"]
+
+
+@run
+async def test_an_opening_that_is_cancelled_leaves_nothing_open() -> None:
+    """Whatever it was at."""
+    story = _Story()
+
+    async def use() -> None:
+        async with opened(story.container):
+            raise AssertionError
+
+    user = asyncio.create_task(use())
+    await story.opening.wait()
+    user.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await user
+    assert story.told == ["below opened", "below closed"]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
