@@ -1,0 +1,20 @@
+"""The ports' promises as tests: whoever writes an adapter runs them against it.
+
+Describe the adapter once, in a module of your own (`my_adapter.py`):
+
+    class MyStore(Backend):                     # from ports.contracts.harness
+        name = "my-store"
+
+        @asynccontextmanager
+        async def stores(self):
+            yield MyAdapter(clock=self.clock), MyAdapter(clock=self.clock)
+
+and run all of them, from any folder:
+
+    python -m pytest -p ports.contracts.plugin --pyargs ports.contracts --backend my_adapter:MyStore
+
+`HYPOTHESIS_PROFILE=contracts` tries many more examples. Nothing in the store is ever truncated:
+each test works in tenants that nobody used before.
+
+Only the standard library, attrs, pytest, hypothesis, `domain` and `ports` are imported here.
+"""

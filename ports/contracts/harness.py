@@ -1,0 +1,181 @@
+"""What an adapter under test is to the contracts, and how a contract becomes a pytest function."""
+
+import asyncio
+import functools
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, ClassVar, Self, TypeVar
+from uuid import uuid4
+
+import pytest
+from hypothesis import settings
+
+from domain.identity import TenantId, tenant_id
+from domain.rules import instant
+from ports.capabilities import Capability
+from ports.stores import AuthoringStore, TenantScope
+from ports.time import Clock
+
+T = TypeVar("T")
+
+
+class ContractClock(Clock):
+    """A clock that stands still until a contract moves it.
+
+    It shows microseconds, as real clocks do, so that an adapter which keeps them is found out.
+    """
+
+    def __init__(self) -> None:
+        self._now = datetime(2026, 3, 29, 0, 59, 59, 123_456, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        return self._now
+
+    @property
+    def kept(self) -> datetime:
+        """The present as an entity keeps it, in whole milliseconds."""
+        return instant(self._now)
+
+    def advance(self, **by: float) -> datetime:
+        """Let time pass, as `timedelta(**by)`; the new present as an entity keeps it."""
+        self._now += timedelta(**by)
+        return self.kept
+
+
+class Backend(ABC):
+    """One adapter under test. A subclass names it and opens its stores; that is all.
+
+    It is a context manager with an event loop of its own, on which every contract runs, so that
+    connection pools live as long as the backend.
+    """
+
+    name: ClassVar[str]
+    """How the tests' ids show it."""
+
+    def __init__(self) -> None:
+        self.clock = ContractClock()
+        self._runner = asyncio.Runner()
+
+    @abstractmethod
+    def stores(self) -> AbstractAsyncContextManager[Sequence[AuthoringStore]]:
+        """At least two instances, as independent as the adapter can have them, over the same data.
+
+        They take the time from `self.clock` and use the default deadlines. May be entered again,
+        for further instances over the same data.
+        """
+
+    def __enter__(self) -> Self:
+        self._runner.__enter__()
+        try:
+            self._opened = self.stores()
+            self.instances = tuple(self.run(self._opened.__aenter__()))
+        except BaseException:
+            self._runner.close()
+            raise
+        if len(self.instances) < 2:
+            raise ValueError(f"{self.name}: races need two instances of the store")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.run(self._opened.__aexit__(kind, error, trace))
+        finally:
+            self._runner.close()
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What the adapter declares."""
+        return self.instances[0].capabilities
+
+    def run(self, coroutine: Awaitable[T]) -> T:
+        """Run to the end, on this backend's loop."""
+
+        async def awaited() -> T:
+            return await coroutine
+
+        return self._runner.run(awaited())
+
+    def tenant(self, prefix: str = "t") -> TenantId:
+        """A tenant that nobody used before."""
+        return tenant_id(f"{prefix}-{uuid4()}")
+
+    def scope(self, tenant: str, instance: int = 0) -> TenantScope:
+        """A tenant's scope on one of the instances."""
+        return TenantScope(tenant_id(tenant), self.instances[instance])
+
+    def fresh(self) -> TenantScope:
+        """The scope of a tenant that nobody used before."""
+        return self.scope(self.tenant())
+
+    def rivals(self) -> tuple[TenantScope, TenantScope]:
+        """One unused tenant's scopes on two instances."""
+        tenant = self.tenant()
+        return self.scope(tenant, 0), self.scope(tenant, 1)
+
+
+Contract = Callable[..., Coroutine[Any, Any, None]]
+
+
+def contract(
+    function: Contract | None = None, *, needs: Capability | None = None
+) -> Any:  # a decorator, with or without arguments
+    """Make a pytest function of an async one, run on the backend's loop.
+
+    What it may ask for: `backend`; `scope`, an unused tenant's, anew for every example; and
+    whatever other fixtures provide or `@given`, written above this decorator, generates. With
+    `needs` it says nothing about a backend that doesn't declare the capability.
+    """
+    if function is None:
+        return functools.partial(contract, needs=needs)
+    body: Contract = function
+    asked = inspect.signature(body).parameters
+    others = [parameter for name, parameter in asked.items() if name not in ("backend", "scope")]
+    shown = inspect.Parameter("backend", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    signature = inspect.Signature([shown, *others])
+
+    @functools.wraps(body)
+    def run(*positional: Any, **named: Any) -> None:
+        given = signature.bind(*positional, **named).arguments
+        backend: Backend = given.pop("backend")
+        if needs is not None and needs not in backend.capabilities:
+            pytest.skip(f"{backend.name} doesn't declare {needs}")
+        if "backend" in asked:
+            given["backend"] = backend
+        if "scope" in asked:
+            given["scope"] = backend.fresh()
+        backend.run(body(**given))
+
+    run.__signature__ = signature  # type: ignore[attr-defined]  # read by inspect
+    run.__annotations__ = {
+        name: kind for name, kind in run.__annotations__.items() if name != "scope"
+    }
+    return run
+
+
+def examples(share: float) -> settings:
+    """A property's settings: this share of the examples that the profile in force asks for."""
+    in_force = settings()
+    return settings(max_examples=max(round(in_force.max_examples * share), 1))
+
+
+async def race(*contenders: Coroutine[Any, Any, T]) -> list[T | BaseException]:
+    """Run them at the same time; what each returned or raised, in the order given."""
+    return await asyncio.gather(*contenders, return_exceptions=True)
+
+
+async def raised_by(operation: Awaitable[object]) -> Exception | None:
+    """What an operation raises, or None if it succeeds."""
+    try:
+        await operation
+    except Exception as error:  # noqa: BLE001  # the caller compares it
+        return error
+    return None

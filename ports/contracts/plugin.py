@@ -1,0 +1,104 @@
+"""The pytest plugin: `-p ports.contracts.plugin --pyargs ports.contracts --backend module:factory`.
+
+A factory takes nothing and returns a `Backend`, such as the class itself. It is called when its
+first test runs; what keeps the store from being opened fails the tests, it never skips them.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+CONTRACTS = (
+    "repository",
+    "writing",
+    "patching",
+    "criteria",
+    "paging",
+    "isolation",
+    "concurrency",
+    "unit_of_work",
+    "flows",
+    "flow_versions",
+    "maintenance",
+    "state_machine",
+)
+"""Every module of contracts."""
+
+pytest.register_assert_rewrite(*(f"ports.contracts.{name}" for name in CONTRACTS))
+
+from ports.contracts.harness import Backend  # noqa: E402  # rewriting must be registered first
+from ports.contracts.subjects import SUBJECTS  # noqa: E402
+
+Factory: TypeAlias = Callable[[], Backend]
+
+PROFILE = ("DIALOGBASE_HYPOTHESIS_PROFILE", "HYPOTHESIS_PROFILE")
+"""The environment variables that choose a profile: `dialogbase` (the default) or `contracts`."""
+
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
+# A store's speed is no property of what is tested, nor is that of a shared machine.
+settings.register_profile("dialogbase", deadline=None, suppress_health_check=_SLOW)
+settings.register_profile(
+    "contracts", deadline=None, suppress_health_check=_SLOW, max_examples=2_000
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--backend`, once for each adapter under test."""
+    parser.getgroup("dialogbase").addoption(
+        "--backend",
+        action="append",
+        default=[],
+        metavar="MODULE:FACTORY",
+        help="what returns a ports.contracts.harness.Backend; may be given several times",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the profile before any contract is imported, for it scales their examples."""
+    if not config.getoption("--hypothesis-profile", default=None):
+        chosen = next((os.environ[name] for name in PROFILE if os.environ.get(name)), "dialogbase")
+        settings.load_profile(chosen)
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    """With `--pyargs ports.contracts`, every module of contracts is collected."""
+    if file_path.parent == Path(__file__).parent and file_path.stem in CONTRACTS:
+        module: pytest.Module = pytest.Module.from_parent(parent, path=file_path)
+        return module
+    return None
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Each contract runs on each backend, and a repository's also for each kind of entity."""
+    if "backend" in metafunc.fixturenames:
+        factories = [_factory(name) for name in metafunc.config.getoption("--backend")]
+        if not factories:
+            raise pytest.UsageError("name an adapter to test: --backend MODULE:FACTORY")
+        ids = [getattr(factory, "name", factory.__name__) for factory in factories]
+        metafunc.parametrize("backend", factories, ids=ids, indirect=True, scope="session")
+    if "subject" in metafunc.fixturenames:
+        metafunc.parametrize("subject", SUBJECTS, ids=[subject.name for subject in SUBJECTS])
+
+
+@pytest.fixture(scope="session")
+def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """An adapter under test, open for the whole session."""
+    factory: Factory = request.param
+    with factory() as opened:
+        yield opened
+
+
+def _factory(name: str) -> Factory:
+    module, colon, attribute = name.partition(":")
+    if not colon:
+        raise pytest.UsageError(f"--backend takes MODULE:FACTORY, not {name!r}")
+    try:
+        found: Factory = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise pytest.UsageError(f"--backend {name}: {error}") from error
+    return found

@@ -1,0 +1,1 @@
+"""What runs the contracts against each adapter, and the tests of everything else."""

@@ -1,0 +1,14 @@
+"""The adapters on which the contracts run here."""
+
+import pytest
+
+pytest_plugins = ["ports.contracts.plugin"]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Memory and Postgres, unless `--backend` names others."""
+    if not config.getoption("--backend"):
+        config.option.backend = [
+            "tests.contracts.backends:MemoryBackend",
+            "tests.contracts.backends:PostgresBackend",
+        ]

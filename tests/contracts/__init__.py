@@ -1,0 +1,1 @@
+"""The contracts, run on our own adapters."""

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.writing`."""
+
+from ports.contracts.writing import *  # noqa: F403
