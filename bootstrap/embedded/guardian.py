@@ -68,7 +68,9 @@ class Guardian:
         loop.call_later(_FIRST_USER_WITHIN, self._leave_if_alone)
         if self._folder.temporary:
             sweeping = asyncio.create_task(asyncio.to_thread(sweep, self._folder.root.parent))
-        door = await asyncio.start_unix_server(self._user, sock=listener)
+        # Not start_unix_server, which from Python 3.13 on looks for the socket's file at the
+        # address it was bound by (DataFolder.listen), and that is no more.
+        door = await asyncio.start_server(self._user, sock=listener)
         await self._over.wait()
         self._folder.socket_file.unlink(missing_ok=True)
         door.close()
@@ -123,13 +125,15 @@ class Guardian:
                 *(self._running(kind, request["deadline"]) for kind in request["servers"])
             )
         except EmbeddedServerError as error:
-            told = {
-                "server": error.server,
-                "problem": error.problem,
-                "advice": error.advice,
-                "log": error.log,
-            }
-            return json.dumps({"error": told}).encode()
+            return _told(error)
+        except (OSError, ValueError) as error:
+            return _told(
+                EmbeddedServerError(
+                    "guardian",
+                    f"can't use {self._folder.root}: {error!r}",
+                    advice="the data folder and what is in it must be this user's own",
+                )
+            )
         return json.dumps({"urls": {one.server.kind: one.url for one in running}}).encode()
 
     async def _running(self, kind: ServerKind, deadline: float) -> server.Running:
@@ -149,6 +153,11 @@ class Guardian:
         if not task.cancelled() and not task.exception():
             await task.result().stop()
         self._ledger.remove(kind)
+
+
+def _told(error: EmbeddedServerError) -> bytes:
+    fields = {name: getattr(error, name) for name in ("server", "problem", "advice", "log")}
+    return json.dumps({"error": fields}).encode()
 
 
 def main(root: str, durability: str, patience: str) -> None:

@@ -168,10 +168,7 @@ def _start_guardian(folder: DataFolder, limit: float) -> None:
 def _urls(answer: bytes) -> ServerUrls:
     message = json.loads(answer)
     if "error" in message:
-        error = message["error"]
-        raise EmbeddedServerError(
-            error["server"], error["problem"], advice=error["advice"], log=error["log"]
-        )
+        raise EmbeddedServerError(**message["error"])
     return ServerUrls(message["urls"])
 
 

@@ -21,7 +21,11 @@ _POLL = 0.02
 
 
 class Mongo(Server):
-    """A replica set of one member, for its transactions; its user ``dialogbase`` is root."""
+    """A replica set of one member, for its transactions; its user ``dialogbase`` is root.
+
+    As long as there is no user, which is for a moment of a folder's first start, anybody on this
+    machine may make the first. Had another been faster, ours could not be made and the start fails.
+    """
 
     kind = "mongo"
     ready_line = '"Waiting for connections"'
@@ -51,7 +55,6 @@ class Mongo(Server):
     async def open(self, port: int) -> None:
         made = self.data / "dialogbase.made"
         if not made.exists():
-            # As long as there is no user, one who comes from this machine may make the first.
             async with _client(port) as stranger:
                 await stranger.admin.command("replSetInitiate", self._configuration(port))
                 await _elected(stranger)

@@ -40,9 +40,12 @@ class ProcessId:
             boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         except (FileNotFoundError, ProcessLookupError):
             return None
-        # The name, in brackets, may hold anything; state is the 3rd field, start time the 22nd.
-        state, *fields = stat.rpartition(")")[2].split()
-        return None if state in "ZX" else cls(pid, f"{fields[18]}@{boot}")
+        # The name, in brackets, may hold anything. After it: state, the 3rd field of the line;
+        # number of threads, the 20th; start time, the 22nd.
+        fields = stat.rpartition(")")[2].split()
+        if fields[0] in "ZX" and int(fields[17]) <= 1:  # other threads may outlive the first
+            return None
+        return cls(pid, f"{fields[19]}@{boot}")
 
     def runs(self) -> bool:
         """Whether it has not ended yet; one that awaits its parent's notice has."""

@@ -87,6 +87,8 @@ class Server(abc.ABC):
                 f"as root, {self.kind} runs as the account {self.account}: run as an ordinary "
                 f"user, or choose a data folder and an environment which that account can reach"
             )
+        if self.folder.temporary:
+            return "try again; in a named data folder its whole output is kept"
         return (
             f"read {self.folder.log_of(self.kind)}; if the data in {self.data} is beyond repair, "
             "move it away and a new one is made"

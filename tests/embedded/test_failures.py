@@ -130,6 +130,16 @@ def test_a_data_folder_that_can_not_be_made_is_reported(tmp_path: Path) -> None:
     assert "can't make the data folder" in error.problem
 
 
+def test_a_folder_whose_secrets_can_not_be_read_is_reported(tmp_path: Path) -> None:
+    """The guardian's own troubles come out as they are, and it does not stay either."""
+    (tmp_path / "secrets.json").write_text("nonsense")
+
+    error = _fails("valkey", tmp_path)
+
+    assert error.server == "guardian"
+    assert "JSONDecodeError" in error.problem
+
+
 class _WithoutLibrary(Valkey):
     """Ends as a program does whose shared library the system lacks."""
 
