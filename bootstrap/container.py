@@ -9,6 +9,7 @@ opens all of them, is never called. Tests override a provider on an instance:
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from dependency_injector import containers, providers
 
@@ -22,8 +23,9 @@ from ports.time import Clock, IdGenerator
 _KINDS: dict[ServerName, ServerKind] = {"postgres": "postgres", "mongo": "mongo", "redis": "valkey"}
 
 
-async def _server_urls(settings: Settings) -> AsyncIterator[ServerUrls]:
-    """Where the servers answer; embedded ones are held until the resource is shut down."""
+@asynccontextmanager
+async def server_urls(settings: Settings) -> AsyncIterator[ServerUrls]:
+    """Where the servers answer; embedded ones are held for the block."""
     if settings.profile == "embedded":
         kinds = {_KINDS[name] for name in settings.servers_needed}
         async with servers(kinds, data=settings.data) as urls:
@@ -62,7 +64,7 @@ class Container(containers.DeclarativeContainer):
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(Uuid7Generator, clock)
 
-    urls = providers.Resource(_server_urls, settings)
+    urls = providers.Resource(server_urls, settings)
 
     memory = providers.Singleton(MemoryStore, clock=clock, ids=ids)
     # `urls` is an argument of its own: what a resource is given is shut down after it.

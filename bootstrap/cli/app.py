@@ -1,0 +1,77 @@
+"""The commands, gathered; and how their failures are told."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from cyclopts import App, CycloptsError
+from rich.markup import escape
+
+from bootstrap.cli import options
+from bootstrap.cli.benchmarks import bench
+from bootstrap.cli.demo import demo
+from bootstrap.cli.doctor import doctor
+from bootstrap.cli.flows import export_flows_command, import_flows_command
+from bootstrap.cli.servers import migrate, up
+from bootstrap.embedded import EmbeddedServerError
+from bootstrap.settings import SettingsError
+from domain.errors import ValidationError
+from ports.errors import RepositoryError
+
+_EXIT_CODES: Final = """
+Exit codes: 0, done; 1, done but not all is well (a record refused, a check failed), or a server or
+file failed; 2, the command or the settings are wrong; 130, interrupted.
+"""
+
+
+def _app() -> App:
+    app = App(
+        name="dialogbase",
+        help="The data layer of a multi-tenant conversational-AI platform." + "\n" + _EXIT_CODES,
+    )
+    app.command(demo)
+    app.command(up)
+    app.command(migrate)
+    app.command(doctor)
+    importing = App(name="import", help="Bring data in.")
+    importing.command(import_flows_command, name="flows")
+    app.command(importing)
+    exporting = App(name="export", help="Take data out.")
+    exporting.command(export_flows_command, name="flows")
+    app.command(exporting)
+    app.command(bench)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. An expected failure is one clear line, never a traceback."""
+    tokens = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = _app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _failed(str(error), tokens, options.MISUSED)
+    except SettingsError as error:
+        faults = "".join(f"\n  {fault}" for fault in error.faults)
+        return _failed(f"the settings are wrong:{faults}", tokens, options.MISUSED)
+    except ValidationError as error:
+        return _failed(str(error), tokens, options.MISUSED)
+    except (RepositoryError, EmbeddedServerError) as error:
+        return _failed(str(error), tokens, options.NOT_WELL)
+    except BrokenPipeError:
+        # The reader of our output has left: it has what it wanted.
+        sys.stdout = open(os.devnull, "w")  # or its flush at exit would complain
+        return options.NOT_WELL
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _failed(f"{where}{error.strerror or error}", tokens, options.NOT_WELL)
+    except KeyboardInterrupt:
+        return _failed("interrupted", tokens, options.INTERRUPTED)
+    return code if isinstance(code, int) else options.OK
+
+
+def _failed(message: str, tokens: Sequence[str], code: int) -> int:
+    if "--json" in tokens:
+        options.print_json({"error": message})
+    options.messages().print(f"[bold red]dialogbase:[/] {escape(message)}", soft_wrap=True)
+    return code

@@ -1,0 +1,112 @@
+"""`dialogbase demo`: the library's main points, played on a real store and told in a terminal."""
+
+import secrets
+import time
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table as RichTable
+from rich.text import Text
+
+import bootstrap
+from adapters.system import SystemClock
+from bootstrap.cli import options
+from bootstrap.cli.options import DEFAULTS, Common
+from bootstrap.cli.story import Step, Story, Table
+from bootstrap.settings import Settings
+
+_WIDTH = 100
+
+
+def demo(*, common: Common = DEFAULTS) -> int:
+    """Tell a short story with the flows of a small shop; a minute to read.
+
+    Every figure is computed as you watch. Each run uses a fresh tenant, so that it can be run
+    again on the same data.
+    """
+    return options.run(_demo(common))
+
+
+async def _demo(common: Common) -> int:
+    settings = common.settings()
+    console = options.output()
+    tenant = f"acme-{secrets.token_hex(3)}"
+    began = time.monotonic()
+    steps: list[dict[str, Any]] = []
+    async with bootstrap.open(settings) as platform:
+        if not common.json:
+            _open_scene(console, settings, tenant, time.monotonic() - began)
+        story = Story(platform, tenant, SystemClock().now())
+        number = 0
+        async for step in story.steps():
+            number += 1
+            if common.json:
+                steps.append({"step": step.title, **step.figures})
+            else:
+                _scene(console, number, step)
+    if common.json:
+        options.print_json({"profile": settings.profile, "tenant": tenant, "steps": steps})
+    else:
+        _end_scene(console, settings, tenant, number, time.monotonic() - began)
+    return options.OK
+
+
+def _open_scene(console: Console, settings: Settings, tenant: str, seconds: float) -> None:
+    where = {
+        "memory": "in memory: nothing of it will be kept",
+        "embedded": f"on a private PostgreSQL whose data lies in {settings.data}",
+        "servers": "on the PostgreSQL of DIALOGBASE_POSTGRES_URL",
+    }[settings.profile if settings.stores.authoring == "postgres" else "memory"]
+    text = Text.from_markup(
+        f"Ada, Bob and Grace write conversation flows for a small shop, tenant [bold]{tenant}[/], "
+        f"{escape(where)}. It was ready after {seconds:.1f} s. You see what they are "
+        "answered."
+    )
+    console.print(
+        Panel(text, title="[bold]Dialogbase[/]", border_style="cyan", padding=(1, 2), width=_WIDTH)
+    )
+
+
+def _scene(console: Console, number: int, step: Step) -> None:
+    parts: list[RenderableType] = [Text(step.says)]
+    if step.quotes:
+        quoted = Text("\n").join(Text(f"› {quote}", style="yellow") for quote in step.quotes)
+        parts.extend(["", quoted])
+    if step.table is not None:
+        parts.extend(["", _table(step.table)])
+    console.print(
+        Panel(
+            Group(*parts),
+            title=f"[bold cyan]{number}[/] [bold]{escape(step.title)}[/]",
+            title_align="left",
+            border_style="dim",
+            padding=(1, 2),
+            width=_WIDTH,
+        )
+    )
+
+
+def _table(content: Table) -> RichTable:
+    table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    for index, heading in enumerate(content.columns):
+        numeric = all(isinstance(row[index], int | float) for row in content.rows)
+        table.add_column(heading, justify="right" if numeric else "left")
+    for row in content.rows:
+        table.add_row(*(Text("—" if cell is None else str(cell)) for cell in row))
+    return table
+
+
+def _end_scene(
+    console: Console, settings: Settings, tenant: str, steps: int, seconds: float
+) -> None:
+    lines = [f"{steps} scenes, {seconds:.1f} s."]
+    if settings.stores.authoring != "memory":
+        chosen = f" --profile {settings.profile}"
+        if settings.profile == "embedded":
+            chosen += f" --data {settings.data}"
+        lines.append("What they wrote is kept. Look at it:")
+        lines.append(f"  dialogbase export flows --tenant {tenant}{chosen}")
+    console.print(Text("\n".join(lines)), soft_wrap=True)
