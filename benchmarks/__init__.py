@@ -1,0 +1,14 @@
+"""Ratios of our speed to that of bare drivers and peers; no absolute time decides anything.
+
+    python -m benchmarks --quick
+    python -m benchmarks --only get list --json -
+
+`run` does the same from code. Needs the extras `embedded` (unless a URL is given) and `bench`.
+Each row says in its module what exactly is compared; `measuring` says how.
+"""
+
+from benchmarks.figures import Figure
+from benchmarks.scale import Scale
+from benchmarks.suite import NAMES, UnknownRowsError, run
+
+__all__ = ["NAMES", "Figure", "Scale", "UnknownRowsError", "run"]

@@ -1,0 +1,84 @@
+"""The server that is measured on, and databases of our own on it."""
+
+import secrets
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import attrs
+
+from adapters.postgres import PostgresStore, migrate
+from benchmarks.bare import Bare, open_pool
+from benchmarks.peer import Peer, open_peer
+from benchmarks.scale import Scale
+from bootstrap.embedded import servers
+from domain.identity import tenant_id
+from ports.flows import FlowRepository
+
+CONNECTIONS = 10
+
+
+@attrs.frozen
+class Database:
+    """One database, and everyone's way to it: as many connections each, all of them open."""
+
+    url: str
+    store: PostgresStore
+    bare: Bare
+    peer: Peer
+
+    def flows(self, tenant: str) -> FlowRepository:
+        """Our repository of a tenant's flows."""
+        return self.store.flows(tenant_id(tenant))
+
+    async def settle(self) -> None:
+        """Have the server do its housekeeping now, not while something is timed."""
+        await self.bare.pool.execute("VACUUM ANALYZE")
+
+
+@asynccontextmanager
+async def server(url: str | None, scale: Scale) -> AsyncIterator[str]:
+    """The server named, or a private one: durable, as a service's is."""
+    if url is not None:
+        yield url
+    elif scale.durable:
+        with tempfile.TemporaryDirectory(prefix="dialogbase-bench-") as folder:
+            async with servers({"postgres"}, data=Path(folder)) as urls:
+                yield urls.postgres
+    else:
+        async with servers({"postgres"}) as urls:
+            yield urls.postgres
+
+
+@asynccontextmanager
+async def database(server_url: str) -> AsyncIterator[Database]:
+    """A new database with our migrations on it; dropped in the end."""
+    name = f"dialogbase_bench_{secrets.token_hex(4)}"
+    admin = await asyncpg.connect(server_url)
+    try:
+        await admin.execute(f"CREATE DATABASE {name}")
+        try:
+            async with _opened(urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))) as made:
+                yield made
+        finally:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def _opened(url: str) -> AsyncIterator[Database]:
+    await migrate(url)
+    store = await PostgresStore.open(url, pool_size=CONNECTIONS)
+    try:
+        pool = await open_pool(url, CONNECTIONS)
+        try:
+            async with open_peer(url, CONNECTIONS) as peer:
+                yield Database(url, store, await Bare.of(pool), peer)
+        finally:
+            await pool.close()
+    finally:
+        await store.close()

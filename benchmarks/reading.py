@@ -1,0 +1,208 @@
+"""Rows of reading one flow and lists of them, against the bare driver and the peer."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import cycle, islice
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from benchmarks.bare import Bare, open_pool
+from benchmarks.content import drafts, real_definitions
+from benchmarks.database import CONNECTIONS, Database
+from benchmarks.figures import Figure
+from benchmarks.measuring import Contender, Rounds, in_turns
+from benchmarks.scale import Scale
+from domain.flows import Flow
+
+BARE, PEER = "bare asyncpg", "advanced-alchemy"
+NOISE = ("bare again", BARE)
+GOAL = 1.2
+GOAL_PEER_ONE = 1 / 4
+GOAL_PEER_LIST = 1 / 1.6
+GOAL_SUMMARIES = 0.4
+CALLERS = 50
+_TENANT, _REAL = "readers", "real"
+_STORED = 500
+
+One = Callable[[UUID], Awaitable[object]]
+Page = Callable[[str], Awaitable[object]]
+
+
+def against(
+    rounds: Rounds, name: str, bare: float | None, peer: float | None, *, decoding: bool = False
+) -> list[Figure]:
+    """Our figures against the bare driver and, if it took part, the peer."""
+    what = f"{BARE}, decoding with orjson" if decoding else BARE
+    found = [Figure.of(rounds, name=name, of="ours", to=BARE, against=what, goal=bare, noise=NOISE)]
+    if PEER in rounds.seconds:
+        found.append(Figure.of(rounds, name=name, of="ours", to=PEER, goal=peer, noise=NOISE))
+    return found
+
+
+async def fill(database: Database) -> list[UUID]:
+    """What is read: flows of our own form, and of real data where it is at hand."""
+    made = await database.flows(_TENANT).create_many(drafts(_STORED))
+    if real := real_definitions(_STORED):
+        await database.flows(_REAL).create_many(drafts(len(real), made_of=real))
+    await database.settle()
+    return [flow.id for flow in made]
+
+
+async def single(database: Database, scale: Scale) -> list[Figure]:
+    """Get: one caller, many callers, and with the definition read."""
+    ids = await fill(database)
+    flows, bare, peer = database.flows(_TENANT), database.bare, database.peer
+
+    async def bare_get(id: UUID) -> Any:
+        return await bare.get(_TENANT, id)
+
+    async def bare_read(id: UUID) -> Any:
+        return orjson.loads((await bare.get(_TENANT, id))["definition"])
+
+    async def read(id: UUID) -> Any:
+        flow = await flows.require(id)
+        return flow.definition.states
+
+    async def peer_get(id: UUID) -> Any:
+        return await peer.get(_TENANT, id)
+
+    plain: dict[str, One] = {"ours": flows.get_by_id, BARE: bare_get, "bare again": bare_get}
+    reading: dict[str, One] = {"ours": read, BARE: bare_read, "bare again": bare_read}
+    alone, crowd = scale.operations(100), scale.operations(CALLERS * 6)
+    figures: list[Figure] = []
+    rounds = await in_turns(_ones({**plain, PEER: peer_get}, ids, alone, 1), scale.rounds)
+    figures += against(rounds, "get", GOAL, GOAL_PEER_ONE)
+    rounds = await in_turns(_ones({**plain, PEER: peer_get}, ids, crowd, CALLERS), scale.few)
+    figures += against(rounds, f"get, {CALLERS} callers", GOAL, GOAL_PEER_ONE)
+    rounds = await in_turns(_ones({**reading, PEER: peer_get}, ids, alone, 1), scale.few)
+    figures += against(rounds, "get and read the definition", None, GOAL_PEER_ONE, decoding=True)
+    return figures
+
+
+def _ones(
+    ways: dict[str, One], ids: Sequence[UUID], operations: int, callers: int
+) -> list[Contender]:
+    operations = max(operations // callers, 1) * callers
+
+    def contender(name: str, way: One) -> Contender:
+        turn = cycle(ids)
+
+        async def caller(share: Sequence[UUID]) -> None:
+            for id in share:
+                await way(id)
+
+        async def work(picked: list[UUID]) -> None:
+            if callers == 1:
+                await caller(picked)
+            else:
+                await asyncio.gather(*(caller(picked[n::callers]) for n in range(callers)))
+
+        return Contender(
+            name=name,
+            operations=operations,
+            prepare=lambda: list(islice(turn, operations)),
+            work=work,
+        )
+
+    return [contender(name, way) for name, way in ways.items()]
+
+
+async def lists(database: Database, scale: Scale) -> list[Figure]:
+    """A page of 50, newest first: as it is, with definitions read, of real data, of summaries."""
+    bare, peer = database.bare, database.peer
+    await fill(database)
+
+    async def ours(tenant: str) -> Sequence[Flow]:
+        page = await database.flows(tenant).scan(order="-created_at", limit=50)
+        return page.items
+
+    async def ours_read(tenant: str) -> Any:
+        return [flow.definition.states for flow in await ours(tenant)]
+
+    async def bare_read(tenant: str) -> Any:
+        return [orjson.loads(row["definition"]) for row in await bare.newest(tenant)]
+
+    async def summaries(tenant: str) -> Any:
+        return await database.flows(tenant).summaries(order="-created_at", limit=50)
+
+    plain: dict[str, Page] = {"ours": ours, BARE: bare.newest, "bare again": bare.newest}
+    reading: dict[str, Page] = {"ours": ours_read, BARE: bare_read, "bare again": bare_read}
+    pages = scale.operations(10)
+    figures: list[Figure] = []
+    rounds = await in_turns(_pages({**plain, PEER: peer.newest}, _TENANT, pages), scale.few)
+    figures += against(rounds, "list 50", GOAL, GOAL_PEER_LIST)
+    rounds = await in_turns(_pages({**reading, PEER: peer.newest}, _TENANT, pages), scale.few)
+    figures += against(
+        rounds, "list 50 and read all definitions", None, GOAL_PEER_LIST, decoding=True
+    )
+    if real_definitions(1):
+        rounds = await in_turns(_pages({**plain, PEER: peer.newest}, _REAL, pages), scale.few)
+        figures += against(rounds, "list 50 of real data", GOAL, GOAL_PEER_LIST)
+        rounds = await in_turns(_pages({**reading, PEER: peer.newest}, _REAL, pages), scale.few)
+        figures += against(
+            rounds, "list 50 of real data and read all", None, GOAL_PEER_LIST, decoding=True
+        )
+    figures += await _summaries(scale, pages, summaries, ours, ours_read)
+    return figures
+
+
+async def _summaries(
+    scale: Scale, pages: int, summaries: Page, full: Page, read: Page
+) -> list[Figure]:
+    ways = {"summaries": summaries, "again": summaries, "list 50": full, "and read": read}
+    rounds = await in_turns(_pages(ways, _TENANT, pages), scale.few)
+    noise = ("again", "summaries")
+    return [
+        Figure.of(
+            rounds,
+            name="list of 50 summaries",
+            of="summaries",
+            to=other,
+            against=f"our own {title}",
+            goal=GOAL_SUMMARIES,
+            noise=noise,
+        )
+        for other, title in (("list 50", "list 50"), ("and read", "list 50 with all read"))
+    ]
+
+
+def _pages(ways: dict[str, Page], tenant: str, pages: int) -> list[Contender]:
+    def contender(name: str, way: Page) -> Contender:
+        async def work(_: object) -> None:
+            for _ in range(pages):
+                await way(tenant)
+
+        return Contender(name=name, operations=pages, work=work)
+
+    return [contender(name, way) for name, way in ways.items()]
+
+
+async def noise(database: Database, scale: Scale) -> list[Figure]:
+    """A/A: the bare driver against itself, on two pools."""
+    ids = await fill(database)
+    pool = await open_pool(database.url, CONNECTIONS)
+    try:
+        other = await Bare.of(pool)
+
+        def getting(bare: Bare) -> One:
+            async def get(id: UUID) -> Any:
+                return await bare.get(_TENANT, id)
+
+            return get
+
+        ways = {BARE: getting(database.bare), "bare again": getting(other)}
+        rounds = await in_turns(_ones(ways, ids, scale.operations(100), 1), scale.rounds)
+    finally:
+        await pool.close()
+    return [
+        Figure.of(
+            rounds,
+            name="A/A: get",
+            of="bare again",
+            to=BARE,
+            against=f"{BARE}, a second pool",
+            noise=NOISE,
+        )
+    ]

@@ -1,0 +1,125 @@
+"""All rows by name, and the run of some of them."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks import mapping, memory
+from benchmarks.figures import Figure, documents
+from benchmarks.plot import draw
+from benchmarks.report import show
+from benchmarks.scale import FULL, QUICK, Scale
+
+Local = Callable[[Scale], Awaitable[list[Figure]]]
+Remote = Callable[[Any, Scale], Awaitable[list[Figure]]]
+
+LOCAL: Mapping[str, Local] = {"mapping": mapping.rows, "memory": memory.rows}
+POSTGRES = (
+    *("noise", "get", "list", "insert", "compare-and-set", "unit", "bulk"),
+    *("paging", "stream"),
+)
+NAMES = (*POSTGRES, *LOCAL)
+_FILE_WIDTH = 150
+_ON_MANY_ROWS = frozenset({"paging", "stream"})
+
+
+class UnknownRowsError(LookupError):
+    """A name that no row has."""
+
+    def __init__(self, names: Collection[str]) -> None:
+        super().__init__(f"no rows called {', '.join(sorted(names))}; there are {', '.join(NAMES)}")
+
+
+def run(
+    *,
+    quick: bool = False,
+    only: Sequence[str] = (),
+    url: str | None = None,
+    json_to: str | Path | None = None,
+    plot_to: str | Path | None = None,
+    console: Console | None = None,
+    scale: Scale | None = None,
+) -> list[Figure]:
+    """Measure, print the table, and write JSON and plot where asked; returns the figures.
+
+    `url` names a PostgreSQL server on which databases may be created; without one a private
+    server is started. `json_to` may be `-` for standard output; the table then goes to standard
+    error.
+
+    Raises:
+        UnknownRowsError: for a name in `only` that no row has.
+    """
+    if unknown := set(only) - set(NAMES):
+        raise UnknownRowsError(unknown)
+    if console is None:
+        console = Console(stderr=str(json_to) == "-")
+        if not console.is_terminal:
+            console.width = _FILE_WIDTH
+    size = scale if scale is not None else QUICK if quick else FULL
+    figures = asyncio.run(_measured(size, only or NAMES, url, console))
+    show(figures, console)
+    if json_to is not None:
+        text = json.dumps(documents(figures), indent=2, ensure_ascii=False)
+        if str(json_to) == "-":
+            print(text)
+        else:
+            Path(json_to).write_text(text + "\n", encoding="utf-8")
+    if plot_to is not None:
+        draw(figures, Path(plot_to))
+        console.print(f"Plot: {plot_to}")
+    return figures
+
+
+async def _measured(
+    scale: Scale, names: Collection[str], url: str | None, console: Console
+) -> list[Figure]:
+    figures: list[Figure] = []
+    with console.status("starting") as status:
+        on_server = [name for name in POSTGRES if name in names]
+        if on_server:
+            figures += await _on_postgres(scale, on_server, url, status.update)
+        for name, rows in LOCAL.items():
+            if name in names:
+                status.update(f"measuring {name}")
+                figures += await rows(scale)
+    return figures
+
+
+async def _on_postgres(
+    scale: Scale, names: Sequence[str], url: str | None, tell: Callable[[str], None]
+) -> list[Figure]:
+    # Imported here, so that the other rows need neither server nor drivers nor the peer.
+    from benchmarks import bulk, paging, reading, units, writing
+    from benchmarks.database import database, server
+
+    remote: Mapping[str, Remote] = {
+        "noise": reading.noise,
+        "get": reading.single,
+        "list": reading.lists,
+        "insert": writing.insert,
+        "compare-and-set": writing.replace,
+        "unit": units.rows,
+        "bulk": bulk.rows,
+        "paging": paging.pages,
+        "stream": paging.streams,
+    }
+    figures: list[Figure] = []
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(server(url, scale))
+        for filled in (False, True):
+            chosen = [name for name in names if (name in _ON_MANY_ROWS) is filled]
+            if not chosen:
+                continue
+            async with database(address) as place:
+                if filled:
+                    tell(f"storing {scale.many_rows} rows")
+                    await paging.fill(place, scale.many_rows)
+                for name in chosen:
+                    tell(f"measuring {name}")
+                    figures += await remote[name](place, scale)
+    return figures

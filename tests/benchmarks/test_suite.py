@@ -1,0 +1,116 @@
+"""What a run gives: figures, JSON, a picture. No time is asserted."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import orjson
+import pytest
+from rich.console import Console
+
+import benchmarks
+from adapters.mapping import definition_json
+from benchmarks import Scale, content, handwritten
+from benchmarks.content import definition_document, definitions
+
+TINY = Scale(
+    rounds=2,
+    many_rows=2_000,
+    bulk_rows=40,
+    streamed=(600, 1_200),
+    in_memory=(10, 20),
+    batch=0.05,
+    durable=False,
+)
+
+
+def _run(only: list[str], folder: Path) -> list[dict[str, object]]:
+    target = folder / "figures.json"
+    with (folder / "table.txt").open("w") as shown:
+        benchmarks.run(
+            only=only,
+            scale=TINY,
+            json_to=target,
+            plot_to=folder / "figures.svg",
+            console=Console(file=shown, width=150),
+        )
+    found: list[dict[str, object]] = json.loads(target.read_text())
+    return found
+
+
+def _check(found: list[dict[str, object]]) -> None:
+    for figure in found:
+        assert {"name", "ratio", "against", "goal", "met"} <= figure.keys()
+        assert isinstance(figure["name"], str)
+        assert isinstance(figure["against"], str)
+        ratio, goal = figure["ratio"], figure["goal"]
+        assert isinstance(ratio, float)
+        assert ratio > 0
+        if goal is None:
+            assert figure["met"] is None
+        else:
+            assert isinstance(goal, float)
+            assert isinstance(figure["met"], bool)
+    assert len({(figure["name"], figure["against"]) for figure in found}) == len(found)
+
+
+def test_rows_without_a_server_give_json_and_a_picture(tmp_path: Path) -> None:
+    """Every figure has name, ratio, against, goal and met; table and plot name them all."""
+    found = _run(["mapping", "memory"], tmp_path)
+    _check(found)
+    assert len(found) == 19
+    picture = (tmp_path / "figures.svg").read_text()
+    assert picture.lstrip().startswith("<?xml")
+    table = (tmp_path / "table.txt").read_text()
+    assert "mapping: structure" in table
+    assert "goals met" in table
+
+
+def test_a_name_that_no_row_has_is_refused() -> None:
+    """And the message tells which there are."""
+    with pytest.raises(benchmarks.UnknownRowsError, match="compare-and-set"):
+        benchmarks.run(only=["get", "gets"])
+
+
+def test_the_handwritten_mapping_does_the_same_work() -> None:
+    """Else the comparison with it would mean nothing."""
+    for seed, definition in enumerate(definitions()):
+        document = definition_document(seed)
+        assert handwritten.structure(document) == definition
+        written = orjson.dumps(handwritten.unstructure(definition)).decode()
+        assert written == definition_json(definition)
+
+
+def test_measured_definitions_are_realistic() -> None:
+    """Ten states that could be published as they are."""
+    for definition in definitions():
+        assert len(definition.states) == 10
+        assert not definition.faults
+        assert not definition.warnings
+
+
+def test_real_data_that_is_not_there_is_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A checkout without the data can be measured too."""
+    monkeypatch.setenv(content.SHARED_DATA, str(tmp_path))
+    content.real_documents.cache_clear()
+    try:
+        assert content.real_definitions(5) == ()
+    finally:
+        content.real_documents.cache_clear()
+
+
+def test_series_of_flows_have_names_of_their_own() -> None:
+    """So that none of them breaks a unique key."""
+
+    async def names() -> set[str]:
+        from adapters.memory import MemoryStore
+        from domain.identity import tenant_id
+
+        flows = MemoryStore().flows(tenant_id("acme"))
+        await flows.create_many(content.drafts(5))
+        await flows.create_many(content.drafts(5, kind="other"))
+        return {flow.name async for flow in flows.stream()}
+
+    assert len(asyncio.run(names())) == 10
