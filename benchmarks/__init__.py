@@ -9,6 +9,6 @@ Each row says in its module what exactly is compared; `measuring` says how.
 
 from benchmarks.figures import Figure
 from benchmarks.scale import Scale
-from benchmarks.suite import NAMES, UnknownRowsError, run
+from benchmarks.suite import NAMES, POSTGRES, UnknownRowsError, run
 
-__all__ = ["NAMES", "Figure", "Scale", "UnknownRowsError", "run"]
+__all__ = ["NAMES", "POSTGRES", "Figure", "Scale", "UnknownRowsError", "run"]

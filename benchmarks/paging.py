@@ -2,18 +2,22 @@
 
 import resource
 import tracemalloc
+from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
 
+import attrs
+
 from benchmarks.database import Database
 from benchmarks.figures import Figure
-from benchmarks.measuring import Contender, Rounds, in_turns
+from benchmarks.measuring import Contender, in_turns
 from benchmarks.scale import Scale
 from benchmarks.stock import template
+from domain.flows import Flow
 from domain.identity import tenant_id
 from ports.criteria import coerce
 from ports.flows import FlowRepository
-from ports.paging import Order, encode_cursor
+from ports.paging import CursorPage, Order, encode_cursor
 
 GOAL = 1.3
 GOAL_STREAM = 1.2
@@ -35,6 +39,7 @@ async def fill(database: Database, rows: int) -> None:
     changes = {
         "tenant_id": f"'{_TENANT}'",
         "id": "gen_random_uuid()",
+        "status": "'active'",
         "name": "'flow ' || lpad(n::text, 9, '0')",
         "name_folded": "'flow ' || lpad(n::text, 9, '0')",
         "definition": f"'{_MINIMAL}'::json",
@@ -54,69 +59,82 @@ async def fill(database: Database, rows: int) -> None:
     await database.settle()
 
 
+@attrs.frozen
+class _Listing:
+    """What is paged through, and how bare SQL says the same."""
+
+    title: str
+    order: str | None
+    criteria: Mapping[str, object] | None
+    sql_order: str
+
+
+_LISTINGS = (
+    _Listing("by id", None, None, "id"),
+    _Listing("newest first", "-created_at", None, "created_at DESC, id DESC"),
+    _Listing(
+        "active, last used first",
+        "-last_used_at",
+        {"status": "active"},
+        "last_used_at DESC NULLS LAST, id DESC",
+    ),
+)
+
+
 async def pages(database: Database, scale: Scale) -> list[Figure]:
     """The last page, read by its cursor, against the first, in three orders."""
     figures: list[Figure] = []
     last = scale.many_rows // PAGE
-    for title, order in (
-        ("by id", None),
-        ("newest first", "-created_at"),
-        ("last used first, nulls last", "-last_used_at"),
-    ):
-        flows = database.flows(_TENANT)
-        cursor = await _cursor_before(database, flows, order, (last - 1) * PAGE)
-        found = await flows.scan(order=order, after=cursor, limit=PAGE)
+    flows = database.flows(_TENANT)
+    for listing in _LISTINGS:
+        cursor = await _cursor(database, flows, listing, (last - 1) * PAGE)
+        found = await _page(flows, listing, cursor)
         assert len(found.items) == PAGE
-        first = await flows.scan(order=order, limit=PAGE)
-        assert not {flow.id for flow in first.items} & {flow.id for flow in found.items}
         contenders = [
-            _reading(flows, name, order, after, scale.operations(10))
+            _reading(flows, listing, name, after, scale.operations(10))
             for name, after in (("last", cursor), ("first", None), ("again", None))
         ]
         rounds = await in_turns(contenders, scale.few)
-        figures.append(_figure(rounds, f"page {last} of {scale.many_rows} rows, {title}"))
+        figures.append(
+            Figure.of(
+                rounds,
+                name=f"page {last} of {scale.many_rows} rows, {listing.title}",
+                of="last",
+                to="first",
+                against="page 1",
+                goal=GOAL,
+                noise=("again", "first"),
+            )
+        )
     return figures
 
 
-def _figure(rounds: Rounds, name: str) -> Figure:
-    return Figure.of(
-        rounds,
-        name=name,
-        of="last",
-        to="first",
-        against="page 1",
-        goal=GOAL,
-        noise=("again", "first"),
-    )
+async def _page(flows: FlowRepository, listing: _Listing, after: str | None) -> CursorPage[Flow]:
+    return await flows.scan(listing.criteria, listing.order, after=after, limit=PAGE)
 
 
 def _reading(
-    flows: FlowRepository, name: str, order: str | None, after: str | None, times: int
+    flows: FlowRepository, listing: _Listing, name: str, after: str | None, times: int
 ) -> Contender:
     async def work(_: object) -> None:
         for _ in range(times):
-            await flows.scan(order=order, after=after, limit=PAGE)
+            await _page(flows, listing, after)
 
     return Contender(name=name, operations=times, work=work)
 
 
-async def _cursor_before(
-    database: Database, flows: FlowRepository, order: str | None, offset: int
-) -> str:
+async def _cursor(database: Database, flows: FlowRepository, listing: _Listing, offset: int) -> str:
     """The cursor after so many rows, without reading page after page up to there."""
-    total = Order.of(order, flows.schema)
-    keys = ", ".join(
-        f"{key.field.name} {'DESC' if key.descending else 'ASC'} NULLS LAST" for key in total.keys
-    )
     id: UUID = await database.bare.pool.fetchval(
-        f"SELECT id FROM flows WHERE tenant_id = $1 ORDER BY {keys} OFFSET $2 LIMIT 1",
+        f"SELECT id FROM flows WHERE tenant_id = $1 ORDER BY {listing.sql_order} OFFSET $2 LIMIT 1",
         _TENANT,
         offset - 1,
         timeout=600,
     )
-    before = await flows.require(id)
-    everything = coerce(None, flows.schema)
-    return encode_cursor(tenant_id(_TENANT), everything, total, total.position(before))
+    order = Order.of(listing.order, flows.schema)
+    position = order.position(await flows.require(id))
+    criteria = coerce(listing.criteria, flows.schema)
+    return encode_cursor(tenant_id(_TENANT), criteria, order, position)
 
 
 async def streams(database: Database, scale: Scale) -> list[Figure]:

@@ -15,9 +15,9 @@ def draw(figures: Sequence[Figure], target: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    height = 1.6 + 0.3 * len(figures)
+    height = 2.0 + 0.3 * len(figures)
     figure, axes = pyplot.subplots(figsize=(11, height), layout="constrained")
     for place, row in enumerate(figures):
         color = _NONE if row.met is None else _MET if row.met else _MISSED
@@ -44,16 +44,22 @@ def draw(figures: Sequence[Figure], target: Path) -> None:
             color=color,
         )
     axes.set_xscale("log")
+    shown = [value for row in figures for value in (row.ratio, row.goal) if value]
+    axes.set_xlim(min([*shown, 0.5]) / 1.25, max([*shown, 2.0]) * 1.25)
     axes.axvline(1.0, color="#9aa1ab", linewidth=1, linestyle=":", zorder=1)
+    axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
-    axes.xaxis.set_minor_formatter(FuncFormatter(lambda _value, _: ""))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.grid(axis="x", color="#e2e5e9", linewidth=0.8, zorder=0)
     axes.set_yticks(
         range(len(figures)), [f"{row.name}  |  {row.against}" for row in figures], fontsize=8
     )
+    axes.tick_params(axis="y", length=0)
+    axes.spines[["top", "right", "left"]].set_visible(False)
     axes.set_ylim(len(figures) - 0.5, -0.5)
-    axes.set_xlabel("ours / theirs (left is better)")
-    axes.set_title("Dialogbase against bare drivers and peers", loc="left")
-    axes.legend(
+    axes.set_xlabel("ours / theirs, logarithmic: left is better")
+    figure.suptitle("Dialogbase against bare drivers and peers", fontsize=13)
+    figure.legend(
         handles=[
             Line2D([], [], color=_MET, marker="o", linestyle="", label="goal met"),
             Line2D([], [], color=_MISSED, marker="o", linestyle="", label="goal missed"),
@@ -61,8 +67,7 @@ def draw(figures: Sequence[Figure], target: Path) -> None:
             Line2D([], [], color=_GOAL, marker="|", markersize=11, linestyle="", label="goal"),
             Line2D([], [], color=_NONE, linewidth=5, alpha=0.35, label="quartiles"),
         ],
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
+        loc="outside lower center",
         ncols=5,
         fontsize=8,
         frameon=False,

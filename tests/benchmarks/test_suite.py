@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import orjson
@@ -13,6 +14,7 @@ from adapters.mapping import definition_json
 from benchmarks import Scale, content, handwritten
 from benchmarks.content import definition_document, definitions
 
+POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
 TINY = Scale(
     rounds=2,
     many_rows=2_000,
@@ -30,6 +32,7 @@ def _run(only: list[str], folder: Path) -> list[dict[str, object]]:
         benchmarks.run(
             only=only,
             scale=TINY,
+            url=os.environ.get(POSTGRES_URL),
             json_to=target,
             plot_to=folder / "figures.svg",
             console=Console(file=shown, width=150),
@@ -64,6 +67,17 @@ def test_rows_without_a_server_give_json_and_a_picture(tmp_path: Path) -> None:
     table = (tmp_path / "table.txt").read_text()
     assert "mapping: structure" in table
     assert "goals met" in table
+
+
+def test_rows_on_postgres_give_json_and_a_picture(tmp_path: Path) -> None:
+    """All of them, the peer's included, on a few rows."""
+    found = _run([*benchmarks.POSTGRES], tmp_path)
+    _check(found)
+    compared = {(figure["name"], figure["against"]) for figure in found}
+    for name in ("get", "insert", "compare-and-set", "list 50"):
+        assert {(name, "bare asyncpg"), (name, "advanced-alchemy")} <= compared
+    assert ("bulk create 40", "bare COPY") in compared
+    assert ("page 40 of 2000 rows, by id", "page 1") in compared
 
 
 def test_a_name_that_no_row_has_is_refused() -> None:
