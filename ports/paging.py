@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -57,6 +57,8 @@ class Order:
                         f"an order by {key.field.name} doesn't fit {schema.name}"
                     )
             return given
+        if given is not None and not isinstance(given, Iterable):
+            raise InvalidQueryError("an order is a field's name, or a list of them")
         names = [] if given is None else [given] if isinstance(given, str) else list(given)
         keys: list[SortKey] = []
         for name in names:
@@ -166,8 +168,7 @@ def encode_cursor(tenant: TenantId, criteria: Criteria, order: Order, position: 
     """An opaque text that stands for `position`, bound to tenant, criteria and order."""
     values = [_plain(value) for value in position]
     document = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
-    signed = _binding(tenant, criteria, order, document) + document
-    return base64.urlsafe_b64encode(signed).decode().rstrip("=")
+    return _encoded(_binding(tenant, criteria, order, document) + document)
 
 
 def decode_cursor(cursor: object, tenant: TenantId, criteria: Criteria, order: Order) -> Position:
@@ -186,7 +187,8 @@ def decode_cursor(cursor: object, tenant: TenantId, criteria: Criteria, order: O
     except (binascii.Error, ValueError):
         raise refused from None
     digest, document = signed[:_DIGEST], signed[_DIGEST:]
-    if _binding(tenant, criteria, order, document) != digest:
+    # The last character may hold bits that decode to nothing: those, too, must be ours.
+    if _encoded(signed) != cursor or _binding(tenant, criteria, order, document) != digest:
         raise refused
     values: list[Any] = json.loads(document)
     return tuple(
@@ -196,6 +198,10 @@ def decode_cursor(cursor: object, tenant: TenantId, criteria: Criteria, order: O
 
 
 _DIGEST = 16
+
+
+def _encoded(signed: bytes) -> str:
+    return base64.urlsafe_b64encode(signed).decode().rstrip("=")
 
 
 def _binding(tenant: TenantId, criteria: Criteria, order: Order, document: bytes) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeAlias, TypeVar, overload
 from uuid import uuid4
 
 import pytest
@@ -122,21 +122,27 @@ class Backend(ABC):
         return self.scope(tenant, 0), self.scope(tenant, 1)
 
 
-Contract = Callable[..., Coroutine[Any, Any, None]]
+Contract: TypeAlias = Callable[..., Coroutine[Any, Any, None]]
+Test: TypeAlias = Callable[..., None]
 
 
+@overload
+def contract(function: Contract) -> Test: ...
+@overload
+def contract(*, needs: Capability) -> Callable[[Contract], Test]: ...
 def contract(
     function: Contract | None = None, *, needs: Capability | None = None
-) -> Any:  # a decorator, with or without arguments
+) -> Test | Callable[[Contract], Test]:
     """Make a pytest function of an async one, run on the backend's loop.
 
     What it may ask for: `backend`; `scope`, an unused tenant's, anew for every example; and
     whatever other fixtures provide or `@given`, written above this decorator, generates. With
     `needs` it says nothing about a backend that doesn't declare the capability.
     """
-    if function is None:
-        return functools.partial(contract, needs=needs)
-    body: Contract = function
+    return (lambda body: _test_of(body, needs)) if function is None else _test_of(function, needs)
+
+
+def _test_of(body: Contract, needs: Capability | None) -> Test:
     asked = inspect.signature(body).parameters
     others = [parameter for name, parameter in asked.items() if name not in ("backend", "scope")]
     shown = inspect.Parameter("backend", inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -18,6 +18,7 @@ CONTRACTS = (
     "writing",
     "patching",
     "criteria",
+    "criteria_forms",
     "paging",
     "isolation",
     "concurrency",

@@ -1,0 +1,349 @@
+"""Races between two instances of a store: exactly one wins, everybody else is told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from datetime import date
+from itertools import chain
+from typing import Any, TypeVar
+
+from domain.definitions import FlowDefinition
+from domain.flows import Flow, MetricIncrements
+from ports.contracts.exact import exact
+from ports.contracts.harness import Backend, contract, race
+from ports.contracts.subjects import Entity, Subject
+from ports.errors import ConflictError, DuplicateEntityError, EntityNotFoundError
+from ports.flows import FlowRepository
+from ports.repository import Repository
+
+T = TypeVar("T")
+DAY = date(2024, 2, 29)
+RACERS = 8
+ROUNDS = 3
+
+
+def pair(backend: Backend, subject: Subject) -> tuple[Repository[Entity], Repository[Entity]]:
+    """An unused tenant's repository on each of two instances."""
+    here, there = backend.rivals()
+    return subject.of(here), subject.of(there)
+
+
+def flow_pair(backend: Backend) -> tuple[FlowRepository, FlowRepository]:
+    """The same for flows."""
+    here, there = backend.rivals()
+    return here.flows, there.flows
+
+
+async def all_at_once(
+    repositories: Sequence[T], act: Callable[[int, T], Coroutine[Any, Any, Any]], n: int = RACERS
+) -> list[Any]:
+    """`n` contenders, by turns on each instance, let go together; what each came to."""
+    gate = asyncio.Barrier(n)
+
+    async def contend(number: int) -> Any:
+        await gate.wait()
+        return await act(number, repositories[number % len(repositories)])
+
+    return await race(*(contend(number) for number in range(n)))
+
+
+def split(results: Sequence[Any]) -> tuple[list[Any], list[BaseException]]:
+    """What was returned and what was raised."""
+    failed = [result for result in results if isinstance(result, BaseException)]
+    return [result for result in results if not isinstance(result, BaseException)], failed
+
+
+@contract
+async def test_of_many_writers_of_one_revision_exactly_one_wins(
+    backend: Backend, subject: Subject
+) -> None:
+    """The rest get a conflict that names the winner's revision; the winner's write stands."""
+    repositories = pair(backend, subject)
+    made = await repositories[0].create(subject.draft())
+    for _ in range(ROUNDS):
+        rivals = [subject.noted(made, f"{number}") for number in range(RACERS)]
+        won, lost = split(
+            await all_at_once(
+                repositories, lambda n, repository, rivals=rivals: repository.update(rivals[n])
+            )
+        )
+        assert len(won) == 1
+        assert all(isinstance(error, ConflictError) for error in lost)
+        assert {(e.expected, e.actual) for e in lost if isinstance(e, ConflictError)} == {
+            (made.revision, made.revision + 1)
+        }
+        made = await repositories[1].require(made.id)
+        assert exact(made) == exact(won[0])
+
+
+@contract
+async def test_of_many_patches_of_one_revision_exactly_one_wins(
+    backend: Backend, subject: Subject
+) -> None:
+    """A patch with an expected revision is a compare-and-set, too."""
+    repositories = pair(backend, subject)
+    made = await repositories[0].create(subject.draft())
+    won, lost = split(
+        await all_at_once(
+            repositories, lambda n, repository: repository.patch(made.id, 1, **subject.note_to("x"))
+        )
+    )
+    assert (len(won), {type(error) for error in lost}) == (1, {ConflictError})
+    assert (await repositories[1].require(made.id)).revision == 2
+
+
+@contract
+async def test_concurrent_patches_all_take_effect(backend: Backend, subject: Subject) -> None:
+    """Patches of different fields don't undo each other, and each raises the revision."""
+    repositories = pair(backend, subject)
+    made = await repositories[0].create(subject.draft())
+
+    def act(number: int, repository: Repository[Entity]) -> Coroutine[Any, Any, Entity]:
+        # By twos, so that both instances patch both fields.
+        patch = subject.note_to if number // 2 % 2 else subject.remark_to
+        return repository.patch(made.id, **patch("patched"))
+
+    won, lost = split(await all_at_once(repositories, act))
+    assert lost == []
+    stored = await repositories[1].require(made.id)
+    assert (subject.note_of(stored), getattr(stored, subject.remark)) == ("patched", "patched")
+    assert stored.revision == 1 + RACERS
+    assert sorted(entity.revision for entity in won) == list(range(2, 2 + RACERS))
+
+
+@contract
+async def test_modifications_are_not_lost(backend: Backend, subject: Subject) -> None:
+    """Each is applied to what the one before it left."""
+    repositories = pair(backend, subject)
+    made = await repositories[0].create(subject.draft())
+    await repositories[0].patch(made.id, **subject.note_to(""))
+
+    def act(number: int, repository: Repository[Entity]) -> Coroutine[Any, Any, Entity]:
+        return repository.modify(
+            made.id, lambda e: subject.noted(e, f"{subject.note_of(e)}{number}")
+        )
+
+    _, lost = split(await all_at_once(repositories, act))
+    assert lost == []
+    stored = await repositories[1].require(made.id)
+    assert sorted(subject.note_of(stored) or "") == [f"{n}" for n in range(RACERS)]
+
+
+@contract
+async def test_of_many_creators_of_one_key_exactly_one_wins(
+    backend: Backend, subject: Subject
+) -> None:
+    """One by one or in lists; the others are told which key is taken, and leave nothing."""
+    repositories = pair(backend, subject)
+
+    def act(number: int, repository: Repository[Entity]) -> Coroutine[Any, Any, Any]:
+        if number // 2 % 2:
+            return repository.create(subject.draft("wanted"))
+        return repository.create_many([subject.draft(f"{number}"), subject.draft("wanted")])
+
+    won, lost = split(await all_at_once(repositories, act))
+    assert len(won) == 1
+    assert {(type(e), getattr(e, "key", None)) for e in lost} == {
+        (DuplicateEntityError, subject.key)
+    }
+    assert await repositories[1].count() == (2 if isinstance(won[0], tuple) else 1)
+
+
+@contract
+async def test_lists_created_in_opposite_orders_do_not_block_each_other(
+    backend: Backend, subject: Subject
+) -> None:
+    """Of lists with the same keys exactly one is stored, whole; nobody waits for ever."""
+    repositories = pair(backend, subject)
+    labels = [f"label {n}" for n in range(20)]
+
+    def act(number: int, repository: Repository[Entity]) -> Coroutine[Any, Any, Any]:
+        ordered = labels if number % 2 else labels[::-1]
+        return repository.create_many([subject.draft(label) for label in ordered])
+
+    won, lost = split(await all_at_once(repositories, act))
+    assert (len(won), {type(error) for error in lost}) == (1, {DuplicateEntityError})
+    assert await repositories[0].count() == len(labels)
+
+
+@contract
+async def test_updates_of_many_in_opposite_orders_all_take_effect(
+    backend: Backend, subject: Subject
+) -> None:
+    """Steps that change every entity follow each other; none is lost, none dies of the other."""
+    repositories = pair(backend, subject)
+    made = await repositories[0].create_many(subject.draft(f"label {n}") for n in range(30))
+    where = repositories[0].where("id")
+    criteria = [where.gte(made[0].id), where.lte(made[-1].id)]
+    won, lost = split(
+        await all_at_once(
+            repositories,
+            lambda n, repository: repository.update_where(criteria[n % 2], **subject.note_to("x")),
+        )
+    )
+    assert (won, lost) == ([30] * RACERS, [])
+    revisions = {entity.revision async for entity in repositories[1].stream()}
+    assert revisions == {1 + RACERS}
+
+
+@contract
+async def test_of_many_deletions_exactly_one_deletes(backend: Backend, subject: Subject) -> None:
+    """The others say that there was nothing to delete."""
+    repositories = pair(backend, subject)
+    made = await repositories[0].create(subject.draft())
+    results = await all_at_once(repositories, lambda n, repository: repository.delete(made.id))
+    assert sorted(results) == [False] * (RACERS - 1) + [True]
+
+
+@contract
+async def test_a_deletion_and_updates_do_not_mix(backend: Backend, subject: Subject) -> None:
+    """What was deleted stays deleted, whatever was written at the same moment."""
+    for _ in range(ROUNDS):
+        repositories = pair(backend, subject)
+        made = await repositories[0].create(subject.draft())
+
+        def act(
+            number: int, repository: Repository[Entity], made: Entity = made
+        ) -> Coroutine[Any, Any, Any]:
+            if number == 0:
+                return repository.delete(made.id)
+            return repository.patch(made.id, **subject.note_to("x"))
+
+        results = await all_at_once(repositories, act)
+        assert results[0] is True
+        assert {type(e) for e in split(results)[1]} <= {EntityNotFoundError}
+        assert await repositories[1].count() == 0
+
+
+async def published(flows: FlowRepository, count: int) -> list[Flow]:
+    """Active flows."""
+    definition = FlowDefinition.external({})
+    made = [Flow.draft(name=f"flow {n}", definition=definition) for n in range(count)]
+    return [await flows.publish(flow.id) for flow in await flows.create_many(made)]
+
+
+@contract
+async def test_no_use_is_lost(backend: Backend) -> None:
+    """Each counter sees a number of its own, and edits in between are not disturbed."""
+    repositories = flow_pair(backend)
+    made = await repositories[0].create(Flow.draft(name="busy"))
+
+    async def act(number: int, flows: FlowRepository) -> Any:
+        return [await flows.increment_usage(made.id) for _ in range(5)]
+
+    counts, lost = split(await all_at_once(repositories, act))
+    assert lost == []
+    assert sorted(chain.from_iterable(counts)) == list(range(1, 5 * RACERS + 1))
+    stored = await repositories[1].require(made.id)
+    assert (stored.usage_count, stored.revision) == (5 * RACERS, 1)
+    assert (await repositories[1].update(made)).usage_count == 5 * RACERS
+
+
+@contract
+async def test_no_figure_is_lost(backend: Backend) -> None:
+    """The first of a day included, when all of them find the day empty."""
+    repositories = flow_pair(backend)
+    made = await repositories[0].create(Flow.draft(name="busy"))
+    one = MetricIncrements(executions=1, satisfaction_total=0.5, custom_metrics={"a.b": 0.25})
+    won, lost = split(
+        await all_at_once(repositories, lambda n, flows: flows.record_metrics(made.id, DAY, one))
+    )
+    assert lost == []
+    assert sorted(metrics.totals.executions for metrics in won) == list(range(1, RACERS + 1))
+    (stored,) = await repositories[1].get_metrics(made.id, DAY, DAY)
+    assert stored.totals == MetricIncrements(
+        executions=RACERS,
+        satisfaction_total=RACERS / 2,
+        custom_metrics={"a.b": RACERS / 4},
+    )
+    assert stored.revision == RACERS
+
+
+@contract
+async def test_racing_defaults_leave_exactly_one(backend: Backend) -> None:
+    """All callers succeed one after the other; whoever looks meanwhile never sees two, or none."""
+    repositories = flow_pair(backend)
+    flows = await published(repositories[0], RACERS)
+    await repositories[0].set_default(flows[0].id)
+    seen: list[int] = []
+    running = True
+
+    async def look() -> None:
+        while running:
+            seen.append(await repositories[1].count({"is_default": True}))
+            await asyncio.sleep(0)
+
+    watcher = asyncio.create_task(look())
+    for _ in range(ROUNDS):
+        won, lost = split(
+            await all_at_once(repositories, lambda n, flow: flow.set_default(flows[n].id))
+        )
+        assert lost == []
+        assert all(flow.is_default for flow in won)
+    running = False
+    await watcher
+    assert set(seen) == {1}
+    default = await repositories[1].get_default()
+    assert default is not None
+    assert await repositories[0].count({"is_default": True}) == 1
+
+
+@contract
+async def test_racing_to_make_one_flow_the_default_changes_it_once(backend: Backend) -> None:
+    """The others find it to be the default already."""
+    repositories = flow_pair(backend)
+    (flow,) = await published(repositories[0], 1)
+    won, lost = split(await all_at_once(repositories, lambda n, flows: flows.set_default(flow.id)))
+    assert lost == []
+    assert {(one.is_default, one.revision) for one in won} == {(True, flow.revision + 1)}
+
+
+@contract
+async def test_a_default_that_is_archived_meanwhile_is_none(backend: Backend) -> None:
+    """Whoever comes first: an archived flow is never the default."""
+    for _ in range(ROUNDS):
+        repositories = flow_pair(backend)
+        (flow,) = await published(repositories[0], 1)
+
+        def act(number: int, flows: FlowRepository, flow: Flow = flow) -> Awaitable[Any]:
+            return flows.archive(flow.id) if number % 2 else flows.set_default(flow.id)
+
+        async def acting(number: int, flows: FlowRepository) -> Any:
+            return await act(number, flows)
+
+        _, lost = split(await all_at_once(repositories, acting, 4))
+        assert all(isinstance(error, ValueError) for error in lost), lost
+        assert await repositories[0].get_default() is None
+        assert (await repositories[1].require(flow.id)).status == "archived"
+
+
+@contract
+async def test_racing_versions_get_different_numbers(backend: Backend) -> None:
+    """All are kept, and the flow ends at the last of them."""
+    repositories = flow_pair(backend)
+    made = await repositories[0].create(Flow.draft(name="flow"))
+    won, lost = split(
+        await all_at_once(repositories, lambda n, flows: flows.create_version(made.id))
+    )
+    assert lost == []
+    expected = {f"1.{n}" for n in range(1, RACERS + 1)}
+    assert {version.version for version in won} == expected
+    kept = await repositories[1].get_versions(made.id)
+    assert {version.version for version in kept} == expected | {"1.0"}
+    stored = await repositories[1].require(made.id)
+    assert (stored.version, stored.revision) == (f"1.{RACERS}", RACERS + 1)
+
+
+@contract
+async def test_of_racing_creators_of_one_version_exactly_one_wins(backend: Backend) -> None:
+    """The others are told that it is kept already."""
+    repositories = flow_pair(backend)
+    made = await repositories[0].create(Flow.draft(name="flow"))
+    won, lost = split(
+        await all_at_once(
+            repositories, lambda n, flows: flows.create_version(made.id, version="2.0")
+        )
+    )
+    assert len(won) == 1
+    assert {type(error) for error in lost} == {DuplicateEntityError}
+    kept = [version.version for version in await repositories[1].get_versions(made.id)]
+    assert kept == ["1.0", "2.0"]

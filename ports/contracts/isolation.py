@@ -1,0 +1,254 @@
+"""Tenants: nothing done through one's scope is seen, counted, changed or hindered by another's."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from domain.definitions import FlowDefinition
+from domain.flows import Flow, MetricIncrements
+from ports.capabilities import Capability
+from ports.contracts.exact import exact
+from ports.contracts.harness import Backend, contract, raised_by
+from ports.contracts.subjects import Subject
+from ports.errors import (
+    EntityNotFoundError,
+    InvalidQueryError,
+    RepositoryError,
+    TenantMismatchError,
+)
+from ports.stores import TenantScope
+
+DAY = date(2024, 2, 29)
+
+
+@contract
+async def test_the_same_keys_stand_in_two_tenants(backend: Backend, subject: Subject) -> None:
+    """Neither an id nor a unique key of one tenant is taken for another."""
+    one, two = (subject.of(backend.fresh()) for _ in range(2))
+    mine = await one.create(subject.draft("same"))
+    theirs = await two.create(subject.draft("same", id=mine.id))
+    assert mine.id == theirs.id
+    assert mine.tenant_id != theirs.tenant_id
+    assert exact(await one.require(mine.id)) == exact(mine)
+    assert exact(await two.require(mine.id)) == exact(theirs)
+
+
+@contract
+async def test_another_tenants_entity_does_not_exist(backend: Backend, subject: Subject) -> None:
+    """Whatever is asked or done by its id, the answer is that of an id that nobody has."""
+    one, two = (subject.of(backend.fresh()) for _ in range(2))
+    theirs = await two.create(subject.draft())
+    id = theirs.id
+    assert await one.get_by_id(id) is None
+    assert await one.exists(id) is False
+    assert await one.get_many([id]) == ()
+    assert await one.delete(id) is False
+    for call in (
+        one.require(id),
+        one.patch(id, **subject.note_to("x")),
+        one.patch(id, 1, **subject.note_to("x")),
+        one.modify(id, lambda entity: subject.noted(entity, "x")),
+        subject.use(one, id),
+    ):
+        error = await raised_by(call)
+        assert isinstance(error, EntityNotFoundError)
+        assert error.entity_id == id
+    assert exact(await two.require(id)) == exact(theirs)
+
+
+@contract
+async def test_another_tenants_entities_are_not_found(backend: Backend, subject: Subject) -> None:
+    """Neither listed, streamed, scanned nor counted, with and without criteria."""
+    one, two = (subject.of(backend.fresh()) for _ in range(2))
+    mine = await one.create(subject.draft("same"))
+    await one.patch(mine.id, **subject.note_to("x"))
+    await two.create_many(subject.draft(f"label {n}") for n in range(3))
+    await two.update_where(None, **subject.note_to("x"))
+    everything: dict[str, Any] = {"not": {"or": []}}
+    either: dict[str, Any] = {"or": [{subject.note: "x"}, {"not": {subject.note: "x"}}]}
+    for wanted in (None, everything, either, {subject.note: "x"}):
+        assert await one.count(wanted) == 1
+        assert await two.count(wanted) == 3
+        page = await one.list(wanted)
+        assert (page.total, [entity.id for entity in page.items]) == (1, [mine.id])
+        assert [entity.id for entity in (await one.scan(wanted)).items] == [mine.id]
+        assert [entity.id async for entity in one.stream(wanted)] == [mine.id]
+
+
+@contract
+async def test_another_tenants_entities_are_not_changed(backend: Backend, subject: Subject) -> None:
+    """What changes or removes everything means everything of one tenant."""
+    one, two = (subject.of(backend.fresh()) for _ in range(2))
+    mine = await one.create(subject.draft())
+    theirs = await two.create_many(subject.draft(f"label {n}") for n in range(3))
+    assert await one.update_where(None, **subject.note_to("x")) == 1
+    wanted = {"or": [{"id": str(entity.id)} for entity in theirs]}
+    assert await one.update_where(wanted, **subject.note_to("x")) == 0
+    assert await one.delete_where(wanted) == 0
+    assert await one.delete_where(None) == 1
+    assert await one.exists(mine.id) is False
+    assert exact([entity async for entity in two.stream()]) == exact(list(theirs))
+
+
+@contract
+async def test_the_same_id_is_changed_in_one_tenant_only(
+    backend: Backend, subject: Subject
+) -> None:
+    """Updates, patches, counts and deletions stop at the tenant, even for a shared id."""
+    one, two = (subject.of(backend.fresh()) for _ in range(2))
+    mine = await one.create(subject.draft())
+    theirs = await two.create(subject.draft(id=mine.id))
+    updated = await one.update(subject.noted(mine, "x"))
+    await one.patch(updated.id, **subject.remark_to("y"))
+    await one.modify(mine.id, lambda entity: subject.noted(entity, "z"))
+    await subject.use(one, mine.id)
+    assert exact(await two.require(mine.id)) == exact(theirs)
+    assert await one.delete(mine.id) is True
+    assert exact(await two.require(mine.id)) == exact(theirs)
+
+
+@contract
+async def test_an_entity_of_another_tenant_is_a_mismatch(
+    backend: Backend, subject: Subject
+) -> None:
+    """The error names the kind of entity and the scope, and not the other tenant."""
+    here, there = backend.fresh(), backend.fresh()
+    foreign = await subject.of(there).create(subject.draft())
+    one = subject.of(here)
+    for call in (one.create(foreign), one.create_many([foreign]), one.update(foreign)):
+        error = await raised_by(call)
+        assert isinstance(error, TenantMismatchError)
+        assert (error.entity_type, error.scope) == (subject.schema.name, here.tenant)
+        assert there.tenant not in str(error)
+    assert await one.count() == 0
+
+
+@contract
+async def test_the_tenant_cannot_be_asked_for(scope: TenantScope, subject: Subject) -> None:
+    """No criteria, order or change can name it."""
+    repository = subject.of(scope)
+    made = await repository.create(subject.draft())
+    for call in (
+        repository.count({"tenant_id": "other"}),
+        repository.delete_where({"or": [{"tenant_id": scope.tenant}]}),
+        repository.list(None, None, "tenant_id"),
+    ):
+        assert isinstance(await raised_by(call), InvalidQueryError)
+    assert isinstance(await raised_by(repository.patch(made.id, tenant_id="other")), ValueError)
+    assert exact(await repository.require(made.id)) == exact(made)
+
+
+@contract
+async def test_tenants_whose_names_join_alike_are_strangers(
+    backend: Backend, subject: Subject
+) -> None:
+    """`a:b` and `c` is not `a` and `b:c`; case, dots and prefixes make another tenant."""
+    base = backend.tenant("A")[:40]
+    tenants = [base, f"{base}:b", f"{base}:b:c", f"{base}.b", f"{base}_b", base.lower(), base[:-1]]
+    labels = ["b:c", "c", "b", ":c", ""]
+    scopes = [backend.scope(tenant) for tenant in tenants]
+    for place, scope in enumerate(scopes):
+        await subject.of(scope).create_many(subject.draft(label or "-") for label in labels)
+        await subject.of(scope).update_where(None, **subject.note_to(f"{place}"))
+    for place, scope in enumerate(scopes):
+        found = [subject.note_of(entity) async for entity in subject.of(scope).stream()]
+        assert found == [f"{place}"] * len(labels)
+    assert await subject.of(scopes[0]).delete_where(None) == len(labels)
+    for scope in scopes[1:]:
+        assert await subject.of(scope).count() == len(labels)
+
+
+@contract
+async def test_flow_operations_stop_at_the_tenant(backend: Backend) -> None:
+    """Versions, figures, defaults and names of another tenant's flow of the same id stay apart."""
+    one, two = backend.fresh().flows, backend.fresh().flows
+    draft = Flow.draft(name="same", definition=FlowDefinition.external({}))
+    mine = await one.create(draft)
+    theirs = await two.create(
+        Flow.draft(name="same", definition=FlowDefinition.external({}), id=mine.id)
+    )
+    for flows in (one, two):
+        await flows.publish(mine.id)
+        await flows.set_default(mine.id)
+    await one.create_version(mine.id)
+    await one.record_metrics(mine.id, DAY, MetricIncrements(executions=3))
+    await one.increment_usage(mine.id, 5)
+    assert await two.get_versions(mine.id) == ()
+    assert await two.get_version(mine.id, "1.0") is None
+    assert await two.get_metrics(mine.id, DAY, DAY) == ()
+    stored = await two.require(theirs.id)
+    assert (stored.usage_count, stored.revision, stored.version) == (0, 3, "1.0")
+    assert await one.unset_default()
+    assert (await two.get_default()) == stored
+    await one.archive(mine.id)
+    assert [flow.id for flow in await two.get_active()] == [theirs.id]
+    assert await one.delete(mine.id)
+    assert await two.get_by_name_and_version("same", "1.0") == stored
+    await two.record_metrics(theirs.id, DAY, MetricIncrements(executions=1))
+    assert (await two.get_metrics(mine.id, DAY, DAY))[0].totals.executions == 1
+
+
+@contract
+async def test_named_operations_on_another_tenants_flow_find_none(backend: Backend) -> None:
+    """Publishing, archiving or counting by id alone never reaches another tenant's."""
+    one, two = backend.fresh().flows, backend.fresh().flows
+    theirs = await two.create(Flow.draft(name="n", definition=FlowDefinition.external({})))
+    for call in (
+        one.publish(theirs.id),
+        one.archive(theirs.id),
+        one.restore(theirs.id),
+        one.set_default(theirs.id),
+        one.increment_usage(theirs.id),
+        one.create_version(theirs.id),
+        one.rollback_to(theirs.id, "1.0"),
+        one.record_metrics(theirs.id, DAY, MetricIncrements(executions=1)),
+        one.refresh_statistics(theirs.id, DAY, DAY),
+    ):
+        assert isinstance(await raised_by(call), EntityNotFoundError)
+    assert exact(await two.require(theirs.id)) == exact(theirs)
+    assert (await one.search("n")).total == 0
+
+
+@contract(needs=Capability.TRANSACTIONS)
+async def test_a_unit_of_work_stops_at_its_tenant(backend: Backend, subject: Subject) -> None:
+    """Within it, too, another tenant's things don't exist, and its own doesn't lock theirs."""
+    here, there = backend.fresh(), backend.fresh()
+    theirs = await subject.of(there).create(subject.draft())
+    async with here.authoring() as work:
+        repository = subject.of(work)
+        assert await repository.get_by_id(theirs.id) is None
+        assert await repository.count() == 0
+        await repository.create(subject.draft(id=theirs.id))
+        changed = await subject.of(there).update(subject.noted(theirs, "meanwhile"))
+        with pytest.raises(TenantMismatchError):
+            await repository.update(theirs)
+    assert exact(await subject.of(there).require(theirs.id)) == exact(changed)
+    assert await subject.of(here).count() == 1
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "\u00e9", "a" * 65, "-a", "a\n", "%", "a'"])
+@contract
+async def test_what_is_no_tenant_gets_no_scope(backend: Backend, name: str) -> None:
+    """A tenant's name is checked before anything is asked."""
+    with pytest.raises(ValueError, match="TenantId"):
+        backend.scope(name)
+
+
+@contract
+async def test_an_error_tells_nothing_of_what_is_stored(
+    scope: TenantScope, subject: Subject
+) -> None:
+    """Names, notes and the store's own words stay out of messages."""
+    repository = subject.of(scope)
+    made = await repository.create(subject.draft("SECRET"))
+    await repository.patch(made.id, **subject.note_to("SECRET"))
+    for call in (
+        repository.create(subject.draft("SECRET")),
+        repository.update(subject.noted(made, "SECRET")),
+        repository.update(subject.misplaced(subject.noted(made, "SECRET"))),
+        repository.patch(made.id, **subject.note_to("SECRET\x00")),
+    ):
+        error = await raised_by(call)
+        assert isinstance(error, RepositoryError | ValueError)
+        assert "SECRET" not in f"{error}{error!r}{error.__cause__}"

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.criteria`."""
+
+from ports.contracts.criteria import *  # noqa: F403

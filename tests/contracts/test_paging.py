@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.paging`."""
+
+from ports.contracts.paging import *  # noqa: F403
