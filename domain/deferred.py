@@ -27,17 +27,19 @@ class Deferrable:
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            # Only called for what is not in __dict__ yet.
-            load = self.__dict__.get(_LOAD)
-            if load is None or name.startswith("__"):
-                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            self.__dict__.update(load())
-            self.__dict__.pop(_LOAD, None)
-            return getattr(self, name)
+            # Only called for what wasn't in __dict__; by now, another thread may have put it there.
+            if not name.startswith("__"):
+                self._filled_in()
+                if name in self.__dict__:
+                    return self.__dict__[name]
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
         def __reduce_ex__(self, protocol):
+            self._filled_in()
+            return super().__reduce_ex__(protocol)
+
+        def _filled_in(self) -> None:
             load = self.__dict__.get(_LOAD)
             if load is not None:
                 self.__dict__.update(load())
                 self.__dict__.pop(_LOAD, None)
-            return super().__reduce_ex__(protocol)

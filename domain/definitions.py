@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 
 from domain.deferred import Deferrable
 from domain.documents import EMPTY, JsonObject
-from domain.errors import Fault, ValidationError
+from domain.errors import Fault, ValidationError, key_step
 from domain.frozen import FrozenDict
 from domain.rules import (
     Value,
@@ -129,25 +129,28 @@ class State(Value):
 
 
 def _states(candidate: object) -> FrozenDict[str, State]:
-    if isinstance(candidate, Mapping):
-        entries: Iterable[tuple[object, object]] = candidate.items()
-    elif isinstance(candidate, list | tuple):
-        entries = [(getattr(state, "name", None), state) for state in candidate]
-    else:
+    if not isinstance(candidate, Mapping | list | tuple):
         raise ValueError("must be states by name, or a list of states")
+    if len(candidate) > MAX_STATES:
+        raise ValueError(f"must be at most {MAX_STATES}")
+    entries: Iterable[tuple[str, object, object]]
+    if isinstance(candidate, Mapping):
+        entries = [(key_step(name), name, state) for name, state in candidate.items()]
+    else:
+        entries = [
+            (f"[{i}]", getattr(each, "name", None), each) for i, each in enumerate(candidate)
+        ]
     kept: dict[str, State] = {}
     faults: list[Fault] = []
-    for name, state in entries:
+    for place, name, state in entries:
         if not isinstance(state, State):
-            faults.append(Fault(str(name)[:100], "must be a State"))
+            faults.append(Fault(place, "must be a State"))
         elif name != state.name:
-            faults.append(Fault(str(name)[:100], f"holds a state named {state.name!r}"))
+            faults.append(Fault(place, f"holds a state named {state.name!r}"))
         elif state.name in kept:
-            faults.append(Fault(state.name, "stands twice"))
+            faults.append(Fault(place, f"is a second state named {state.name!r}"))
         else:
             kept[state.name] = state
-    if len(kept) > MAX_STATES:
-        faults.append(Fault("", f"must be at most {MAX_STATES}"))
     if faults:
         raise ValidationError("states", faults)
     return FrozenDict.holding(kept)
@@ -181,20 +184,22 @@ class FlowDefinition(Deferrable, Value):
         whole_document = State(
             name=EXTERNAL_STATE,
             type=StateType.INTEGRATION,
-            config=JsonObject.of(document),
+            config=json_object(document),
             is_final=True,
         )
         return cls(
             initial_state=EXTERNAL_STATE,
             states={EXTERNAL_STATE: whole_document},
-            metadata=JsonObject.of(metadata),
+            metadata=json_object(metadata),
         )
 
     @property
     def external_document(self) -> JsonObject | None:
         """The document that `external` was given, or None if this definition is our own kind."""
         state = self.states.get(EXTERNAL_STATE)
-        return state.config if state is not None and len(self.states) == 1 else None
+        if state is None or self != type(self).external(state.config, self.metadata):
+            return None
+        return state.config
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:

@@ -4,19 +4,20 @@
 equal to plain ones, and `json.dumps`, `orjson` and friends take them as they are.
 """
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from json.encoder import encode_basestring
 from typing import Any, TypeAlias
 
 import attrs
 
-from domain.errors import Fault, ValidationError
+from domain.errors import Fault, ValidationError, joined, key_step
 from domain.frozen import FrozenDict, FrozenList
 from domain.text import text_fault
 
 MAX_DEPTH = 32
 MAX_ENCODED_BYTES = 1024 * 1024
+_MAX_FAULTS = 100
 _MIN_INTEGER, _MAX_INTEGER = -(2**63), 2**63 - 1
 
 
@@ -26,8 +27,7 @@ class JsonObject(FrozenDict[str, "JsonValue"]):
     Admitted: text keys (dots, `$` and the empty key included), text without NUL and lone
     surrogates, integers within 64 bits signed, finite floats, booleans, null; at most `MAX_DEPTH`
     levels and `MAX_ENCODED_BYTES` when encoded compactly (`json.dumps` without spaces and
-    `ensure_ascii`). 3 and 3.0 both survive as they
-    are.
+    `ensure_ascii`). 3 and 3.0 both survive as they are.
     """
 
     __slots__ = ()
@@ -40,17 +40,18 @@ class JsonObject(FrozenDict[str, "JsonValue"]):
         """Check and freeze a mapping.
 
         Raises:
-            ValidationError: naming the path of everything that JSON or the limits don't admit.
+            ValidationError: naming the path of what JSON or the limits don't admit; all of it, as
+                long as it isn't too large or utterly wrong (reading ends after 100 faults).
         """
         if not isinstance(value, Mapping):
             raise ValidationError("JSON object", [Fault("", "must be an object")])
-        census = _Census()
-        frozen = census.take(value, "", 1)
-        if census.encoded_bytes > max_bytes:
-            census.faults.append(Fault("", f"is larger than {max_bytes} bytes when encoded"))
+        census = _Census(max_bytes)
+        try:
+            frozen: JsonObject = census.take(value, None, 1)
+        except _EnoughError:
+            frozen = EMPTY
         if census.faults:
             raise ValidationError("JSON object", census.faults)
-        assert isinstance(frozen, JsonObject)
         return frozen
 
 
@@ -91,79 +92,85 @@ def thaw(value: Any) -> Any:
     return value
 
 
-def paths(value: object, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Every leaf of a JSON value with its path; for messages and differences."""
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from paths(item, f"{prefix}.{key}" if prefix else str(key))
-    elif isinstance(value, list) and value:
-        for index, item in enumerate(value):
-            yield from paths(item, f"{prefix}[{index}]")
-    else:
-        yield prefix, value
+_Trail: TypeAlias = "tuple[_Trail, str | int] | None"
+"""Where a value is, last step first; it becomes a path only if there is a fault."""
 
 
-def _encoded_length(value: str) -> int:
-    return len(json.dumps(value, ensure_ascii=False).encode())
+def _path(trail: _Trail) -> str:
+    if trail is None:
+        return ""
+    before, step = trail
+    return joined(_path(before), f"[{step}]" if isinstance(step, int) else key_step(step))
+
+
+class _EnoughError(Exception):
+    """Ends a census early: what was found is enough to refuse the document."""
 
 
 @attrs.define
 class _Census:
-    """One walk that checks, freezes and measures."""
+    """One walk that checks, freezes and measures.
 
+    It ends at the limit of size, so that a document whose parts hold each other again and again
+    costs no more than one that is as large.
+    """
+
+    max_bytes: int
     faults: list[Fault] = attrs.field(factory=list)
     encoded_bytes: int = 0
 
-    def take(self, value: object, path: str, depth: int) -> Any:
+    def take(self, value: object, trail: _Trail, depth: int) -> Any:
         if value is None or isinstance(value, bool):
-            self.encoded_bytes += 5 if value is False else 4
+            self.spend(5 if value is False else 4)
             return value
         if isinstance(value, str):
-            if fault := text_fault(value):
-                self.faults.append(Fault(path, fault))
-                return None
-            self.encoded_bytes += _encoded_length(value)
-            return str(value) if type(value) is not str else value
+            return self.take_text(value, trail)
         if isinstance(value, int):
             if not _MIN_INTEGER <= value <= _MAX_INTEGER:
-                self.faults.append(Fault(path, "is an integer beyond 64 bits"))
-                return None
-            self.encoded_bytes += len(repr(int(value)))
+                return self.refuse(trail, "is an integer beyond 64 bits")
+            self.spend(len(repr(int(value))))
             return int(value)
         if isinstance(value, float):
             if not math.isfinite(value):
-                self.faults.append(Fault(path, "is not a finite number"))
-                return None
-            self.encoded_bytes += len(repr(float(value)))
+                return self.refuse(trail, "is not a finite number")
+            self.spend(len(repr(float(value))))
             return float(value)
+        if not isinstance(value, Mapping | list | tuple):
+            return self.refuse(trail, f"is a {type(value).__name__}, which JSON doesn't have")
+        if depth > MAX_DEPTH:
+            return self.refuse(trail, f"is nested deeper than {MAX_DEPTH} levels")
         if isinstance(value, Mapping):
-            return self._take_object(value, path, depth)
-        if isinstance(value, list | tuple):
-            if self._too_deep(path, depth):
-                return None
-            self.encoded_bytes += max(len(value) + 1, 2)
-            return JsonArray.holding(
-                [self.take(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)]
-            )
-        self.faults.append(Fault(path, f"is a {type(value).__name__}, which JSON doesn't have"))
-        return None
+            return self.take_object(value, trail, depth)
+        self.spend(max(len(value) + 1, 2))
+        return JsonArray.holding(
+            [self.take(item, (trail, i), depth + 1) for i, item in enumerate(value)]
+        )
 
-    def _take_object(self, value: Mapping[Any, object], path: str, depth: int) -> Any:
-        if self._too_deep(path, depth):
+    def take_text(self, value: str, trail: _Trail, subject: str = "") -> str | None:
+        if fault := text_fault(value):
+            self.refuse(trail, subject + fault)
             return None
-        self.encoded_bytes += max(2 * len(value) + 1, 2)
+        self.spend(len(value) + 2)
+        self.spend(len(encode_basestring(value).encode()) - len(value) - 2)
+        return str.__str__(value)
+
+    def take_object(self, value: Mapping[Any, object], trail: _Trail, depth: int) -> JsonObject:
+        self.spend(max(2 * len(value) + 1, 2))
         frozen: dict[str, Any] = {}
         for key, item in value.items():
             if not isinstance(key, str):
-                self.faults.append(Fault(path, "has a key that isn't text"))
-            elif fault := text_fault(key):
-                self.faults.append(Fault(path, f"has a key that {fault}"))
-            else:
-                self.encoded_bytes += _encoded_length(key)
-                frozen[str(key)] = self.take(item, f"{path}.{key}" if path else key, depth + 1)
+                self.refuse(trail, "has a key that isn't text")
+            elif (name := self.take_text(key, trail, "has a key that ")) is not None:
+                frozen[name] = self.take(item, (trail, name), depth + 1)
         return JsonObject.holding(frozen)
 
-    def _too_deep(self, path: str, depth: int) -> bool:
-        if depth > MAX_DEPTH:
-            self.faults.append(Fault(path[:200], f"is nested deeper than {MAX_DEPTH} levels"))
-        return depth > MAX_DEPTH
+    def spend(self, encoded_bytes: int) -> None:
+        self.encoded_bytes += encoded_bytes
+        if self.encoded_bytes > self.max_bytes:
+            self.faults.append(Fault("", f"is larger than {self.max_bytes} bytes when encoded"))
+            raise _EnoughError
+
+    def refuse(self, trail: _Trail, message: str) -> None:
+        self.faults.append(Fault(_path(trail), message))
+        if len(self.faults) >= _MAX_FAULTS:
+            raise _EnoughError

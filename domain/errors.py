@@ -1,9 +1,29 @@
 """What the domain refuses, and how it says so."""
 
+import json
+import re
 from collections.abc import Iterable
 from typing import Self
 
 import attrs
+
+SHOWN_FAULTS = 50
+_PLAIN_KEY = re.compile(r"[A-Za-z_$][A-Za-z0-9_$-]{0,99}")
+
+
+def key_step(key: object) -> str:
+    """A key as a step of a path: `name`, or `["…"]`, escaped, where that could be misread.
+
+    It is cut at 100 characters and can always be printed.
+    """
+    if not isinstance(key, str):
+        return "[?]"
+    return key if _PLAIN_KEY.fullmatch(key) else f"[{json.dumps(key[:100])}]"
+
+
+def joined(path: str, step: str) -> str:
+    """A path and the next step on it."""
+    return f"{path}.{step}" if path and step and not step.startswith("[") else path + step
 
 
 @attrs.frozen
@@ -18,23 +38,24 @@ class Fault:
 
     def under(self, prefix: str) -> Self:
         """The same fault seen from a value that holds this one under `prefix`."""
-        if not self.path:
-            return attrs.evolve(self, path=prefix)
-        joint = "" if self.path.startswith("[") else "."
-        return attrs.evolve(self, path=f"{prefix}{joint}{self.path}")
+        return attrs.evolve(self, path=joined(prefix, self.path))
 
 
 class ValidationError(ValueError):
     """A value that the domain does not admit. `faults` holds everything that was wrong with it.
 
-    Messages name paths, rules and limits and never the offending content, so that an error can be
-    logged without leaking what a user wrote.
+    Messages name paths, rules and limits and never the offending content (identifiers excepted:
+    keys, names of states, statuses), so that an error can be logged without leaking what a user
+    wrote. The text shows the first `SHOWN_FAULTS`.
     """
 
     def __init__(self, subject: str, faults: Iterable[Fault]) -> None:
         self.subject = subject
         self.faults = tuple(faults)
-        super().__init__(f"{subject}: " + "; ".join(map(str, self.faults)))
+        shown = [str(fault) for fault in self.faults[:SHOWN_FAULTS]]
+        if more := len(self.faults) - len(shown):
+            shown.append(f"and {more} more")
+        super().__init__(f"{subject}: " + "; ".join(shown))
 
     def __reduce__(self) -> tuple[type[Self], tuple[str, tuple[Fault, ...]]]:
         return type(self), (self.subject, self.faults)

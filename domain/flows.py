@@ -11,12 +11,13 @@ from attrs import evolve, field, fields_dict, frozen
 
 from domain.definitions import FlowDefinition
 from domain.documents import EMPTY, JsonObject
-from domain.errors import Fault, ValidationError
+from domain.errors import Fault, ValidationError, key_step
 from domain.frozen import FrozenDict
 from domain.identity import NIL, REVISION, TENANT, USER, Draft, TenantId, UserId
 from domain.lifecycle import Lifecycle
 from domain.rules import (
     Value,
+    checked,
     day,
     flag,
     instance,
@@ -69,7 +70,7 @@ class ChangeType(StrEnum):
 
 _NAME = text(255, min_length=1)
 _VERSION = text(50, min_length=1)
-_NUMBERS = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?(?:\.(\d{1,9}))?")
+_NUMBERS = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?")
 
 
 def next_version(version: str, change: ChangeType) -> str:
@@ -83,8 +84,9 @@ def next_version(version: str, change: ChangeType) -> str:
     found = _NUMBERS.fullmatch(version)
     if not found:
         raise ValidationError(
-            "Flow", [Fault("version", f"has no successor: {version!r} is not numbers with dots")]
+            "Flow", [Fault("version", "has no successor: it is not one to three numbers with dots")]
         )
+    change = checked(FlowVersion, "change_type", change)
     major, minor, patch = (int(part or 0) for part in found.groups())
     if change is ChangeType.MAJOR:
         return f"{major + 1}.0"
@@ -166,7 +168,7 @@ class Flow(Value):
                 definition=FlowDefinition() if definition is None else definition,
                 trigger_conditions=trigger_conditions,  # type: ignore[arg-type]  # its rule makes it one
                 fallback_flow_id=fallback_flow_id,
-                tags=tuple(tags),
+                tags=tags,  # type: ignore[arg-type]  # its rule makes a tuple of it
                 category=category,
                 created_by=author,
                 updated_by=author,
@@ -182,7 +184,9 @@ class Flow(Value):
             ValidationError: for a field that isn't editable, or a value that isn't admitted.
         """
         if wrong := [name for name in changes if name not in EDITABLE]:
-            raise ValidationError("Flow", [Fault(name, "can't be edited") for name in wrong])
+            raise ValidationError(
+                "Flow", [Fault(key_step(name), "can't be edited") for name in wrong]
+            )
         return evolve(self, **changes, **_editor(by))
 
     def publish(self, *, by: str | None = None, at: datetime) -> Self:
@@ -208,6 +212,7 @@ class Flow(Value):
         Raises:
             TransitionNotAllowedError: if the table of transitions doesn't hold it.
         """
+        status = checked(type(self), "status", status)
         FLOW_LIFECYCLE.check(self.status, status)
         stays_default = self.is_default and status is FlowStatus.ACTIVE
         return evolve(self, status=status, is_default=stays_default, **_editor(by))
@@ -220,7 +225,7 @@ class Flow(Value):
         """Back from the archive, as a draft.
 
         Raises:
-            TransitionNotAllowedError: if it isn't archived.
+            ValidationError: if it isn't archived.
         """
         if self.status is not FlowStatus.ARCHIVED:
             raise ValidationError("Flow", [Fault("status", "only an archived flow is restored")])
@@ -278,6 +283,7 @@ class FlowVersion(Value):
 
 _COUNT = whole(0, 2**53)
 _FIGURE_NAME = text(100, min_length=1)
+_FIGURE = number(-1e15, 1e15)
 
 
 def _figures(candidate: object) -> FrozenDict[str, float]:
@@ -285,8 +291,16 @@ def _figures(candidate: object) -> FrozenDict[str, float]:
         raise ValueError("must be figures by name")
     if len(candidate) > 100:
         raise ValueError("must be at most 100 figures")
-    amount = number(-1e15, 1e15)
-    return FrozenDict.holding({_FIGURE_NAME(name): amount(x) for name, x in candidate.items()})
+    kept: dict[str, float] = {}
+    faults: list[Fault] = []
+    for name, amount in candidate.items():
+        try:
+            kept[_FIGURE_NAME(name)] = _FIGURE(amount)
+        except ValueError as error:
+            faults.append(Fault(key_step(name), str(error)))
+    if faults:
+        raise ValidationError("figures", faults)
+    return FrozenDict.holding(kept)
 
 
 @frozen(kw_only=True, slots=False)

@@ -194,7 +194,9 @@ def instant(candidate: object) -> datetime:
         utc = candidate.astimezone(UTC)
     except OverflowError:
         raise ValueError("lies outside the years 1 to 9999 in UTC") from None
-    return utc.replace(microsecond=utc.microsecond // 1000 * 1000, fold=0)
+    # Built anew: a subclass may hold what a datetime doesn't, such as nanoseconds.
+    time = utc.time().replace(microsecond=utc.microsecond // 1000 * 1000, fold=0)
+    return datetime.combine(utc.date(), time, UTC)
 
 
 def day(candidate: object) -> date:
@@ -212,15 +214,16 @@ def uuid(candidate: object) -> UUID:
 
 
 def one_of(kind: type[Enum]) -> Rule:
-    """A member of an enumeration, or its value."""
+    """A member of an enumeration, or its value, a text."""
+    members = {member.value: member for member in kind}
 
     def apply(candidate: object) -> Enum:
-        try:
-            return kind(candidate)
-        except ValueError:
-            raise ValueError(
-                "must be one of " + ", ".join(str(member.value) for member in kind)
-            ) from None
+        if isinstance(candidate, kind):
+            return candidate
+        # Not `kind(candidate)`, whose error writes the candidate out, however large or deep.
+        if not isinstance(candidate, str) or candidate not in members:
+            raise ValueError("must be one of " + ", ".join(map(str, members)))
+        return members[candidate]
 
     return apply
 

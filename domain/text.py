@@ -20,8 +20,12 @@ def fold(value: str) -> str:
 
     NFKC around a full case folding, as in toNFKC_Casefold of the Unicode Standard, section 3.13
     (without the removal of default ignorable code points): `ﬁ` finds `FI`, `Straße` finds
-    `STRASSE`, full-width finds plain. Stores keep this form beside the field, so that all of them
-    agree by construction; a new Unicode version in Python asks for a re-fold (`doctor` tells).
+    `STRASSE`, full-width finds plain. Folding twice changes nothing more. Stores keep this form
+    beside the field, so that all of them agree by construction; a new Unicode version in Python
+    asks for a re-fold (`doctor` tells).
+
+    A folded whole isn't always its folded parts, since a mark joins the letter before it. So a
+    part is found as a reader sees it: `e` isn't a part of `é`, whichever way that is written.
     """
     if value.isascii():
         return value.lower()
