@@ -60,7 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _failed(str(error), tokens, options.NOT_WELL)
     except BrokenPipeError:
         # The reader of our output has left: it has what it wanted.
-        sys.stdout = open(os.devnull, "w")  # or its flush at exit would complain
+        # What is still buffered goes nowhere, or Python's flush at exit would complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return options.NOT_WELL
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -145,8 +145,8 @@ class Story:
         return Step(
             title="Daily figures",
             says=f"{uses} conversations of “{flow.name}” in {len(metrics)} days, each counted by "
-            "an atomic increment. Only sums are stored; rates and means are derived, so that none of "
-            f"them can drift. Over the days: {_percent(flow.success_rate)} completed, "
+            "an atomic increment. Only sums are stored; rates and means are derived, so that none "
+            f"of them can drift. Over the days: {_percent(flow.success_rate)} completed, "
             f"{_seconds(flow.avg_completion_time_ms)} each.",
             table=Table(
                 columns=(
