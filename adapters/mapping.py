@@ -26,6 +26,7 @@ from domain.rules import Value, checked, restored
 from ports.errors import CorruptRecordError
 
 _ENCODED = "_encoded"
+_PRIMITIVES = (str, int, float, bool)
 Hook = Callable[[Any, Any], Any]
 
 
@@ -156,9 +157,10 @@ def _converter() -> Converter:
             {name: hook(item, None) for name, item in items.items()}
         )
 
-    for primitive in (str, int, float, bool):
-        converter.register_structure_hook(primitive, _identity)
-        converter.register_unstructure_hook(primitive, lambda value: value)
+    # By identity: dispatch on a class would take a StrEnum for the str that it also is.
+    converter.register_structure_hook_func(lambda kind: kind in _PRIMITIVES, _identity)
+    converter.register_unstructure_hook_func(lambda kind: kind in _PRIMITIVES, lambda value: value)
+    converter.register_unstructure_hook_func(_is_enum, lambda member: member.value)
     converter.register_structure_hook_factory(_is_enum, enum_hook)
     converter.register_structure_hook_factory(_is_optional, optional_hook)
     converter.register_structure_hook_factory(_is_tuple, tuple_hook)

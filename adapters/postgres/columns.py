@@ -1,0 +1,99 @@
+"""Which column a field becomes, and how its value goes there and back."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
+from uuid import UUID
+
+import attrs
+import orjson
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import BigInteger, Boolean, Date, Text, TypeEngine
+
+from adapters.mapping import deferred_definition, definition_json
+from domain.definitions import FlowDefinition
+from domain.documents import EMPTY, JsonObject, freeze
+from domain.frozen import FrozenDict
+
+TEXT = Text(collation="C")
+"""Text that compares by code point, whatever the database's locale."""
+
+JSON = postgresql.JSON()
+"""Not jsonb, which reorders keys, rewrites numbers (3.0, 1e300, -0.0) and refuses some: what was
+stored comes back to the letter, and nothing asks for what is inside."""
+
+Encode = Callable[[Any], Any]
+Decode = Callable[[Any, Any], Any]
+
+
+@attrs.frozen
+class Codec:
+    """How a kind of value is kept. None: the driver's own value is the field's.
+
+    `decode` is given the entity's id, too, which a value that decodes later names if it fails.
+    Neither is called for null.
+    """
+
+    sql: TypeEngine[Any]
+    encode: Encode | None = None
+    decode: Decode | None = None
+
+
+def codec(kind: Any, entity_type: str) -> tuple[Codec, bool]:
+    """The codec of a field of type `kind`, and whether the field may be null."""
+    nullable = get_origin(kind) in (Union, UnionType)
+    if nullable:
+        (kind,) = (part for part in get_args(kind) if part is not NoneType)
+    kind = getattr(kind, "__supertype__", kind)
+    if kind is FlowDefinition:
+        return _definitions(entity_type), nullable
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return _members(kind), nullable
+    return _CODECS[kind], nullable
+
+
+def uuid(value: Any, _: Any = None) -> UUID:
+    """The standard library's UUID: asyncpg's own subclass isn't taken by every JSON encoder."""
+    return UUID(int=value.int)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _json_object(text: str, _: Any) -> JsonObject:
+    if text == "{}":
+        return EMPTY
+    value = freeze(orjson.loads(text))
+    if type(value) is not JsonObject:
+        raise ValueError
+    return value
+
+
+def _figures(text: str, _: Any) -> FrozenDict[str, float]:
+    return FrozenDict.holding({name: float(x) for name, x in orjson.loads(text).items()})
+
+
+def _members(kind: type[Enum]) -> Codec:
+    members = {member.value: member for member in kind}
+    return Codec(TEXT, lambda member: member.value, lambda value, _: members[value])
+
+
+def _definitions(entity_type: str) -> Codec:
+    return Codec(JSON, definition_json, lambda text, id: deferred_definition(text, entity_type, id))
+
+
+_CODECS: Mapping[Any, Codec] = {
+    UUID: Codec(postgresql.UUID(as_uuid=True), decode=uuid),
+    str: Codec(TEXT),
+    bool: Codec(Boolean()),
+    int: Codec(BigInteger()),
+    float: Codec(postgresql.DOUBLE_PRECISION()),
+    datetime: Codec(postgresql.TIMESTAMP(timezone=True)),
+    date: Codec(Date()),
+    tuple[str, ...]: Codec(postgresql.ARRAY(TEXT), decode=lambda items, _: tuple(items)),
+    JsonObject: Codec(JSON, _json, _json_object),
+    Mapping[str, float]: Codec(JSON, _json, _figures),
+}

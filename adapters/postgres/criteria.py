@@ -1,0 +1,141 @@
+"""Criteria as SQL conditions.
+
+A condition's shape (its nodes, fields and operators) decides the SQL text, its operands are
+parameters, a list being one array: so one compiled statement serves every criteria of a shape.
+`outline` and `Translation` walk the tree alike; operands get their numbers in that order.
+
+SQL's third truth value is confined: NULL counts as false at the top and under AND and OR, and a
+negation is `… IS NOT TRUE`, never `NOT …`.
+"""
+
+from collections.abc import Callable, Hashable, Mapping
+from typing import Any, TypeAlias
+
+import attrs
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from adapters.postgres.columns import TEXT
+from adapters.postgres.tables import folded_column, grams, search_document
+from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Search
+from ports.schema import EntitySchema, FieldSchema, Kind
+
+Condition: TypeAlias = sa.ColumnElement[Any]
+ZERO = sa.literal_column("0", sa.Integer())
+_GRAM = 3
+"""Terms shorter than this have no trigram: they scan the tenant's rows."""
+
+
+def outline(criteria: Criteria, values: list[Any]) -> Hashable:
+    """The shape of a criteria; its operands are added to `values`."""
+    if isinstance(criteria, Comparison):
+        return (*_operator(criteria, values), criteria.field.name)
+    if isinstance(criteria, Search):
+        values.extend(criteria.terms)
+        return (Search, *(len(term) >= _GRAM for term in criteria.terms))
+    return (type(criteria), *(outline(part, values) for part in criteria.parts))
+
+
+def _operator(comparison: Comparison, values: list[Any]) -> tuple[Hashable, ...]:
+    operator, operand = comparison.operator, comparison.operand
+    if operator in _WITHOUT_OPERAND:
+        return (operator,)
+    if comparison.field.kind is Kind.BOOLEAN and operator in (Operator.EQ, Operator.NE):
+        # In the text: a partial index serves only a condition that the planner can see.
+        return (operator, operand)
+    values.append(_argument(comparison.field, operator, operand))
+    return (operator,)
+
+
+_WITHOUT_OPERAND = frozenset({Operator.IS_NULL, Operator.IS_NOT_NULL})
+
+
+def _argument(field: FieldSchema, operator: Operator, operand: Any) -> Any:
+    if operator is Operator.REGEX:
+        return operand.rendered(r"\Z")
+    if field.kind is Kind.ENUM:
+        if isinstance(operand, tuple):
+            return [member.value for member in operand]
+        return operand.value
+    return operand
+
+
+@attrs.define
+class Translation:
+    """Builds the condition of a criteria on a table, numbering its parameters `p0`, `p1`, …"""
+
+    table: sa.Table
+    schema: EntitySchema[Any]
+    _taken: int = 0
+
+    def condition(self, criteria: Criteria) -> Condition:
+        """The condition, true for exactly the rows whose entities the criteria matches."""
+        if isinstance(criteria, Comparison):
+            return self._comparison(criteria)
+        if isinstance(criteria, Search):
+            return sa.and_(sa.true(), *(self._term(term) for term in criteria.terms))
+        parts = [self.condition(part) for part in criteria.parts]
+        if isinstance(criteria, And):
+            return sa.and_(sa.true(), *parts)
+        if isinstance(criteria, Or):
+            return sa.or_(sa.false(), *parts)
+        assert isinstance(criteria, Not)
+        negated: Condition = parts[0].is_not(sa.true())
+        return negated
+
+    def _comparison(self, comparison: Comparison) -> Condition:
+        field, operator = comparison.field, comparison.operator
+        column = self.table.c[field.name]
+        if operator is Operator.IS_NULL:
+            return column.is_(None)
+        if operator is Operator.IS_NOT_NULL:
+            return column.is_not(None)
+        if field.kind is Kind.BOOLEAN and operator in (Operator.EQ, Operator.NE):
+            wanted = comparison.operand is (operator is Operator.EQ)
+            truth: Condition = column if wanted else sa.not_(column)
+            return truth
+        if operator is Operator.ICONTAINS:
+            return _strpos(self.table.c[folded_column(field.name)], self._parameter(TEXT))
+        if operator is Operator.NOT_IN:
+            parameter = self._parameter(postgresql.ARRAY(column.type))
+            differs = column != sa.all_(parameter)
+            # Of an empty list, ALL is true, for null too.
+            return sa.and_(column.is_not(None), differs) if column.nullable else differs
+        if operator is Operator.IN:
+            return column == sa.any_(self._parameter(postgresql.ARRAY(column.type)))
+        if operator is Operator.SIZE:
+            return sa.func.cardinality(column) == self._parameter(sa.Integer())
+        return _CONDITIONS[operator](column, self._parameter(column.type))
+
+    def _term(self, term: str) -> Condition:
+        document = search_document(self.table, self.schema)
+        parameter = self._parameter(TEXT)
+        found = _strpos(document, parameter)
+        if len(term) < _GRAM:
+            return found
+        tenant = self.table.c.tenant_id
+        keys = grams(sa.bindparam("tenant", type_=TEXT), parameter)
+        return sa.and_(grams(tenant, document).op("@>", is_comparison=True)(keys), found)
+
+    def _parameter(self, kind: Any) -> Any:
+        self._taken += 1
+        return sa.bindparam(f"p{self._taken - 1}", type_=kind)
+
+
+def _strpos(text: Any, part: Any) -> Condition:
+    return sa.func.strpos(text, part) > ZERO
+
+
+_CONDITIONS: Mapping[Operator, Callable[[Any, Any], Condition]] = {
+    Operator.EQ: lambda column, operand: column == operand,
+    Operator.NE: lambda column, operand: column != operand,
+    Operator.GT: lambda column, operand: column > operand,
+    Operator.GTE: lambda column, operand: column >= operand,
+    Operator.LT: lambda column, operand: column < operand,
+    Operator.LTE: lambda column, operand: column <= operand,
+    Operator.CONTAINS: _strpos,
+    Operator.STARTSWITH: lambda column, operand: sa.func.starts_with(column, operand),
+    Operator.REGEX: lambda column, operand: column.op("~", is_comparison=True)(operand),
+    Operator.ANY_OF: lambda column, operand: column.op("&&", is_comparison=True)(operand),
+    Operator.ALL_OF: lambda column, operand: column.op("@>", is_comparison=True)(operand),
+}

@@ -1,0 +1,49 @@
+"""Where statements run: each by itself on a pool's connection, or within a unit's transaction."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+T = TypeVar("T")
+Row: TypeAlias = Sequence[Any]
+Arguments: TypeAlias = Sequence[Any]
+
+
+class Executor(ABC):
+    """Runs statements within the deadline, and raises what a port may raise.
+
+    Beside that: `errors.ConstraintBroken` and `errors.Undecodable`, for the repository.
+    """
+
+    @abstractmethod
+    async def read(self, sql: str, arguments: Arguments) -> list[Row]:
+        """The rows of a statement that changes nothing; repeated if the connection broke."""
+
+    @abstractmethod
+    async def write(self, sql: str, arguments: Arguments) -> list[Row]:
+        """The rows that a statement returns which may change something."""
+
+    @abstractmethod
+    async def affect(self, sql: str, arguments: Arguments) -> int:
+        """How many rows a statement changed."""
+
+    @abstractmethod
+    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        """Add rows in bulk: all or none."""
+
+    @abstractmethod
+    async def atomically(self, body: "Callable[[Executor], Awaitable[T]]") -> T:
+        """What `body` does happens together or not at all; it may be run several times.
+
+        Each statement sees what others have committed by then (READ COMMITTED), unless it is part
+        of a unit of work, whose snapshot it shares.
+        """
+
+    @abstractmethod
+    def doom(self) -> None:
+        """A writing operation failed: within a unit of work, nothing can follow it."""
+
+
+def affected(tag: str) -> int:
+    """The number of rows in a command tag, such as `UPDATE 3`."""
+    return int(tag.rpartition(" ")[2])

@@ -1,0 +1,152 @@
+"""The statements that only flows need: the default, uses, kept versions and daily figures."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from adapters.postgres.columns import TEXT
+from adapters.postgres.flow_tables import FLOW_DAILY_METRICS, FLOW_VERSIONS, FLOWS
+from adapters.postgres.mapper import RowMapper
+from adapters.postgres.relation import Relation
+from adapters.postgres.statements import compiled
+from domain.flows import COUNTERS, FlowVersion, MetricIncrements
+from ports.flows import FLOW_SCHEMA
+
+RELATION = Relation(FLOW_SCHEMA, FLOWS)
+VERSION_MAPPER = RowMapper(FlowVersion, "flow version")
+FIGURES_MAPPER = RowMapper(MetricIncrements, "flow metrics")
+
+
+def _literal(text: str, kind: Any = None) -> Any:
+    return sa.literal_column(text, kind or sa.BigInteger())
+
+
+def _parameters(table: sa.Table, *names: str) -> dict[str, Any]:
+    return {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
+
+
+def _of(table: sa.Table, *names: str) -> list[Any]:
+    return [table.c[name] == parameter for name, parameter in _parameters(table, *names).items()]
+
+
+LOCK_DEFAULT = compiled(
+    sa.select(
+        sa.func.pg_advisory_xact_lock(
+            sa.func.hashtextextended(
+                sa.literal_column("'dialogbase.default_flow/'", TEXT).op("||")(
+                    sa.bindparam("tenant", type_=TEXT)
+                ),
+                _literal("0"),
+            )
+        )
+    )
+)
+"""Whoever swaps a tenant's default waits for its turn; two tenants whose names hash alike wait for
+each other, and no more than that."""
+
+GET_FOR_UPDATE = compiled(sa.select(*RELATION.columns).where(RELATION.is_one()).with_for_update())
+
+_BY = sa.func.coalesce(sa.bindparam("by", type_=TEXT), FLOWS.c.updated_by)
+_MARKED: dict[str, Any] = {
+    "updated_by": _BY,
+    "updated_at": sa.bindparam("now", type_=FLOWS.c.updated_at.type),
+    "revision": FLOWS.c.revision + _literal("1"),
+}
+CLEAR_DEFAULT = compiled(
+    sa.update(FLOWS)
+    .where(RELATION.is_tenants(), FLOWS.c.is_default)
+    .values({"is_default": sa.false(), **_MARKED})
+)
+SET_DEFAULT = compiled(
+    sa.update(FLOWS)
+    .where(RELATION.is_one())
+    .values({"is_default": sa.true(), **_MARKED})
+    .returning(*RELATION.columns)
+)
+
+_AMOUNT = sa.bindparam("amount", type_=sa.BigInteger())
+COUNT_USE = compiled(
+    sa.update(FLOWS)
+    # Beyond 64 bits nothing is counted: the caller is told why.
+    .where(RELATION.is_one(), FLOWS.c.usage_count <= _literal("9223372036854775807") - _AMOUNT)
+    .values(
+        {
+            "usage_count": FLOWS.c.usage_count + _AMOUNT,
+            "last_used_at": sa.func.greatest(
+                FLOWS.c.last_used_at, sa.bindparam("at", type_=FLOWS.c.last_used_at.type)
+            ),
+        }
+    )
+    .returning(FLOWS.c.usage_count)
+)
+USAGE = compiled(sa.select(FLOWS.c.usage_count).where(RELATION.is_one()))
+
+_NEW_VERSION = postgresql.insert(FLOW_VERSIONS).values(
+    _parameters(FLOW_VERSIONS, *VERSION_MAPPER.names)
+)
+KEEP_VERSION = compiled(_NEW_VERSION)
+KEEP_VERSION_ONCE = compiled(
+    _NEW_VERSION.on_conflict_do_nothing(constraint="uq_flow_versions_version")
+)
+_VERSIONS = (
+    sa.select(*(FLOW_VERSIONS.c[name] for name in VERSION_MAPPER.names))
+    .where(*_of(FLOW_VERSIONS, "tenant_id", "flow_id"))
+    .order_by(FLOW_VERSIONS.c.created_at, FLOW_VERSIONS.c.id)
+)
+VERSIONS = compiled(_VERSIONS)
+VERSION = compiled(_VERSIONS.where(*_of(FLOW_VERSIONS, "version")))
+
+_METRICS = FLOW_DAILY_METRICS
+_FIGURES = [_METRICS.c[name] for name in FIGURES_MAPPER.names]
+_STAMPS = [
+    _METRICS.c.metric_date,
+    _METRICS.c.created_at,
+    _METRICS.c.updated_at,
+    _METRICS.c.revision,
+]
+_ADDED = postgresql.insert(_METRICS).values(_parameters(_METRICS, *_METRICS.c.keys()))
+_NEW = _ADDED.excluded
+
+# Both figures of a name added; none at all where a sum, or their number, leaves its bounds.
+_CUSTOM = (
+    "(SELECT coalesce(json_object_agg(name, total), '{}') FROM ("
+    "SELECT name, coalesce(one.value::float8, 0) + coalesce(other.value::float8, 0) AS total"
+    " FROM json_each_text(flow_daily_metrics.custom_metrics) AS one(name, value)"
+    " FULL JOIN json_each_text(excluded.custom_metrics) AS other(name, value) USING (name)"
+    ") AS sums HAVING count(*) <= 100 AND coalesce(bool_and(abs(total) <= 1e15), true))"
+)
+
+
+def _bound(name: str) -> Any:
+    # The sum of two that are within it neither overflows nor rounds.
+    column = _METRICS.c[name]
+    return column + _NEW[name] <= (
+        _literal("1e15::float8") if name == "satisfaction_total" else _literal("9007199254740992")
+    )
+
+
+ADD_METRICS = compiled(
+    _ADDED.on_conflict_do_update(
+        constraint=_METRICS.primary_key,
+        set_={
+            **{name: _METRICS.c[name] + _NEW[name] for name in COUNTERS},
+            "custom_metrics": _literal(_CUSTOM, _METRICS.c.custom_metrics.type),
+            "updated_at": _NEW.updated_at,
+            "revision": _METRICS.c.revision + _literal("1"),
+        },
+        where=sa.and_(
+            *(_bound(name) for name in COUNTERS), _literal(_CUSTOM, sa.Text()).is_not(None)
+        ),
+    ).returning(*_FIGURES, *_STAMPS)
+)
+METRICS = compiled(
+    sa.select(*_FIGURES, *_STAMPS)
+    .where(
+        *_of(_METRICS, "tenant_id", "flow_id"),
+        _METRICS.c.metric_date.between(
+            sa.bindparam("start", type_=sa.Date()), sa.bindparam("end", type_=sa.Date())
+        ),
+    )
+    .order_by(_METRICS.c.metric_date)
+)

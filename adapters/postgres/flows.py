@@ -1,0 +1,142 @@
+"""Flows in PostgreSQL: what isn't the same for every entity."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from attrs import fields_dict
+
+from adapters.postgres import flow_statements as sql
+from adapters.postgres.errors import FOREIGN_KEY, ConstraintBroken
+from adapters.postgres.executor import Executor, Row
+from adapters.postgres.flow_tables import FLOW_DAILY_METRICS, FLOW_VERSIONS, FLOWS
+from adapters.postgres.mapper import RowMapper
+from adapters.postgres.repository import PostgresRepository, writing
+from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
+from domain.rules import checked, restored
+from ports.errors import DuplicateEntityError, EntityNotFoundError
+from ports.flows import FlowRepository, FlowSummary
+from ports.repository import Selection
+
+_SUMMARIES = RowMapper(FlowSummary, "flow")
+_SHOWN = tuple(FLOWS.c[name] for name in fields_dict(FlowSummary))
+_VERSION_KEYS = {
+    "pk_flow_versions": ("id",),
+    "uq_flow_versions_version": ("flow_id", "version"),
+}
+
+
+class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
+    """Flows, their versions and figures."""
+
+    relation = sql.RELATION
+
+    @writing
+    async def _swap_default(self, id: UUID, by: str | None, now: datetime) -> Flow:
+        async def swap(executor: Executor) -> Flow:
+            await executor.read(sql.LOCK_DEFAULT.sql, [self._tenant])
+            rows = await executor.read(sql.GET_FOR_UPDATE.sql, (self._tenant, id))
+            if not rows:
+                raise EntityNotFoundError(self.schema.name, id)
+            flow: Flow = self.relation.mapper.restored(rows[0])
+            if flow.is_default:
+                return flow
+            marked = flow.edited(by=by).as_default()
+            author = None if by is None else marked.updated_by
+            values = {"tenant": self._tenant, "id": id, "by": author, "now": self._now(now)}
+            await executor.affect(sql.CLEAR_DEFAULT.sql, sql.CLEAR_DEFAULT.arguments(values))
+            rows = await executor.write(sql.SET_DEFAULT.sql, sql.SET_DEFAULT.arguments(values))
+            return self._entities(rows)[0]
+
+        return await self._executor.atomically(swap)
+
+    @writing
+    async def _count_use(self, id: UUID, amount: int, used_at: datetime) -> int:
+        values = {"tenant": self._tenant, "id": id, "amount": amount, "at": used_at}
+        arguments = sql.COUNT_USE.arguments(values)
+        while not (rows := await self._executor.write(sql.COUNT_USE.sql, arguments)):
+            standing = await self._executor.read(sql.USAGE.sql, (self._tenant, id))
+            if not standing:
+                raise EntityNotFoundError(self.schema.name, id)
+            checked(Flow, "usage_count", standing[0][0] + amount)
+        count: int = rows[0][0]
+        return count
+
+    async def _select_summaries(self, selection: Selection) -> Sequence[FlowSummary]:
+        return [_SUMMARIES.restored(row) for row in await self._rows(selection, _SHOWN)]
+
+    @writing
+    async def _store_version(
+        self, changed: Flow, left: FlowVersion, new: FlowVersion, now: datetime
+    ) -> Flow:
+        async def store(executor: Executor) -> Flow:
+            stored = await self._replaced(executor, changed, now)
+            row = sql.VERSION_MAPPER.row(left)
+            await executor.write(sql.KEEP_VERSION_ONCE.sql, sql.KEEP_VERSION_ONCE.arguments(row))
+            row = sql.VERSION_MAPPER.row(new)
+            await executor.write(sql.KEEP_VERSION.sql, sql.KEEP_VERSION.arguments(row))
+            return stored
+
+        return await self._executor.atomically(store)
+
+    async def _versions(self, id: UUID, version: str | None) -> Sequence[FlowVersion]:
+        if version is None:
+            rows = await self._read(sql.VERSIONS.sql, (self._tenant, id))
+        else:
+            rows = await self._read(sql.VERSION.sql, (self._tenant, id, version))
+        return [sql.VERSION_MAPPER.restored(row) for row in rows]
+
+    @writing
+    async def _add_metrics(
+        self, id: UUID, metric_date: date, increments: MetricIncrements, now: datetime
+    ) -> FlowDailyMetrics:
+        at = self._now(now)
+        values: dict[str, Any] = {
+            **sql.FIGURES_MAPPER.row(increments),
+            "tenant_id": self._tenant,
+            "flow_id": id,
+            "metric_date": metric_date,
+            "created_at": at,
+            "updated_at": at,
+            "revision": 1,
+        }
+        arguments = sql.ADD_METRICS.arguments(values)
+        try:
+            while not (rows := await self._executor.write(sql.ADD_METRICS.sql, arguments)):
+                for standing in await self._metrics(id, metric_date, metric_date):
+                    summed(standing.totals, increments)
+        except ConstraintBroken as broken:
+            if broken.sqlstate != FOREIGN_KEY:
+                raise
+        else:
+            return self._figures(id, rows[0])
+        raise EntityNotFoundError(self.schema.name, id)
+
+    async def _metrics(self, id: UUID, start: date, end: date) -> Sequence[FlowDailyMetrics]:
+        rows = await self._read(sql.METRICS.sql, (self._tenant, id, start, end))
+        return [self._figures(id, row) for row in rows]
+
+    def _figures(self, id: UUID, row: Row) -> FlowDailyMetrics:
+        *figures, metric_date, created_at, updated_at, revision = row
+        return restored(
+            FlowDailyMetrics,
+            {
+                "tenant_id": self._tenant,
+                "flow_id": id,
+                "metric_date": metric_date,
+                "totals": sql.FIGURES_MAPPER.restored(figures),
+                "created_at": created_at,
+                "updated_at": updated_at,
+                "revision": revision,
+            },
+        )
+
+    def _broken(self, broken: ConstraintBroken) -> Exception:
+        if broken.constraint in _VERSION_KEYS:
+            return DuplicateEntityError("flow version", _VERSION_KEYS[broken.constraint])
+        return super()._broken(broken)
+
+
+TABLES = (FLOWS, FLOW_VERSIONS, FLOW_DAILY_METRICS)
+"""What a tenant's flows are kept in."""

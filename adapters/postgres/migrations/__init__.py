@@ -1,0 +1,112 @@
+"""The database's form, version by version: Alembic migrations, run by `migrate`.
+
+A migration says all that it does itself and imports nothing of ours, so that it does the same for
+ever. A new one: `alembic -c adapters/postgres/migrations/alembic.ini revision --autogenerate`.
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import attrs
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from adapters.postgres.errors import failed, not_connected
+
+VERSION_TABLE = "dialogbase_migrations"
+_LOCK = 0x6469616C6F67  # "dialog"; held by whoever migrates
+
+
+@attrs.frozen
+class MigrationState:
+    """`current` is None for a database that was never migrated; `pending` are applied in order."""
+
+    current: str | None
+    pending: tuple[str, ...]
+
+
+async def migrate(url: str, *, revision: str = "head", deadline: float = 60.0) -> MigrationState:
+    """Bring the database to `revision`; what it was before, and what was applied.
+
+    Several processes may call it at once: one does the work, the others wait for it (up to
+    `deadline` seconds each for the connection and for every lock).
+
+    Raises:
+        StoreUnavailableError: if the database can't be reached.
+    """
+
+    def upgrade(connection: sa.Connection) -> MigrationState:
+        state = _state(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+        return state
+
+    return await _with_connection(url, deadline, upgrade, lock=True)
+
+
+async def state(url: str, *, deadline: float = 10.0) -> MigrationState:
+    """Which migrations the database has, and which it lacks.
+
+    Raises:
+        StoreUnavailableError: if the database can't be reached.
+    """
+    return await _with_connection(url, deadline, _state, lock=False)
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    return config
+
+
+def _state(connection: sa.Connection) -> MigrationState:
+    options = {"version_table": VERSION_TABLE}
+    current = MigrationContext.configure(connection, opts=options).get_current_revision()
+    scripts = ScriptDirectory.from_config(_config())
+    known = [script.revision for script in scripts.walk_revisions()]
+    pending = known[: known.index(current)] if current in known else [] if current else known
+    connection.rollback()
+    return MigrationState(current, tuple(reversed(pending)))
+
+
+async def _with_connection(url: str, deadline: float, work: Any, *, lock: bool) -> MigrationState:
+    async def connect() -> Any:
+        return await asyncpg.connect(url, timeout=deadline, statement_cache_size=0)
+
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
+    try:
+        connection = await engine.connect()
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+        failure: Exception = not_connected(error)
+    else:
+        try:
+            if lock:
+                await _lock(connection, deadline)
+            made: MigrationState = await connection.run_sync(work)
+            return made
+        except sa.exc.DBAPIError as error:
+            cause = getattr(error.orig, "__cause__", None) or error
+            failure = failed(cause, writing=lock)
+        finally:
+            # The session's end also gives back its lock.
+            await asyncio.shield(connection.close())
+            await engine.dispose()
+    raise failure
+
+
+async def _lock(connection: AsyncConnection, deadline: float) -> None:
+    milliseconds = str(int(deadline * 1000))
+    await connection.execute(
+        sa.text("SELECT set_config('lock_timeout', :ms, false)"), {"ms": milliseconds}
+    )
+    await connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": _LOCK})
+    await connection.commit()

@@ -1,0 +1,230 @@
+"""A type of entity in its table, and the statements that every repository of it runs.
+
+Those of a fixed form are compiled at their first use; those that a caller's criteria, order or
+choice of fields decides, once a shape.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from adapters.postgres.columns import TEXT
+from adapters.postgres.criteria import Translation, outline
+from adapters.postgres.keyset import ordering, segments
+from adapters.postgres.mapper import RowMapper
+from adapters.postgres.statements import Shapes, Statement, compiled
+from adapters.postgres.tables import (
+    constraint_name,
+    folded_column,
+    folded_fields,
+    folded_value,
+)
+from domain.identity import Entity
+from ports.criteria import Criteria
+from ports.repository import Selection
+from ports.schema import EntitySchema
+
+E = TypeVar("E", bound=Entity)
+_STEP = sa.literal_column("1", sa.BigInteger())
+
+
+class Relation(Generic[E]):
+    """A schema's entities in a table."""
+
+    def __init__(self, schema: EntitySchema[E], table: sa.Table) -> None:
+        self.schema = schema
+        self.table = table
+        self.mapper: RowMapper[E] = RowMapper(schema.entity, schema.name)
+        self.columns = tuple(table.c[name] for name in self.mapper.names)
+        self._folded = tuple((name, folded_column(name)) for name in folded_fields(schema))
+        self._shapes = Shapes()
+
+    def row(self, entity: E) -> dict[str, Any]:
+        """All columns' values, the folded ones included."""
+        row = self.mapper.row(entity)
+        for name, column in self._folded:
+            row[column] = folded_value(getattr(entity, name))
+        return row
+
+    def changed(self, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the columns that a patch sets, the folded ones included."""
+        row = {name: self.mapper.value(name, value) for name, value in changes.items()}
+        for name, column in self._folded:
+            if name in changes:
+                row[column] = folded_value(changes[name])
+        return row
+
+    def unique_key(self, constraint: str) -> tuple[str, ...]:
+        """The fields that a broken constraint says must be unique together."""
+        return self._keys.get(constraint, (constraint,))
+
+    @cached_property
+    def _keys(self) -> Mapping[str, tuple[str, ...]]:
+        name = self.table.name
+        keys = {constraint_name(name, unique): unique.key for unique in self.schema.unique}
+        return {f"pk_{name}": ("id",), **keys}
+
+    @cached_property
+    def bulk_columns(self) -> tuple[str, ...]:
+        """The columns of a row, in the order of `row`."""
+        return (*self.mapper.names, *(column for _, column in self._folded))
+
+    @cached_property
+    def insert(self) -> Statement:
+        return compiled(sa.insert(self.table).values(_bound(self.table, self.bulk_columns)))
+
+    @cached_property
+    def get(self) -> Statement:
+        return compiled(sa.select(*self.columns).where(self.is_one()))
+
+    @cached_property
+    def get_many(self) -> Statement:
+        ids = sa.bindparam("ids", type_=postgresql.ARRAY(self.table.c.id.type))
+        return compiled(
+            sa.select(*self.columns).where(self.is_tenants(), self.table.c.id == sa.any_(ids))
+        )
+
+    @cached_property
+    def exists(self) -> Statement:
+        return compiled(sa.select(_STEP).where(self.is_one()).select_from(self.table))
+
+    @cached_property
+    def standing(self) -> Statement:
+        """What an update that changed nothing must know to say why."""
+        columns = [self.table.c.revision]
+        if self.schema.lifecycle is not None:
+            columns.append(self.table.c.status)
+        return compiled(sa.select(*columns).where(self.is_one()))
+
+    @cached_property
+    def returned(self) -> tuple[str, ...]:
+        """What an update leaves as the store has it."""
+        return ("created_at", *sorted(self.schema.maintained))
+
+    @cached_property
+    def replace(self) -> Statement:
+        """Compare-and-set of everything but `returned`."""
+        kept = {"id", "tenant_id", "revision", *self.returned}
+        changes = _bound(self.table, (name for name in self.bulk_columns if name not in kept))
+        changes["revision"] = self.table.c.revision + _STEP
+        conditions = [self.is_one(), self._at_revision()]
+        if self.schema.lifecycle is not None:
+            before = sa.bindparam("before", type_=postgresql.ARRAY(TEXT))
+            conditions.append(self.table.c.status == sa.any_(before))
+        return compiled(
+            sa.update(self.table)
+            .where(*conditions)
+            .values(changes)
+            .returning(*(self.table.c[name] for name in self.returned))
+        )
+
+    @cached_property
+    def before(self) -> Mapping[str, list[str]]:
+        """For each status, those from which it may be reached."""
+        lifecycle = self.schema.lifecycle
+        assert lifecycle is not None
+        return {
+            status.value: [member.value for member in lifecycle.before(status)]
+            for status in lifecycle.table
+        }
+
+    def patch(self, names: frozenset[str], *, expected: bool) -> Statement:
+        """Sets the columns `names` of one row, by revision if it is `expected`."""
+        conditions = [self.is_one(), *([self._at_revision()] if expected else [])]
+        return self._shapes.get(
+            ("patch", names, expected),
+            lambda: self._raising(names).where(*conditions).returning(*self.columns),
+        )
+
+    def delete(self, *, expected: bool) -> Statement:
+        """Removes one row, by revision if it is `expected`."""
+        conditions = [self.is_one(), *([self._at_revision()] if expected else [])]
+        return self._shapes.get(
+            ("delete", expected), lambda: sa.delete(self.table).where(*conditions)
+        )
+
+    def count(self, criteria: Criteria, values: list[Any]) -> Statement:
+        """Counts matches. Like all that follow: `values` are filled as `outline` says."""
+        return self._shapes.get(
+            ("count", outline(criteria, values)),
+            lambda: sa.select(sa.func.count()).where(*self._matching(criteria)),
+        )
+
+    def patch_where(
+        self, names: frozenset[str], criteria: Criteria, values: list[Any]
+    ) -> Statement:
+        """Sets the columns `names` of every match."""
+        return self._shapes.get(
+            ("patch", names, outline(criteria, values)),
+            lambda: self._raising(names).where(*self._matching(criteria)),
+        )
+
+    def delete_where(self, criteria: Criteria, values: list[Any]) -> Statement:
+        """Removes every match."""
+        return self._shapes.get(
+            ("delete", outline(criteria, values)),
+            lambda: sa.delete(self.table).where(*self._matching(criteria)),
+        )
+
+    def select(self, selection: Selection, columns: Sequence[Any], values: list[Any]) -> Statement:
+        """Reads `columns` of a selection. Its place is given as `k0`, `k1`, … and `offset`."""
+        after = selection.after
+        shape: Hashable = (
+            columns,
+            outline(selection.criteria, values),
+            str(selection.order),
+            None if after is None else tuple(value is None for value in after),
+            selection.offset > 0,
+        )
+        return self._shapes.get(shape, lambda: self._select(selection, columns))
+
+    def _select(self, selection: Selection, columns: Sequence[Any]) -> Any:
+        limit = sa.bindparam("limit", type_=sa.BigInteger())
+        order = ordering(self.table, selection.order)
+        matching = sa.select(*columns).where(*self._matching(selection.criteria))
+        if selection.after is None:
+            read = matching.order_by(*order).limit(limit)
+            if selection.offset:
+                read = read.offset(sa.bindparam("offset", type_=sa.BigInteger()))
+            return read
+        ranges = [
+            matching.where(segment).order_by(*order).limit(limit)
+            for segment in segments(self.table, selection.order, selection.after)
+        ]
+        if not ranges:
+            return matching.where(sa.false())
+        if len(ranges) == 1:
+            return ranges[0]
+        return sa.union_all(*(part.subquery().select() for part in ranges)).limit(limit)
+
+    def _matching(self, criteria: Criteria) -> tuple[Any, Any]:
+        condition = Translation(self.table, self.schema).condition(criteria)
+        return self.is_tenants(), condition
+
+    def _raising(self, names: frozenset[str]) -> Any:
+        changes = {
+            name: sa.bindparam(f"set_{name}", type_=self.table.c[name].type)
+            for name in sorted(names)
+        }
+        changes["updated_at"] = sa.bindparam("now", type_=self.table.c.updated_at.type)
+        raised: Any = {**changes, "revision": self.table.c.revision + _STEP}
+        return sa.update(self.table).values(raised)
+
+    def is_tenants(self) -> sa.ColumnElement[bool]:
+        """The row is the tenant's."""
+        return self.table.c.tenant_id == sa.bindparam("tenant", type_=TEXT)
+
+    def is_one(self) -> sa.ColumnElement[bool]:
+        """The row is the tenant's, and of that id."""
+        column = self.table.c.id
+        return sa.and_(self.is_tenants(), column == sa.bindparam("id", type_=column.type))
+
+    def _at_revision(self) -> sa.ColumnElement[bool]:
+        return self.table.c.revision == sa.bindparam("expected", type_=sa.BigInteger())
+
+
+def _bound(table: sa.Table, names: Any) -> dict[str, Any]:
+    return {name: sa.bindparam(name, type_=table.c[name].type) for name in names}

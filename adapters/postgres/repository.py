@@ -1,0 +1,232 @@
+"""The repository primitives over a table; an aggregate adds only what is its own."""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+
+from adapters.postgres.errors import ConstraintBroken, Undecodable
+from adapters.postgres.executor import Executor, Row
+from adapters.postgres.relation import Relation
+from domain.identity import Entity
+from domain.rules import checked, restored
+from ports.criteria import Criteria
+from ports.errors import (
+    ConflictError,
+    CorruptRecordError,
+    DuplicateEntityError,
+    EntityNotFoundError,
+    RepositoryError,
+)
+from ports.repository import Context, Repository, Selection
+
+E = TypeVar("E", bound=Entity)
+P = ParamSpec("P")
+T = TypeVar("T")
+R = TypeVar("R", bound="PostgresRepository[Any]")
+BULK = 20
+"""From so many rows on COPY is faster than single inserts in one transaction."""
+
+
+def writing(
+    method: "Callable[Concatenate[R, P], Coroutine[Any, Any, T]]",
+) -> "Callable[Concatenate[R, P], Coroutine[Any, Any, T]]":
+    """A primitive that writes: when it raises, the unit of work that it is part of is doomed."""
+
+    @wraps(method)
+    async def guarded(self: R, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await method(self, *args, **kwargs)
+        except ConstraintBroken as broken:
+            failure = self._broken(broken)
+        except Undecodable:
+            failure = CorruptRecordError(self.schema.name, None)
+        except BaseException:
+            self._executor.doom()
+            raise
+        self._executor.doom()
+        raise failure
+
+    return guarded  # type: ignore[return-value]  # the same but for what wraps adds
+
+
+class PostgresRepository(Repository[E]):
+    """Every primitive of `Repository`, for any schema."""
+
+    relation: ClassVar[Relation[Any]]
+
+    def __init__(self, context: Context, executor: Executor) -> None:
+        super().__init__(context)
+        self._executor = executor
+        self._tenant = context.tenant
+
+    @writing
+    async def _insert(self, entities: Sequence[E]) -> None:
+        relation = self.relation
+        if len(entities) == 1:
+            statement = relation.insert
+            await self._executor.write(
+                statement.sql, statement.arguments(relation.row(entities[0]))
+            )
+        elif len(entities) < BULK:
+            await self._executor.atomically(lambda executor: self._inserted(executor, entities))
+        else:
+            rows = [list(relation.row(entity).values()) for entity in entities]
+            await self._executor.copy(relation.table.name, relation.bulk_columns, rows)
+
+    async def _inserted(self, executor: Executor, entities: Sequence[E]) -> None:
+        statement = self.relation.insert
+        for entity in entities:
+            arguments = statement.arguments(self.relation.row(entity))
+            await executor.write(statement.sql, arguments)
+
+    async def _get(self, id: Any) -> E | None:
+        rows = await self._read(self.relation.get.sql, (self._tenant, id))
+        return self.relation.mapper.restored(rows[0]) if rows else None
+
+    async def _get_many(self, ids: Sequence[Any]) -> Sequence[E]:
+        rows = await self._read(self.relation.get_many.sql, (self._tenant, ids))
+        return self._entities(rows)
+
+    async def _exists(self, id: Any) -> bool:
+        return bool(await self._read(self.relation.exists.sql, (self._tenant, id)))
+
+    @writing
+    async def _replace(self, entity: E, now: datetime) -> E:
+        return await self._replaced(self._executor, entity, now)
+
+    async def _replaced(self, executor: Executor, entity: E, now: datetime) -> E:
+        relation = self.relation
+        row = relation.row(entity)
+        row["updated_at"] = updated_at = self._now(now)
+        row["tenant"], row["expected"] = self._tenant, entity.revision
+        if self.schema.lifecycle is not None:
+            row["before"] = relation.before[row["status"]]
+        statement = relation.replace
+        arguments = statement.arguments(row)
+        while not (rows := await executor.write(statement.sql, arguments)):
+            await self._refused(executor, entity)
+        fields = {name: getattr(entity, name) for name in relation.mapper.names}
+        fields["updated_at"], fields["revision"] = updated_at, entity.revision + 1
+        fields.update(zip(relation.returned, rows[0], strict=True))
+        changed: E = restored(self.schema.entity, fields)
+        return changed
+
+    async def _refused(self, executor: Executor, entity: E) -> None:
+        """Raise why a compare-and-set changed nothing; return if that is no longer so."""
+        revision, *status = await self._standing(executor, entity.id)
+        if revision != entity.revision:
+            raise ConflictError(self.schema.name, entity.id, entity.revision, revision)
+        if (lifecycle := self.schema.lifecycle) is not None:
+            current: Any = entity
+            lifecycle.check(type(current.status)(status[0]), current.status)
+
+    async def _standing(self, executor: Executor, id: Any) -> Row:
+        rows = await executor.read(self.relation.standing.sql, (self._tenant, id))
+        if not rows:
+            raise EntityNotFoundError(self.schema.name, id)
+        return rows[0]
+
+    @writing
+    async def _patch(
+        self, id: Any, expected_revision: int | None, changes: Mapping[str, Any], now: datetime
+    ) -> E:
+        values = self._setting(changes, now)
+        values["id"], values["expected"] = id, expected_revision
+        statement = self.relation.patch(
+            frozenset(values["columns"]), expected=expected_revision is not None
+        )
+        arguments = statement.arguments(values)
+        while not (rows := await self._executor.write(statement.sql, arguments)):
+            await self._unexpected(id, expected_revision)
+        return self._entities(rows)[0]
+
+    async def _unexpected(self, id: Any, expected_revision: int | None) -> None:
+        """Raise why there was nothing at the revision; return if that is no longer so."""
+        revision, *_ = await self._standing(self._executor, id)
+        if expected_revision is not None and revision != expected_revision:
+            raise ConflictError(self.schema.name, id, expected_revision, revision)
+
+    @writing
+    async def _delete(self, id: Any, expected_revision: int | None) -> bool:
+        values = {"tenant": self._tenant, "id": id, "expected": expected_revision}
+        statement = self.relation.delete(expected=expected_revision is not None)
+        arguments = statement.arguments(values)
+        while not await self._executor.affect(statement.sql, arguments):
+            if expected_revision is None:
+                return False
+            try:
+                await self._unexpected(id, expected_revision)
+            except EntityNotFoundError:
+                return False
+        return True
+
+    async def _count(self, criteria: Criteria) -> int:
+        operands: list[Any] = []
+        statement = self.relation.count(criteria, operands)
+        rows = await self._read(statement.sql, statement.arguments(self._operands(operands)))
+        count: int = rows[0][0]
+        return count
+
+    async def _select(self, selection: Selection) -> Sequence[E]:
+        return self._entities(await self._rows(selection, self.relation.columns))
+
+    async def _rows(self, selection: Selection, columns: tuple[Any, ...]) -> list[Row]:
+        operands: list[Any] = []
+        statement = self.relation.select(selection, columns, operands)
+        values = self._operands(operands)
+        values["limit"], values["offset"] = selection.limit, selection.offset
+        if selection.after is not None:
+            for index, value in enumerate(selection.after):
+                values[f"k{index}"] = value
+        return await self._read(statement.sql, statement.arguments(values))
+
+    @writing
+    async def _patch_where(
+        self, criteria: Criteria, changes: Mapping[str, Any], now: datetime
+    ) -> int:
+        values = self._setting(changes, now)
+        operands: list[Any] = []
+        statement = self.relation.patch_where(frozenset(values["columns"]), criteria, operands)
+        values.update(self._operands(operands))
+        return await self._executor.affect(statement.sql, statement.arguments(values))
+
+    @writing
+    async def _delete_where(self, criteria: Criteria) -> int:
+        operands: list[Any] = []
+        statement = self.relation.delete_where(criteria, operands)
+        arguments = statement.arguments(self._operands(operands))
+        return await self._executor.affect(statement.sql, arguments)
+
+    def _operands(self, operands: Sequence[Any]) -> dict[str, Any]:
+        values: dict[str, Any] = {f"p{index}": value for index, value in enumerate(operands)}
+        values["tenant"] = self._tenant
+        return values
+
+    def _setting(self, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+        columns = self.relation.changed(changes)
+        values: dict[str, Any] = {f"set_{name}": value for name, value in columns.items()}
+        return {**values, "columns": columns, "tenant": self._tenant, "now": self._now(now)}
+
+    async def _read(self, sql: str, arguments: Sequence[Any]) -> list[Row]:
+        try:
+            return await self._executor.read(sql, arguments)
+        except Undecodable:
+            failure = CorruptRecordError(self.schema.name, None)
+        raise failure
+
+    def _entities(self, rows: Sequence[Row]) -> list[E]:
+        entity = self.relation.mapper.restored
+        return [entity(row) for row in rows]
+
+    def _now(self, now: datetime) -> datetime:
+        kept: datetime = checked(self.schema.entity, "updated_at", now)
+        return kept
+
+    def _broken(self, broken: ConstraintBroken) -> Exception:
+        """What a refused row means; an aggregate with further tables knows more."""
+        if broken.sqlstate == "23505":
+            return DuplicateEntityError(
+                self.schema.name, self.relation.unique_key(broken.constraint)
+            )
+        return RepositoryError(f"PostgreSQL refused a row (SQLSTATE {broken.sqlstate})")

@@ -1,0 +1,82 @@
+"""The PostgreSQL store of authoring data."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import ClassVar, Self
+
+from adapters.postgres.autocommit import PoolExecutor
+from adapters.postgres.executor import Executor
+from adapters.postgres.flows import PostgresFlowRepository
+from adapters.postgres.maintenance import PostgresMaintenance
+from adapters.postgres.pool import Pool, PoolOptions
+from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
+from domain.identity import TenantId
+from ports.capabilities import Capability
+from ports.flows import FlowRepository
+from ports.repository import Context
+from ports.stores import AuthoringStore
+from ports.time import Clock, IdGenerator
+from ports.unit_of_work import AuthoringUnit
+
+
+class PostgresStore(AuthoringStore):
+    """Authoring data in a PostgreSQL database that `migrations.migrate` has prepared.
+
+    Open it with `open`, in the event loop that uses it, and `close` it there.
+    """
+
+    name: ClassVar[str] = "postgres"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
+
+    def __init__(self, pool: Pool, clock: Clock, ids: IdGenerator) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._ids = ids
+        self._executor = PoolExecutor(pool)
+
+    @classmethod
+    async def open(
+        cls, url: str, *, clock: Clock, ids: IdGenerator, options: PoolOptions | None = None
+    ) -> Self:
+        """A store at `url`, such as `postgresql://user:password@host:5432/database`.
+
+        It connects when it is first used, unless the options ask for connections at once.
+
+        Raises:
+            StoreUnavailableError: if it can't connect although it was asked to.
+        """
+        return cls(await Pool.open(url, options or PoolOptions()), clock, ids)
+
+    async def close(self) -> None:
+        """Close every connection, when what they are used for is over or the deadline passed."""
+        await self._pool.close()
+
+    def flows(self, tenant: TenantId) -> FlowRepository:
+        return self._flows(tenant, self._executor)
+
+    @asynccontextmanager
+    async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
+        executor = TransactionExecutor(self._pool, SNAPSHOT)
+        async with executor.whole():
+            yield PostgresAuthoringUnit(self._flows(tenant, executor))
+
+    def maintenance(self) -> PostgresMaintenance:
+        return PostgresMaintenance(self._executor)
+
+    async def check(self) -> None:
+        await self._executor.read("SELECT 1", ())
+
+    def _flows(self, tenant: TenantId, executor: Executor) -> PostgresFlowRepository:
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+        return PostgresFlowRepository(context, executor)
+
+
+class PostgresAuthoringUnit(AuthoringUnit):
+    """The repositories on one transaction."""
+
+    def __init__(self, flows: FlowRepository) -> None:
+        self._flows = flows
+
+    @property
+    def flows(self) -> FlowRepository:
+        return self._flows

@@ -1,0 +1,126 @@
+"""Tables, declared from the schemas that the ports declare.
+
+Everything of a tenant's begins with `tenant_id`, primary keys included, so that a tenant's index
+entries lie together. A folded text stands in a column of its own, `<field>_folded`; those of the
+searchable fields together are what a search looks through.
+"""
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Any, get_args
+
+import attrs
+import sqlalchemy as sa
+
+from adapters.postgres.columns import TEXT
+from adapters.postgres.mapper import columns_of
+from ports.schema import EntitySchema, Unique, search_text
+
+METADATA = sa.MetaData()
+
+NEW_LINE = sa.literal_column("E'\\n'", TEXT)
+NOTHING = sa.literal_column("''", TEXT)
+
+
+def entity_table(name: str, schema: EntitySchema[Any], *extras: Any) -> sa.Table:
+    """The table of a type of entity, with the keys, checks and search index of its schema."""
+    folded = [
+        sa.Column(
+            folded_column(field),
+            TEXT,
+            nullable=field in schema.fields and schema.fields[field].nullable,
+        )
+        for field in folded_fields(schema)
+    ]
+    table = child_table(name, schema.entity, *folded, *extras)
+    for unique in schema.unique:
+        columns = [table.c.tenant_id, *(table.c[field] for field in unique.fields)]
+        called = constraint_name(name, unique)
+        if unique.where is None:
+            table.append_constraint(sa.UniqueConstraint(*columns, name=called))
+        else:
+            sa.Index(called, *columns, unique=True, postgresql_where=table.c[unique.where])
+    if schema.searchable:
+        keys = grams(table.c.tenant_id, search_document(table, schema))
+        sa.Index(f"ix_{name}_search", keys, postgresql_using="gin")
+    return table
+
+
+def child_table(
+    name: str, entity: type, *extras: Any, key: Iterable[str] = ("tenant_id", "id")
+) -> sa.Table:
+    """The table of a class, with a column for each of its fields."""
+    columns = columns_of(entity, name)
+    checks = [
+        sa.CheckConstraint(
+            f"{field} IN ({', '.join(repr(str(member.value)) for member in members)})",
+            name=f"ck_{name}_{field}",
+        )
+        for field, members in _enumerations(entity)
+    ]
+    if "revision" in columns:
+        checks.append(sa.CheckConstraint("revision >= 1", name=f"ck_{name}_revision"))
+    return sa.Table(
+        name,
+        METADATA,
+        *(
+            sa.Column(field, codec.sql, nullable=nullable)
+            for field, (codec, nullable) in columns.items()
+        ),
+        *extras,
+        sa.PrimaryKeyConstraint(*key, name=f"pk_{name}"),
+        *checks,
+    )
+
+
+def _enumerations(entity: type) -> Iterable[tuple[str, type[Enum]]]:
+    for field in attrs.fields(entity):
+        kinds = get_args(field.type) or (field.type,)
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, Enum):
+                yield field.name, kind
+
+
+def constraint_name(table: str, unique: Unique) -> str:
+    """What the database calls a unique key, and what an error is traced back by."""
+    return f"uq_{table}_{'_'.join(unique.key)}"
+
+
+def folded_fields(schema: EntitySchema[Any]) -> tuple[str, ...]:
+    """The fields that have a folded column beside them."""
+    return tuple(
+        name for name, field in schema.fields.items() if field.folded or name in schema.searchable
+    )
+
+
+def folded_column(field: str) -> str:
+    """The column that holds a field folded, a list's items a line each."""
+    return f"{field}_folded"
+
+
+def folded_value(value: Any) -> str | None:
+    """What that column holds."""
+    return None if value is None else search_text((value,))
+
+
+GRAMS = "dialogbase_grams"
+grams: Callable[..., sa.ColumnElement[Any]] = getattr(sa.func, GRAMS)
+"""The SQL function of a tenant and a text that gives every three characters that follow each other
+in the text, each behind the tenant's name: the keys of the search index. A search so reads its own
+tenant's entries only, however common its letters are elsewhere; without `btree_gin`, which is an
+extension, an index of tenant and trigram can't be had otherwise. Migration 0001 makes it."""
+
+
+def search_document(table: sa.Table, schema: EntitySchema[Any]) -> sa.ColumnElement[str]:
+    """The text that a search looks through, out of the folded columns.
+
+    No column of its own: it would double what each row holds. The index is on this expression, so
+    a query must use it as it is.
+    """
+    document: sa.ColumnElement[str] | None = None
+    for field in schema.searchable:
+        column = table.c[folded_column(field)]
+        line = sa.func.coalesce(column, NOTHING) if column.nullable else column
+        document = line if document is None else document.op("||")(NEW_LINE).op("||")(line)
+    assert document is not None
+    return document

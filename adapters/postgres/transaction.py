@@ -1,0 +1,147 @@
+"""Several statements in one transaction: what a unit of work runs on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from adapters.postgres.errors import ConstraintBroken, failed, late
+from adapters.postgres.executor import Arguments, Executor, Row, affected
+from adapters.postgres.pool import Pool
+from ports.errors import RepositoryError, TransactionError
+
+T = TypeVar("T")
+SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
+_FAILED = "an operation within this unit of work failed; nothing of it is kept"
+_ENDED = "this unit of work has ended"
+
+
+class TransactionExecutor(Executor):
+    """One transaction on a connection of its own, begun by its first statement.
+
+    Statements run one after the other, whichever task asks. After one that failed at the server,
+    or `doom`, everything raises `TransactionError`. The connection goes back to the pool without a
+    transaction, or not at all.
+    """
+
+    def __init__(self, pool: Pool, begin: str) -> None:
+        self._pool = pool
+        self._begin = begin
+        self._connection: Any = None
+        self._turn = asyncio.Lock()
+        self._wrote = False
+        self.committing = False
+        self._refusal: str | None = None
+
+    async def read(self, sql: str, arguments: Arguments) -> list[Row]:
+        return await self._run(lambda connection: connection.fetch(sql, *arguments))
+
+    async def write(self, sql: str, arguments: Arguments) -> list[Row]:
+        self._wrote = True
+        return await self._run(lambda connection: connection.fetch(sql, *arguments))
+
+    async def affect(self, sql: str, arguments: Arguments) -> int:
+        self._wrote = True
+        return affected(await self._run(lambda connection: connection.execute(sql, *arguments)))
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+        self._wrote = True
+        await self._run(
+            lambda connection: connection.copy_records_to_table(
+                table, columns=columns, records=rows
+            )
+        )
+
+    async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
+        # A failure dooms the whole transaction, so nothing less than it need be undone.
+        return await body(self)
+
+    def doom(self) -> None:
+        if self._refusal is None:
+            self._refusal = _FAILED
+
+    @asynccontextmanager
+    async def whole(self) -> AsyncIterator[None]:
+        """Commits on a clean exit, rolls back on any other.
+
+        Raises:
+            TransactionError: instead of committing, if an operation had failed.
+            OutcomeUnknownError: if the commit's acknowledgement was lost.
+        """
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._end()
+            raise
+        except BaseException:
+            if ending := self._end():
+                await asyncio.shield(ending)
+            raise
+        if self._refusal is not None:
+            refusal = TransactionError(self._refusal)
+            if ending := self._end():
+                await asyncio.shield(ending)
+            raise refusal
+        connection, self._connection = self._connection, None
+        self._refusal = _ENDED
+        if connection is not None:
+            # A caller that is cancelled now leaves the commit to itself: it happens or not, whole.
+            self.committing = self._wrote
+            await asyncio.shield(self._pool.leave(self._committed(connection)))
+
+    def _end(self) -> "asyncio.Task[None] | None":
+        connection, self._connection = self._connection, None
+        self._refusal = _ENDED
+        return None if connection is None else self._pool.leave(self._undone(connection))
+
+    async def _committed(self, connection: Any) -> None:
+        failure: Exception | None = None
+        try:
+            async with asyncio.timeout(self._pool.options.deadline):
+                if await connection.execute("COMMIT") != "COMMIT":
+                    failure = TransactionError(_FAILED)
+        except TimeoutError:
+            failure = late(writing=self._wrote)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+            failure = failed(error, writing=self._wrote)
+            if isinstance(failure, ConstraintBroken):
+                failure = TransactionError(_FAILED)
+        if failure is None:
+            await self._pool.release(connection)
+            return
+        self._pool.abandon(connection)
+        raise failure
+
+    async def _undone(self, connection: Any) -> None:
+        try:
+            async with asyncio.timeout(self._pool.options.deadline):
+                # Waits until a statement that was cut short has ended.
+                await connection.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001  # what can't be rolled back so is by its end
+            connection.terminate()
+        await self._pool.release(connection)
+
+    async def _run(self, call: Callable[[Any], Awaitable[T]]) -> T:
+        if self._refusal is not None:
+            raise TransactionError(self._refusal)
+        failure: Exception
+        try:
+            async with asyncio.timeout(self._pool.options.deadline), self._turn:
+                if self._refusal is not None:
+                    raise TransactionError(self._refusal)
+                if self._connection is None:
+                    self._connection = await self._pool.acquire()
+                    await self._connection.execute(self._begin)
+                return await call(self._connection)
+        except RepositoryError as error:
+            self.doom()
+            raise error from None
+        except TimeoutError:
+            failure = late(writing=False)
+        except asyncio.CancelledError:
+            self.doom()
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+            failure = failed(error, writing=False)
+        self.doom()
+        raise failure
