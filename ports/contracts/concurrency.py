@@ -61,11 +61,13 @@ async def test_of_many_writers_of_one_revision_exactly_one_wins(
     made = await repositories[0].create(subject.draft())
     for _ in range(ROUNDS):
         rivals = [subject.noted(made, f"{number}") for number in range(RACERS)]
-        won, lost = split(
-            await all_at_once(
-                repositories, lambda n, repository, rivals=rivals: repository.update(rivals[n])
-            )
-        )
+
+        def act(
+            number: int, repository: Repository[Entity], rivals: Sequence[Entity] = rivals
+        ) -> Coroutine[Any, Any, Entity]:
+            return repository.update(rivals[number])
+
+        won, lost = split(await all_at_once(repositories, act))
         assert len(won) == 1
         assert all(isinstance(error, ConflictError) for error in lost)
         assert {(e.expected, e.actual) for e in lost if isinstance(e, ConflictError)} == {

@@ -23,6 +23,8 @@ CONTRACTS = (
     "isolation",
     "concurrency",
     "unit_of_work",
+    "unit_conflicts",
+    "cancellation",
     "flows",
     "flow_versions",
     "maintenance",

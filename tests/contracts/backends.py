@@ -2,16 +2,18 @@
 
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import ClassVar
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from types import TracebackType
+from typing import ClassVar, Self
 
 from adapters.memory import MemoryStore
+from adapters.system import Uuid7Generator
 from bootstrap import embedded
 from ports.contracts.harness import Backend
 from ports.stores import AuthoringStore
 
 POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
-"""Names a server to be used in place of a private one."""
+"""Names a database to be used in place of a private server's."""
 
 
 class MemoryBackend(Backend):
@@ -19,10 +21,55 @@ class MemoryBackend(Backend):
 
     name: ClassVar[str] = "memory"
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._store = MemoryStore(clock=self.clock)
+
     @asynccontextmanager
     async def stores(self) -> AsyncIterator[Sequence[AuthoringStore]]:
-        store = MemoryStore(clock=self.clock)
-        yield store, store.sibling()
+        yield self._store, self._store.sibling()
 
 
-BACKENDS: Sequence[type[Backend]] = (MemoryBackend,)
+class PostgresBackend(Backend):
+    """Two stores with a pool each, on a real server: the one given, or a private one."""
+
+    name: ClassVar[str] = "postgres"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server = ExitStack()
+        self._url = ""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as server:
+            self._url = os.environ.get(POSTGRES_URL, "")
+            if not self._url:
+                self._url = server.enter_context(embedded.servers_sync({"postgres"})).postgres
+            super().__enter__()
+            self._server = server.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with self._server:
+            super().__exit__(kind, error, trace)
+
+    @asynccontextmanager
+    async def stores(self) -> AsyncIterator[Sequence[AuthoringStore]]:
+        # Drivers are for those who ask for them.
+        from adapters.postgres.migrations import migrate
+        from adapters.postgres.store import PostgresStore
+
+        await migrate(self._url)
+        async with AsyncExitStack() as opened:
+            stores = []
+            for _ in range(2):
+                ids = Uuid7Generator(self.clock)
+                store = await PostgresStore.open(self._url, clock=self.clock, ids=ids)
+                opened.push_async_callback(store.close)
+                stores.append(store)
+            yield stores

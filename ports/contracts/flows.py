@@ -1,0 +1,434 @@
+"""Flows: what their store promises beside what every repository does."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import attrs
+import pytest
+from hypothesis import given
+
+from domain.definitions import FlowDefinition, State, StateType
+from domain.errors import TransitionNotAllowedError, ValidationError
+from domain.flows import FLOW_LIFECYCLE, Flow, FlowStatus
+from domain.identity import UserId
+from ports.contracts.exact import exact
+from ports.contracts.harness import Backend, contract, examples, raised_by
+from ports.contracts.strategies import HOSTILE, valid_definitions
+from ports.errors import (
+    ConflictError,
+    DuplicateEntityError,
+    EntityNotFoundError,
+    InvalidQueryError,
+)
+from ports.flows import FlowRepository
+from ports.paging import Pagination
+from ports.stores import TenantScope
+
+VALID = FlowDefinition.external({"say": "hello"})
+INVALID = FlowDefinition(
+    initial_state="nowhere", states={"start": State(name="start", type=StateType.RESPONSE)}
+)
+
+
+async def new_flow(flows: FlowRepository, name: str = "flow", **fields: Any) -> Flow:
+    """A stored draft that can be published."""
+    return await flows.create(Flow.draft(name=name, definition=VALID, **fields))
+
+
+async def active_flow(flows: FlowRepository, name: str = "flow", **fields: Any) -> Flow:
+    """A stored, published flow."""
+    return await flows.publish((await new_flow(flows, name, **fields)).id)
+
+
+async def flow_in(flows: FlowRepository, status: FlowStatus, name: str = "flow") -> Flow:
+    """A stored flow in any status."""
+    made = await new_flow(flows, name)
+    return await flows.create(
+        attrs.evolve(made, id=uuid4(), name=f"{name} {status}", status=status)
+    )
+
+
+@contract
+async def test_publish_makes_a_flow_active(backend: Backend, scope: TenantScope) -> None:
+    """It says when and by whom, one revision on."""
+    flows = scope.flows
+    made = await new_flow(flows)
+    now = backend.clock.advance(hours=1)
+    published = await flows.publish(made.id, by="ada")
+    assert exact(published) == exact(
+        attrs.evolve(
+            made,
+            status=FlowStatus.ACTIVE,
+            published_at=now,
+            published_by=UserId("ada"),
+            updated_by=UserId("ada"),
+            updated_at=now,
+            revision=2,
+        )
+    )
+    assert exact(await flows.require(made.id)) == exact(published)
+
+
+@contract
+async def test_publish_refuses_an_invalid_definition(scope: TenantScope) -> None:
+    """All of its faults are named, and nothing is changed."""
+    flows = scope.flows
+    for definition in (INVALID, FlowDefinition()):
+        made = await flows.create(
+            Flow.draft(name=f"{len(definition.states)}", definition=definition)
+        )
+        with pytest.raises(ValidationError) as caught:
+            await flows.publish(made.id)
+        faults = {f"definition.{fault.path}" for fault in definition.faults}
+        assert {fault.path for fault in caught.value.faults} == faults
+        assert exact(await flows.require(made.id)) == exact(made)
+
+
+@given(definition=valid_definitions())
+@examples(0.1)
+@contract
+async def test_a_published_definition_is_what_was_written(
+    scope: TenantScope, definition: FlowDefinition
+) -> None:
+    """Every valid definition can be published, and is read back equal in every part."""
+    flows = scope.flows
+    made = await flows.create(Flow.draft(name="flow", definition=definition))
+    await flows.publish(made.id)
+    assert exact((await flows.require(made.id)).definition) == exact(definition)
+
+
+@contract
+async def test_publish_is_a_compare_and_set_if_asked(scope: TenantScope) -> None:
+    """A stale revision is told, as by archive, restore and move_to."""
+    flows = scope.flows
+    made = await new_flow(flows)
+    await flows.patch(made.id, category="new")
+    for call in (
+        flows.publish(made.id, expected_revision=1),
+        flows.archive(made.id, expected_revision=1),
+        flows.restore(made.id, expected_revision=1),
+        flows.move_to(made.id, FlowStatus.TESTING, expected_revision=1),
+        flows.create_version(made.id, expected_revision=1),
+    ):
+        error = await raised_by(call)
+        assert isinstance(error, ConflictError)
+        assert (error.entity_id, error.expected, error.actual) == (made.id, 1, 2)
+    assert (await flows.publish(made.id, expected_revision=2)).revision == 3
+
+
+@pytest.mark.parametrize("target", FlowStatus)
+@pytest.mark.parametrize("status", FlowStatus)
+@contract
+async def test_a_status_follows_the_table(
+    scope: TenantScope, status: FlowStatus, target: FlowStatus
+) -> None:
+    """Moves that it holds happen; others name both statuses and change nothing."""
+    flows = scope.flows
+    flow = await flow_in(flows, status)
+    call = (
+        flows.publish(flow.id, by="ada")
+        if target is FlowStatus.ACTIVE
+        else flows.move_to(flow.id, target, by="ada")
+    )
+    if FLOW_LIFECYCLE.allows(status, target):
+        moved = await call
+        same = status is target is not FlowStatus.ACTIVE
+        assert moved.status is target
+        assert moved.revision == (1 if same else 2)
+        assert moved.updated_by == (None if same else "ada")
+    else:
+        with pytest.raises(TransitionNotAllowedError) as caught:
+            await call
+        assert (caught.value.current, caught.value.target) == (status, target)
+        moved = flow
+    assert exact(await flows.require(flow.id)) == exact(moved)
+
+
+@contract
+async def test_a_flow_becomes_active_by_publish_only(scope: TenantScope) -> None:
+    """move_to refuses it, and a status that there isn't."""
+    flows = scope.flows
+    made = await new_flow(flows)
+    for target in (FlowStatus.ACTIVE, "active", "no such status", None):
+        error = await raised_by(flows.move_to(made.id, target))  # type: ignore[arg-type]  # refused
+        assert isinstance(error, ValidationError)
+    assert (await flows.require(made.id)).status is FlowStatus.DRAFT
+
+
+@contract
+async def test_archive_and_restore(scope: TenantScope) -> None:
+    """An archived flow comes back as a draft, and only an archived one does."""
+    flows = scope.flows
+    made = await active_flow(flows)
+    archived = await flows.archive(made.id, by="ada")
+    assert (archived.status, archived.updated_by, archived.revision) == ("archived", "ada", 3)
+    assert exact(await flows.archive(made.id, by="bob")) == exact(archived)
+    restored = await flows.restore(made.id, by="bob")
+    assert (restored.status, restored.updated_by, restored.revision) == ("draft", "bob", 4)
+    assert isinstance(await raised_by(flows.restore(made.id)), ValidationError)
+    assert exact(await flows.require(made.id)) == exact(restored)
+
+
+@contract
+async def test_named_operations_say_if_there_is_no_such_flow(scope: TenantScope) -> None:
+    """The error names the flow."""
+    flows, unknown = scope.flows, uuid4()
+    for call in (
+        flows.publish(unknown),
+        flows.archive(unknown),
+        flows.restore(unknown),
+        flows.move_to(unknown, FlowStatus.TESTING),
+        flows.set_default(unknown),
+        flows.increment_usage(unknown),
+        flows.create_version(unknown),
+        flows.rollback_to(unknown, "1.0"),
+    ):
+        error = await raised_by(call)
+        assert isinstance(error, EntityNotFoundError)
+        assert (error.entity_type, error.entity_id) == ("flow", unknown)
+    wrong: Any = "no id"
+    for call in (
+        flows.publish(wrong),
+        flows.set_default(wrong),
+        flows.increment_usage(wrong),
+        flows.create_version(wrong),
+    ):
+        assert isinstance(await raised_by(call), ValidationError)
+
+
+@contract
+async def test_set_default_swaps_the_default(backend: Backend, scope: TenantScope) -> None:
+    """Whoever was it no longer is; both are one revision on, changed now and by the caller."""
+    flows = scope.flows
+    one, two = await active_flow(flows, "one"), await active_flow(flows, "two")
+    assert await flows.get_default() is None
+    first = await flows.set_default(one.id, by="ada")
+    now = backend.clock.kept
+    expected = attrs.evolve(
+        one, is_default=True, updated_by=UserId("ada"), updated_at=now, revision=3
+    )
+    assert exact(first) == exact(expected)
+    now = backend.clock.advance(minutes=1)
+    second = await flows.set_default(two.id, by="bob")
+    changes: dict[str, Any] = {"updated_by": UserId("bob"), "updated_at": now}
+    assert exact(second) == exact(attrs.evolve(two, is_default=True, revision=3, **changes))
+    former = await flows.require(one.id)
+    assert exact(former) == exact(attrs.evolve(first, is_default=False, revision=4, **changes))
+    assert exact(await flows.get_default()) == exact(second)
+    assert await flows.count({"is_default": True}) == 1
+
+
+@contract
+async def test_the_default_is_made_it_once(backend: Backend, scope: TenantScope) -> None:
+    """Asked again, it comes back as it is, unchanged."""
+    flows = scope.flows
+    one = await active_flow(flows)
+    first = await flows.set_default(one.id, by="ada")
+    backend.clock.advance(minutes=1)
+    assert exact(await flows.set_default(one.id, by="bob")) == exact(first)
+    assert exact(await flows.require(one.id)) == exact(first)
+
+
+@pytest.mark.parametrize("status", set(FlowStatus) - {FlowStatus.ACTIVE})
+@contract
+async def test_only_an_active_flow_can_be_the_default(
+    scope: TenantScope, status: FlowStatus
+) -> None:
+    """Others are refused, and the default stays who it was."""
+    flows = scope.flows
+    default = await flows.set_default((await active_flow(flows, "default")).id)
+    other = await flow_in(flows, status)
+    assert isinstance(await raised_by(flows.set_default(other.id)), ValidationError)
+    assert isinstance(await raised_by(flows.set_default(uuid4())), EntityNotFoundError)
+    assert exact(await flows.get_default()) == exact(default)
+    assert exact(await flows.require(other.id)) == exact(other)
+
+
+@contract
+async def test_a_second_default_cannot_be_written(scope: TenantScope) -> None:
+    """Neither created nor updated into being; any number of flows are not the default."""
+    flows = scope.flows
+    default = await flows.set_default((await active_flow(flows, "one")).id)
+    other = await active_flow(flows, "two")
+    await active_flow(flows, "three")
+    second = attrs.evolve(other, id=uuid4(), name="four", is_default=True)
+    twins = [attrs.evolve(second, id=uuid4(), name=name) for name in "ab"]
+    for call in (
+        flows.update(other.as_default()),
+        flows.create(second),
+        flows.create_many([second]),
+    ):
+        error = await raised_by(call)
+        assert isinstance(error, DuplicateEntityError)
+        assert error.key == ("is_default",)
+    await flows.unset_default()
+    assert isinstance(await raised_by(flows.create_many(twins)), DuplicateEntityError)
+    assert await flows.count() == 3
+    assert (await flows.update(other.as_default())).is_default
+    assert (await flows.require(default.id)).is_default is False
+
+
+@contract
+async def test_a_default_that_leaves_active_is_none(scope: TenantScope) -> None:
+    """By archive, by any other move, by deletion, and by unset_default."""
+    flows = scope.flows
+    ways: list[Callable[[UUID], Awaitable[object]]] = [
+        lambda id: flows.archive(id),
+        lambda id: flows.move_to(id, FlowStatus.INACTIVE),
+        lambda id: flows.delete(id),
+        lambda id: flows.unset_default(by="ada"),
+    ]
+    for n, leave in enumerate(ways):
+        flow = await active_flow(flows, f"flow {n}")
+        await flows.set_default(flow.id)
+        await leave(flow.id)
+        assert await flows.get_default() is None
+        assert await flows.count({"is_default": True}) == 0
+    last = await flows.require(flow.id)
+    assert (last.status, last.updated_by, last.revision) == ("active", "ada", 4)
+    assert await flows.unset_default() is False
+
+
+@contract
+async def test_a_flow_is_found_by_name_and_version(scope: TenantScope) -> None:
+    """By exactly these, whatever they are made of."""
+    flows = scope.flows
+    made = {}
+    for name in ("flow", "Flow", "flow ", *HOSTILE):
+        for version in ("1.0", "1", "%"):
+            made[name, version] = await new_flow(flows, name, version=version)
+    for (name, version), flow in made.items():
+        assert exact(await flows.get_by_name_and_version(name, version)) == exact(flow)
+    assert await flows.get_by_name_and_version("flow", "1.00") is None
+    assert await flows.get_by_name_and_version("", "") is None
+    wrong: Any = None
+    assert isinstance(
+        await raised_by(flows.get_by_name_and_version(wrong, "1.0")), InvalidQueryError
+    )
+
+
+@contract
+async def test_active_flows_come_most_recently_used_first(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """Those that were never used come last; others than active ones don't come."""
+    flows = scope.flows
+    made = [await active_flow(flows, f"flow {n}") for n in range(5)]
+    await new_flow(flows, "draft")
+    for place, n in enumerate((3, 0, 4)):
+        await flows.increment_usage(made[n].id, at=backend.clock.now() + timedelta(hours=place))
+    await flows.increment_usage((await flow_in(flows, FlowStatus.INACTIVE)).id)
+    expected = [made[n].id for n in (4, 0, 3, 2, 1)]
+    assert [flow.id for flow in await flows.get_active()] == expected
+    assert [flow.id for flow in await flows.get_active(2)] == expected[:2]
+    assert await flows.get_active(1000)
+    for limit in (0, 1001, -1):
+        assert isinstance(await raised_by(flows.get_active(limit)), InvalidQueryError)
+
+
+@contract
+async def test_uses_are_counted(backend: Backend, scope: TenantScope) -> None:
+    """Neither the revision nor the time of change moves; the latest use is kept."""
+    flows = scope.flows
+    made = await new_flow(flows)
+    now = backend.clock.advance(hours=1)
+    assert await flows.increment_usage(made.id) == 1
+    used = attrs.evolve(made, usage_count=1, last_used_at=now)
+    assert exact(await flows.require(made.id)) == exact(used)
+    assert await flows.increment_usage(made.id, 41, at=now - timedelta(days=1)) == 42
+    assert (await flows.require(made.id)).last_used_at == now
+    later = datetime(2099, 1, 1, 0, 0, 0, 999_999, tzinfo=UTC)
+    assert await flows.increment_usage(made.id, 10**6, at=later) == 10**6 + 42
+    assert exact(await flows.require(made.id)) == exact(
+        attrs.evolve(made, usage_count=10**6 + 42, last_used_at=later)
+    )
+    assert (await flows.update(made)).usage_count == 10**6 + 42
+
+
+@pytest.mark.parametrize("amount", [0, -1, 10**6 + 1, 1.0, True, "1", None], ids=repr)
+@contract
+async def test_an_amount_without_meaning_is_refused(scope: TenantScope, amount: Any) -> None:
+    """Nothing is counted."""
+    flows = scope.flows
+    made = await new_flow(flows)
+    assert isinstance(await raised_by(flows.increment_usage(made.id, amount)), ValidationError)
+    assert exact(await flows.require(made.id)) == exact(made)
+
+
+@contract
+async def test_a_search_finds_every_word_anywhere(backend: Backend, scope: TenantScope) -> None:
+    """In name, description, category or tags, as parts of words too, ignoring case and form."""
+    flows = scope.flows
+    texts: dict[str, dict[str, Any]] = {
+        "Welcome": {"description": "Says HELLO to customers"},
+        "Billing": {"category": "Straße", "tags": ["hello", "VIP"]},
+        "Fi\ufb01": {"description": "100% of a_b"},
+        "other": {"tags": ["welcome%"], "description": "x y"},
+    }
+    for name, fields in texts.items():
+        backend.clock.advance(seconds=1)
+        await flows.create(Flow.draft(name=name, **fields))
+    for text, found in (
+        ("hello", ["Billing", "Welcome"]),
+        ("HELLO welcome", ["Welcome"]),
+        ("elco", ["other", "Welcome"]),
+        ("STRASSE", ["Billing"]),
+        ("vip  billing\thello", ["Billing"]),
+        ("fifi", ["Fi\ufb01"]),
+        ("%", ["other", "Fi\ufb01"]),
+        ("100% a_b", ["Fi\ufb01"]),
+        ("a%b", []),
+        ("welcome x", ["other"]),
+        ("lobilling", []),
+        ("", ["other", "Fi\ufb01", "Billing", "Welcome"]),
+        (" \n\t ", ["other", "Fi\ufb01", "Billing", "Welcome"]),
+        ("hellovip", []),
+    ):
+        page = await flows.search(text)
+        assert [flow.name for flow in page.items] == found, text
+        assert page.total == len(found)
+
+
+@contract
+async def test_a_search_is_narrowed_before_it_is_cut(scope: TenantScope) -> None:
+    """Statuses and tags count into pages and totals; an empty list of statuses finds nothing."""
+    flows = scope.flows
+    for n in range(6):
+        tags = ["even"] if n % 2 == 0 else ["odd", "even"]
+        flow = await new_flow(flows, f"flow {n}", tags=tags)
+        if n < 3:
+            await flows.publish(flow.id)
+    page = await flows.search("flow", ["active"], ["even"], Pagination(1, 2))
+    assert ([flow.name for flow in page.items], page.total, page.has_next) == (
+        ["flow 2", "flow 1"],
+        3,
+        True,
+    )
+    page = await flows.search("flow", ["active", "draft"], ["odd", "even"])
+    assert [flow.name for flow in page.items] == ["flow 5", "flow 3", "flow 1"]
+    assert (await flows.search("flow", [])).total == 0
+    assert (await flows.search("flow", None, [])).total == 6
+    assert (await flows.search("", [FlowStatus.DRAFT])).total == 3
+    assert (await flows.search("flow", pagination=Pagination(2, 4))).total == 6
+    wrong: Any = "no such status"
+    assert isinstance(await raised_by(flows.search("", [wrong])), InvalidQueryError)
+
+
+@contract
+async def test_a_search_follows_every_change(scope: TenantScope) -> None:
+    """What was edited, patched or deleted is found by what it holds now."""
+    flows = scope.flows
+    made = await new_flow(flows, "before", tags=["old"])
+    await flows.update(made.edited(name="after", tags=("new",)))
+    assert (await flows.search("before")).total == (await flows.search("old")).total == 0
+    assert (await flows.search("after new")).total == 1
+    await flows.patch(made.id, name="later", tags=["Newer"], description="Über")
+    assert (await flows.search("after")).total == 0
+    assert (await flows.search("later newer über")).total == 1
+    assert await flows.count(flows.where("name").ilike("LATER")) == 1
+    await flows.update_where(None, description=None)
+    assert (await flows.search("über")).total == 0
+    await flows.delete(made.id)
+    assert (await flows.search("later")).total == 0
