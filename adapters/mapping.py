@@ -10,6 +10,7 @@ from collections import abc
 from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cache, partial
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Union, cast, get_args, get_origin
 
@@ -18,7 +19,7 @@ import orjson
 from cattrs import Converter
 from cattrs.gen import make_dict_unstructure_fn
 
-from domain.definitions import FlowDefinition
+from domain.definitions import ActionType, FlowDefinition, StateType, TransitionCondition
 from domain.documents import JsonObject, freeze
 from domain.errors import Fault, ValidationError
 from domain.frozen import FrozenDict
@@ -26,7 +27,6 @@ from domain.rules import Value, checked, restored
 from ports.errors import CorruptRecordError
 
 _ENCODED = "_encoded"
-_PRIMITIVES = (str, int, float, bool)
 Hook = Callable[[Any, Any], Any]
 
 
@@ -79,10 +79,6 @@ def _identity(value: Any, _: Any) -> Any:
 
 def _is_value(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Value)
-
-
-def _is_enum(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Enum)
 
 
 def _is_optional(kind: Any) -> bool:
@@ -157,11 +153,13 @@ def _converter() -> Converter:
             {name: hook(item, None) for name, item in items.items()}
         )
 
-    # By identity: dispatch on a class would take a StrEnum for the str that it also is.
-    converter.register_structure_hook_func(lambda kind: kind in _PRIMITIVES, _identity)
-    converter.register_unstructure_hook_func(lambda kind: kind in _PRIMITIVES, lambda value: value)
-    converter.register_unstructure_hook_func(_is_enum, lambda member: member.value)
-    converter.register_structure_hook_factory(_is_enum, enum_hook)
+    for primitive in (str, int, float, bool):
+        converter.register_structure_hook(primitive, _identity)
+        converter.register_unstructure_hook(primitive, lambda value: value)
+    # By class: a StrEnum is a str, too, and a hook found by a predicate comes after those.
+    for kind in (StateType, TransitionCondition, ActionType):
+        converter.register_structure_hook(kind, enum_hook(kind))
+        converter.register_unstructure_hook(kind, attrgetter("value"))
     converter.register_structure_hook_factory(_is_optional, optional_hook)
     converter.register_structure_hook_factory(_is_tuple, tuple_hook)
     converter.register_structure_hook_factory(_is_mapping, mapping_hook)

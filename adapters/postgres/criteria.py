@@ -100,7 +100,7 @@ class Translation:
             parameter = self._parameter(postgresql.ARRAY(column.type))
             differs = column != sa.all_(parameter)
             # Of an empty list, ALL is true, for null too.
-            return sa.and_(column.is_not(None), differs) if column.nullable else differs
+            return sa.and_(column.is_not(None), differs)
         if operator is Operator.IN:
             return column == sa.any_(self._parameter(postgresql.ARRAY(column.type)))
         if operator is Operator.SIZE:
