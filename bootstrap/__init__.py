@@ -12,14 +12,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bootstrap.container import Container
+    from bootstrap.container import Container, NotMigratedError
     from bootstrap.platform import Platform, open
     from bootstrap.settings import Settings, SettingsError, Stores
 
-__all__ = ["Container", "Platform", "Settings", "SettingsError", "Stores", "open"]
+__all__ = [
+    "Container",
+    "NotMigratedError",
+    "Platform",
+    "Settings",
+    "SettingsError",
+    "Stores",
+    "open",
+]
 
 _HOMES = {
     "Container": "bootstrap.container",
+    "NotMigratedError": "bootstrap.container",
     "Platform": "bootstrap.platform",
     "Settings": "bootstrap.settings",
     "SettingsError": "bootstrap.settings",

@@ -17,6 +17,7 @@ from adapters.memory import MemoryStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
 from bootstrap.settings import ServerName, Settings
+from ports.errors import RepositoryError
 from ports.stores import AuthoringStore
 from ports.time import Clock, IdGenerator
 
@@ -35,21 +36,36 @@ async def server_urls(settings: Settings) -> AsyncIterator[ServerUrls]:
         yield ServerUrls({kind: url for kind, url in given.items() if url is not None})
 
 
+class NotMigratedError(RepositoryError):
+    """A database lacks migrations, and this profile leaves them to `dialogbase migrate`."""
+
+    def __init__(self, store: str, pending: tuple[str, ...]) -> None:
+        self.store = store
+        self.pending = pending
+        super().__init__(store, pending)
+
+    def __str__(self) -> str:
+        return (
+            f"the {self.store} database lacks the migrations {', '.join(self.pending)}: "
+            "run `dialogbase migrate`"
+        )
+
+
 async def _postgres_store(
     settings: Settings, urls: ServerUrls, clock: Clock, ids: IdGenerator
 ) -> AsyncIterator[AuthoringStore]:
     # Imported here, so that whoever doesn't choose PostgreSQL needs no driver.
-    from adapters.postgres import PostgresStore, migrate
+    from adapters.postgres.migrations import migrate, state
+    from adapters.postgres.pool import PoolOptions
+    from adapters.postgres.store import PostgresStore
 
+    deadline = settings.deadline_seconds
     if settings.profile == "embedded":
         await migrate(urls.postgres)
-    store = await PostgresStore.open(
-        urls.postgres,
-        clock=clock,
-        ids=ids,
-        pool_size=settings.pool_size,
-        deadline=settings.deadline_seconds,
-    )
+    elif pending := (await state(urls.postgres, deadline=deadline)).pending:
+        raise NotMigratedError("PostgreSQL", pending)
+    options = PoolOptions(deadline=deadline, max_size=settings.pool_size)
+    store = await PostgresStore.open(urls.postgres, clock=clock, ids=ids, options=options)
     try:
         yield store
     finally:

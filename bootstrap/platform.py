@@ -65,8 +65,9 @@ async def open(
     Raises:
         SettingsError: if the environment has no usable settings.
         EmbeddedServerError: if an embedded server can't be had.
-        StoreUnavailableError: if a server doesn't answer, or lacks migrations that only
-            `dialogbase migrate` makes.
+        StoreUnavailableError: if a server doesn't answer.
+        NotMigratedError: if a database lacks migrations; with the profile `servers` they are left
+            to `dialogbase migrate`.
     """
     container = Container(settings=Settings.from_environment() if settings is None else settings)
     if clock is not None:

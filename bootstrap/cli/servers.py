@@ -92,6 +92,6 @@ async def _migrate(common: Common) -> list[str]:
 
 async def _migrate_postgres(url: str) -> list[str]:
     # Imported here, so that the other commands need no driver.
-    from adapters.postgres import migrate as migrate_postgres
+    from adapters.postgres.migrations import migrate as migrate_postgres
 
-    return list(await migrate_postgres(url))
+    return list((await migrate_postgres(url)).pending)

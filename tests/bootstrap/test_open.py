@@ -3,9 +3,8 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from functools import wraps
 
 import pytest
 from dependency_injector import providers
@@ -16,22 +15,9 @@ from bootstrap import Container, Settings
 from bootstrap.platform import opened
 from domain.errors import ValidationError
 from domain.flows import Flow
+from tests.bootstrap.running import run
 
 DRIVERS = ("asyncpg", "sqlalchemy", "alembic", "greenlet", "motor", "pymongo", "redis")
-
-
-def run(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """A test that is a coroutine."""
-
-    @wraps(test)
-    def runner(*args: object, **kwargs: object) -> None:
-        asyncio.run(_whole(test(*args, **kwargs)))
-
-    return runner
-
-
-async def _whole(test: Awaitable[None]) -> None:
-    await test
 
 
 @run
@@ -115,8 +101,8 @@ class _Story:
         self.may_open = asyncio.Event()
         self.error: Exception | None = None
         self.container = Container(settings=Settings.memory())
-        self.container.urls.override(providers.Resource(self._below))
-        self.container.authoring.override(providers.Resource(self._above, self.container.urls))
+        below = providers.Resource(self._below)
+        self.container.authoring.override(providers.Resource(self._above, below))
 
     async def _below(self) -> AsyncIterator[str]:
         self.told.append("below opened")
