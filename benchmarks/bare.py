@@ -104,6 +104,11 @@ class Bare:
         async with self.pool.acquire() as connection:
             await connection.copy_records_to_table(TABLE, records=rows, columns=self.columns)
 
+    async def ids(self, tenant: str) -> list[UUID]:
+        """The ids of all of a tenant's rows."""
+        found = await self.pool.fetch(f"SELECT id FROM {TABLE} WHERE tenant_id = $1", tenant)
+        return [UUID(int=row["id"].int) for row in found]
+
     async def stored(self, tenant: str) -> list[Row]:
         """Every row of a tenant as it would be written."""
         found = await self.pool.fetch(

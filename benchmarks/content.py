@@ -7,10 +7,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from attrs import fields_dict
+
 from adapters.mapping import definition_from_document
 from domain.definitions import FlowDefinition
 from domain.flows import Flow
 from domain.identity import Draft
+from domain.rules import restored
 
 SHARED_DATA = "DIALOGBASE_SHARED_DATA"
 _TOPICS = ("an order", "a refund", "an invoice", "a delivery", "an account", "a booking")
@@ -192,15 +195,21 @@ def real_definitions(count: int) -> tuple[FlowDefinition, ...]:
     return tuple(FlowDefinition.external(document) for document in documents[::step][:count])
 
 
+def _copy(definition: FlowDefinition) -> FlowDefinition:
+    names = fields_dict(FlowDefinition)
+    return restored(FlowDefinition, {name: getattr(definition, name) for name in names})
+
+
 def drafts(
     count: int, kind: str = "flow", made_of: tuple[FlowDefinition, ...] | None = None
 ) -> Iterator[Draft[Flow]]:
     """Flows to store; `kind` keeps the names of two series apart."""
+    # Copies, so that nobody profits from having encoded one of them before.
     chosen = definitions() if made_of is None else made_of
     for number in range(count):
         yield Flow.draft(
             name=f"{kind} {number:07d}: {_TOPICS[number % len(_TOPICS)]}",
-            definition=chosen[number % len(chosen)],
+            definition=_copy(chosen[number % len(chosen)]),
             description=f"Answers what customers ask about {_TOPICS[number % len(_TOPICS)]}.",
             tags=("self-service", f"team-{number % 9}"),
             category=_CATEGORIES[number % len(_CATEGORIES)],

@@ -10,7 +10,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import attrs
 
-from adapters.postgres import PostgresStore, migrate
+from adapters.postgres.migrations import migrate
+from adapters.postgres.pool import PoolOptions
+from adapters.postgres.store import PostgresStore
+from adapters.system import SystemClock, Uuid7Generator
 from benchmarks.bare import Bare, open_pool
 from benchmarks.peer import Peer, open_peer
 from benchmarks.scale import Scale
@@ -72,7 +75,13 @@ async def database(server_url: str) -> AsyncIterator[Database]:
 @asynccontextmanager
 async def _opened(url: str) -> AsyncIterator[Database]:
     await migrate(url)
-    store = await PostgresStore.open(url, pool_size=CONNECTIONS)
+    clock = SystemClock()
+    store = await PostgresStore.open(
+        url,
+        clock=clock,
+        ids=Uuid7Generator(clock),
+        options=PoolOptions(min_size=CONNECTIONS, max_size=CONNECTIONS),
+    )
     try:
         pool = await open_pool(url, CONNECTIONS)
         try:

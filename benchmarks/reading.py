@@ -42,7 +42,9 @@ def against(
 
 
 async def fill(database: Database) -> list[UUID]:
-    """What is read: flows of our own form, and of real data where it is at hand."""
+    """What is read: flows of our own form, and of real data where it is at hand; filled once."""
+    if stored := await database.bare.ids(_TENANT):
+        return stored
     made = await database.flows(_TENANT).create_many(drafts(_STORED))
     if real := real_definitions(_STORED):
         await database.flows(_REAL).create_many(drafts(len(real), made_of=real))

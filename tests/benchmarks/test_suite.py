@@ -69,6 +69,7 @@ def test_rows_without_a_server_give_json_and_a_picture(tmp_path: Path) -> None:
     assert "goals met" in table
 
 
+@pytest.mark.filterwarnings("ignore::sqlalchemy.exc.SADeprecationWarning")  # the peer's own
 def test_rows_on_postgres_give_json_and_a_picture(tmp_path: Path) -> None:
     """All of them, the peer's included, on a few rows."""
     found = _run([*benchmarks.POSTGRES], tmp_path)
