@@ -19,10 +19,11 @@ from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.interchange import ImportReport, export_flows, import_flows, opened_file
 
+File = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # a lone one is standard input
 Tenant = Annotated[str, Parameter(help="Whose flows they are.")]
 
 
-def import_flows_command(file: Path, /, *, tenant: Tenant, common: Common = DEFAULTS) -> int:
+def import_flows_command(file: File, /, *, tenant: Tenant, common: Common = DEFAULTS) -> int:
     """Import flows from a JSON Lines file, plain or gzipped; - is standard input.
 
     A record has an id, a name and a definition, and may have description, tags, version,

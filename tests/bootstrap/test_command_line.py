@@ -1,0 +1,302 @@
+"""The command line, as a user or a program meets it."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bootstrap
+from bootstrap import Settings
+from bootstrap.cli import main
+from bootstrap.samples import FLOWS
+from domain.flows import Flow
+from tests.bootstrap.running import run
+
+GOOD = {"id": "a", "name": "Welcome", "definition": {"nodes": []}}
+DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No settings but a test's own, and a working directory of its own."""
+    for name in [name for name in os.environ if name.startswith("DIALOGBASE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def by_url(on_postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a deployed service."""
+    monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", str(on_postgres.postgres_url))
+
+
+def written(path: Path, *records: object) -> str:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return str(path)
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    """The exit code and the JSON document that a command prints."""
+    code = main([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_import_counts_and_is_idempotent(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, by_url: None, tenant: str
+) -> None:
+    """The second run imports nothing and says so."""
+    file = written(tmp_path / "flows.jsonl", GOOD, GOOD | {"id": "b"})
+    command = ("import", "flows", file, "--tenant", tenant)
+    assert answer(capsys, *command) == (0, {"imported": 2, "unchanged": 0, "refused": []})
+    assert answer(capsys, *command) == (0, {"imported": 0, "unchanged": 2, "refused": []})
+    assert main([*command]) == 0
+    assert f"0 imported, 2 unchanged: {file}" in capsys.readouterr().out
+
+
+def test_a_refused_record_is_reported_and_makes_the_command_fail(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """For a program and for a person."""
+    file = written(tmp_path / "flows.jsonl", {"id": "x"}, GOOD)
+    command = ("import", "flows", file, "--tenant", "acme", "--profile", "memory")
+    refused = [{"line": 1, "reason": "has no name and no definition"}]
+    assert answer(capsys, *command) == (1, {"imported": 1, "unchanged": 0, "refused": refused})
+    assert main([*command]) == 1
+    printed = capsys.readouterr()
+    assert "line 1: has no name and no definition" in printed.err
+    assert "1 imported, 0 unchanged, 1 refused" in printed.out
+
+
+def test_export_writes_what_was_imported(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, by_url: None, tenant: str
+) -> None:
+    """To a file, whole or not at all, or to standard output."""
+    records: list[dict[str, object]] = [GOOD | {"description": None, "tags": []}]
+    assert main(["import", "flows", written(tmp_path / "in", *records), "--tenant", tenant]) == 0
+    assert main(["export", "flows", "out", "--tenant", tenant]) == 0
+    assert [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()] == records
+    capsys.readouterr()
+    assert main(["export", "flows", "--tenant", tenant]) == 0
+    assert json.loads(capsys.readouterr().out) == records[0]
+    assert answer(capsys, "export", "flows", "out", "--tenant", tenant) == (
+        0,
+        {"exported": 1, "file": "out"},
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+
+
+@run
+async def test_an_import_killed_in_the_middle_is_completed_by_the_next_one(
+    on_postgres: Settings, tenant: str, tmp_path: Path
+) -> None:
+    """With the result of one that nobody killed."""
+    total = 2_500
+    file = written(
+        tmp_path / "flows.jsonl",
+        *(
+            GOOD | {"id": str(n), "name": f"n{n % 500}", "definition": {"n": n}}
+            for n in range(total)
+        ),
+    )
+    whole = f"{tenant}-whole"
+    environment = os.environ | {"DIALOGBASE_POSTGRES_URL": str(on_postgres.postgres_url)}
+    command = (*DIALOGBASE, "import", "flows", file, "--json", "--tenant")
+    async with bootstrap.open(on_postgres) as platform:
+        scope = platform.for_tenant(tenant)
+        killed = await asyncio.create_subprocess_exec(*command, tenant, env=environment)
+        while not await scope.flows.count():
+            assert killed.returncode is None
+        killed.kill()
+        assert await killed.wait() == -signal.SIGKILL
+        results = {}
+        for name in (tenant, whole):
+            process = await asyncio.create_subprocess_exec(
+                *command, name, env=environment, stdout=subprocess.PIPE
+            )
+            output, _ = await process.communicate()
+            results[name] = json.loads(output)
+        assert results[whole] == {"imported": total, "unchanged": 0, "refused": []}
+        resumed = results[tenant]
+        assert resumed["imported"] > 0 < resumed["unchanged"]
+        assert resumed["imported"] + resumed["unchanged"] == total
+        versions = [
+            {flow.id: flow.version async for flow in platform.for_tenant(name).flows.stream()}
+            for name in (tenant, whole)
+        ]
+        assert versions[0] == versions[1]
+        assert len(versions[0]) == total
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["import", "flows", "x"], 2, "--tenant"),
+        (["import", "flows", "x", "--tenant", "a", "--profile", "disk"], 2, "--profile"),
+        (["exprot"], 2, "exprot"),
+        (["import", "flows", "missing", "--tenant", "a"], 1, "missing: No such file"),
+        (["import", "flows", ".", "--tenant", "a"], 1, "directory"),
+        (["export", "flows", "--tenant", "a b", "--profile", "memory"], 2, "TenantId"),
+        (["export", "flows", "a/b", "--tenant", "a", "--profile", "memory"], 1, "No such file"),
+        (["demo", "--profile", "servers"], 2, "DIALOGBASE_POSTGRES_URL: is missing"),
+        (["up", "--profile", "memory"], 2, "embedded servers only"),
+        (["bench", "--profile", "memory"], 2, "servers to compare with"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, Sequence) and value else str(value),
+)
+def test_an_expected_failure_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
+) -> None:
+    """And no traceback; with --json a document that says the same."""
+    assert main(arguments) == code
+    printed = capsys.readouterr()
+    assert says in printed.err
+    assert "Traceback" not in printed.err
+    assert main([*arguments, "--json"]) == code
+    assert says in json.loads(capsys.readouterr().out)["error"]
+
+
+def test_a_server_that_does_not_answer_is_told_without_its_password(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody listens on the discard port."""
+    monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", "postgresql://ada:s3cr3t@127.0.0.1:9/x")
+    assert main(["export", "flows", "--tenant", "acme"]) == 1
+    printed = capsys.readouterr()
+    assert "s3cr3t" not in printed.out + printed.err
+    assert "Traceback" not in printed.err
+    assert answer(capsys, "doctor")[0] == 1
+
+
+def test_a_database_that_lacks_migrations_is_not_used_before_they_were_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`migrate` makes them, `doctor` tells."""
+    with bootstrap.embedded.servers_sync({"postgres"}) as urls:
+        monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", urls.postgres)
+        assert main(["export", "flows", "--tenant", "acme"]) == 1
+        assert "run `dialogbase migrate`" in capsys.readouterr().err
+        code, told = answer(capsys, "doctor")
+        assert code == 1
+        assert [one["subject"] for one in told["checks"] if not one["well"]] == ["migrations"]
+
+        applied = answer(capsys, "migrate")[1]["applied"]
+        assert applied
+        assert answer(capsys, "migrate") == (0, {"applied": []})
+        code, told = answer(capsys, "doctor")
+        assert (code, told["well"]) == (0, True)
+        assert {one["subject"] for one in told["checks"]} == {
+            "answers",
+            "encoding",
+            "migrations",
+            "schema",
+            "clock",
+        }
+        assert main(["export", "flows", "--tenant", "acme"]) == 0
+
+
+@pytest.mark.parametrize("profile", ["memory", "embedded"])
+def test_the_demo_tells_its_story_with_figures_that_hold(
+    capsys: pytest.CaptureFixture[str], profile: str
+) -> None:
+    """Twice on the same data."""
+    samples = len(FLOWS.read_text().splitlines())
+    for _ in range(2):
+        code, told = answer(capsys, "demo", "--profile", profile, "--data", "data")
+        assert code == 0
+        figures = {step["step"]: step for step in told["steps"]}
+        assert figures["Import"]["imported"] == samples
+        assert figures["Import"]["unchanged_on_second_run"] == samples
+        assert figures["Publish"]["published"] == samples
+        assert figures["One default"]["default_flows"] == 1
+        assert figures["Versions and rollback"]["definition_equal"] is True
+        assert figures["Search"]["found"]["100%"] == []
+        assert figures["A stale writer"]["kept"] is True
+        unit = figures["A unit of work, rolled back"]
+        assert (unit["active_before"], unit["active_within"], unit["active_after"]) == (
+            samples,
+            0,
+            samples,
+        )
+        assert figures["Another tenant"]["untouched"] is True
+    assert main(["demo", "--profile", profile, "--data", "data"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 100 for line in lines)
+    assert sum(line.startswith("╭") for line in lines) == len(told["steps"]) + 1
+
+
+def test_up_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
+    """Ready to be used by URL, migrations included."""
+    process = subprocess.Popen(
+        [*DIALOGBASE, "up", "postgres", "valkey", "--data", str(tmp_path / "data"), "--json"],
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    urls = json.loads(process.stdout.readline())
+    assert set(urls) == {"postgres", "valkey"}
+
+    async def use() -> None:
+        settings = Settings(profile="servers", postgres_url=urls["postgres"])
+        async with bootstrap.open(settings) as platform:
+            await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
+
+    asyncio.run(use())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 0
+    process.stdout.close()
+
+
+@run
+async def test_the_embedded_profile_keeps_its_data(tmp_path: Path) -> None:
+    """From one process's platform to the next."""
+    settings = Settings(profile="embedded", data=tmp_path / "data")
+    async with bootstrap.open(settings) as platform:
+        flow = await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
+    async with bootstrap.open(settings) as platform:
+        assert await platform.for_tenant("acme").flows.require(flow.id) == flow
+
+
+@run
+async def test_opening_the_embedded_profile_can_be_cancelled(tmp_path: Path) -> None:
+    """And leaves no server behind: the next one can be opened in the same folder, at once."""
+    settings = Settings(profile="embedded", data=tmp_path / "data")
+
+    async def use() -> None:
+        async with bootstrap.open(settings):
+            raise AssertionError
+
+    opening = asyncio.create_task(use())
+    while not (tmp_path / "data" / "guardian.sock").exists():
+        await asyncio.to_thread(os.sched_yield)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    async with bootstrap.open(settings) as platform:
+        await platform.check()
+
+
+def test_standard_input_can_be_imported() -> None:
+    """From a pipe, say."""
+    done = subprocess.run(
+        [*DIALOGBASE, "import", "flows", "-", "--tenant", "a", "--profile", "memory", "--json"],
+        input=json.dumps(GOOD).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert json.loads(done.stdout)["imported"] == 1
+
+
+def test_bench_says_where_it_can_be_run(capsys: pytest.CaptureFixture[str]) -> None:
+    """Arguments go on to the benchmarks, which say what they don't know."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", [*sys.path])
+        patch.setattr(sys, "argv", [*sys.argv])
+        assert main(["bench", "--only", "nonsense"]) == 2
+    assert "nonsense" in capsys.readouterr().err
