@@ -1,0 +1,1 @@
+"""Small services that embed Dialogbase. Their tests are run with ours."""
