@@ -1,51 +1,63 @@
 """Equality that leaves nothing out: 3 is not 3.0, -0.0 not 0.0, and a dict no `JsonObject`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from enum import Enum
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import attrs
 
+Path: TypeAlias = tuple[object, ...]
 _IMMUTABLE = (bool, int, str, bytes, UUID, datetime, date, type(None))
 
 
-def exact(value: Any, without: Iterable[str] = ()) -> Any:
-    """`value` as nested tuples that are equal only for values equal in every part and type.
+def exact(value: Any, without: Iterable[str] = ()) -> dict[Path, tuple[str, object]]:
+    """Every part of `value` with its type, by its path; equal only if all of them are.
 
-    Fields named in `without` are left out, at every depth. Anything that could be mutated shows
-    as itself, and is equal to nothing that a domain value holds.
+    Fields named in `without` are left out, at every depth. Containers show their type, so that one
+    which could be mutated is equal to none that a domain value holds.
     """
-    left_out = frozenset(without)
+    return dict(_parts(value, (), frozenset(without)))
+
+
+def _parts(
+    value: Any, path: Path, without: frozenset[str]
+) -> Iterator[tuple[Path, tuple[str, object]]]:
     kind = type(value).__name__
     if isinstance(value, Enum):
-        return kind, value.value
-    if isinstance(value, float):
-        return kind, repr(value)
-    if isinstance(value, datetime):
-        return kind, value.replace(tzinfo=None), str(value.tzinfo), value.fold
-    if isinstance(value, _IMMUTABLE):
-        return kind, value
-    if attrs.has(type(value)):
-        names = [field.name for field in attrs.fields(type(value)) if field.name not in left_out]
-        return kind, tuple((name, exact(getattr(value, name), left_out)) for name in names)
-    if isinstance(value, Mapping):
-        # Keys are ordered here, for JSON objects have no order.
-        return kind, tuple((key, exact(value[key], left_out)) for key in sorted(value))
-    if isinstance(value, Iterable):
-        return kind, tuple(exact(item, left_out) for item in value)
-    raise TypeError(f"no value of the domain's: {kind}")
+        yield path, (kind, value.value)
+    elif isinstance(value, float):
+        yield path, (kind, repr(value))
+    elif isinstance(value, datetime):
+        yield path, (kind, (value.isoformat(), str(value.tzinfo), value.fold))
+    elif isinstance(value, _IMMUTABLE):
+        yield path, (kind, value)
+    elif attrs.has(type(value)):
+        yield path, (kind, None)
+        for field in attrs.fields(type(value)):
+            if field.name not in without:
+                yield from _parts(getattr(value, field.name), (*path, field.name), without)
+    elif isinstance(value, Mapping):
+        yield path, (kind, len(value))
+        for key, item in value.items():
+            yield from _parts(item, (*path, key), without)
+    elif isinstance(value, Iterable):
+        items = list(value)
+        yield path, (kind, len(items))
+        for index, item in enumerate(items):
+            yield from _parts(item, (*path, index), without)
+    else:
+        raise TypeError(f"no value of the domain's: {kind}")
 
 
-def outcome(value: object, without: Iterable[str] = ()) -> tuple[object, ...]:
-    """What an operation came to, errors and their attributes included, in comparable form."""
-    if isinstance(value, BaseException):
-        return "raised", type(value).__name__, error_details(value)
-    return "returned", exact(value, without)
-
-
-def error_details(error: BaseException) -> tuple[tuple[str, str], ...]:
-    """The attributes of an error, by name."""
-    known: Callable[[str], bool] = lambda name: not name.startswith("_")  # noqa: E731
-    return tuple(sorted((name, repr(item)) for name, item in vars(error).items() if known(name)))
+def outcome(value: object, without: Iterable[str] = ()) -> dict[Path, tuple[str, object]]:
+    """What an operation came to, an error and its attributes included, in comparable form."""
+    if not isinstance(value, BaseException):
+        return exact(value, without)
+    details: dict[Path, tuple[str, object]] = {
+        ("raised", name): (type(item).__name__, repr(item))
+        for name, item in vars(value).items()
+        if not name.startswith("_")
+    }
+    return {("raised",): (type(value).__name__, None), **details}

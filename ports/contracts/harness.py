@@ -91,6 +91,9 @@ class Backend(ABC):
         finally:
             self._runner.close()
 
+    def __repr__(self) -> str:
+        return f"<backend {self.name}>"
+
     @property
     def capabilities(self) -> frozenset[Capability]:
         """What the adapter declares."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 CONTRACTS = (
     "repository",
@@ -43,11 +43,13 @@ PROFILE = ("DIALOGBASE_HYPOTHESIS_PROFILE", "HYPOTHESIS_PROFILE")
 """The environment variables that choose a profile: `dialogbase` (the default) or `contracts`."""
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-# A store's speed is no property of what is tested, nor is that of a shared machine.
-settings.register_profile("dialogbase", deadline=None, suppress_health_check=_SLOW)
-settings.register_profile(
-    "contracts", deadline=None, suppress_health_check=_SLOW, max_examples=2_000
+# A store's speed is no property of what is tested, nor is that of a shared machine. To explain a
+# failure takes many times as many examples as to find it.
+_COMMON = settings(
+    deadline=None, suppress_health_check=_SLOW, phases=set(Phase) - {Phase.explain}
 )
+settings.register_profile("dialogbase", _COMMON)
+settings.register_profile("contracts", _COMMON, max_examples=2_000)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -25,7 +25,7 @@ Entity: TypeAlias = Any
 """Contracts are for every entity; what they read of one is in its schema or its subject."""
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False)
 class Subject:
     """A type of entity, as the contracts of every repository need it.
 
@@ -64,6 +64,9 @@ class Subject:
         """Its note."""
         note: str | None = getattr(entity, self.note)
         return note
+
+    def __repr__(self) -> str:
+        return f"<subject {self.name}>"
 
     @property
     def key(self) -> tuple[str, ...]:
