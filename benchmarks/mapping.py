@@ -32,7 +32,7 @@ async def rows(scale: Scale) -> list[Figure]:
         return handwritten.structure(orjson.loads(text))
 
     assert read() == read_by_hand() == definition
-    times = scale.operations(200)
+    times = scale.operations(50)
     works = {
         "structure": (
             lambda: structure(document, FlowDefinition),

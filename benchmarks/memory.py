@@ -49,7 +49,7 @@ async def rows(scale: Scale) -> list[Figure]:
     few, many = [await _Filled.of(size) for size in scale.in_memory]
     figures: list[Figure] = []
     for name, build in _OPERATIONS.items():
-        count = scale.operations(200 if name != "scan 50" else 60)
+        count = scale.operations(100 if name != "scan 50" else 30)
         rounds = await in_turns(
             [build(filled, count, str(filled.size)) for filled in (few, many)], scale.few
         )

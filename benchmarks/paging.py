@@ -91,7 +91,7 @@ async def pages(database: Database, scale: Scale) -> list[Figure]:
         found = await _page(flows, listing, cursor)
         assert len(found.items) == PAGE
         contenders = [
-            _reading(flows, listing, name, after, scale.operations(10))
+            _reading(flows, listing, name, after, scale.operations(4))
             for name, after in (("last", cursor), ("first", None), ("again", None))
         ]
         rounds = await in_turns(contenders, scale.few)

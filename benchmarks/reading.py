@@ -72,7 +72,7 @@ async def single(database: Database, scale: Scale) -> list[Figure]:
 
     plain: dict[str, One] = {"ours": flows.get_by_id, BARE: bare_get, "bare again": bare_get}
     reading: dict[str, One] = {"ours": read, BARE: bare_read, "bare again": bare_read}
-    alone, crowd = scale.operations(100), scale.operations(CALLERS * 6)
+    alone, crowd = scale.operations(25), scale.operations(CALLERS * 2)
     figures: list[Figure] = []
     rounds = await in_turns(_ones({**plain, PEER: peer_get}, ids, alone, 1), scale.rounds)
     figures += against(rounds, "get", GOAL, GOAL_PEER_ONE)
@@ -131,7 +131,7 @@ async def lists(database: Database, scale: Scale) -> list[Figure]:
 
     plain: dict[str, Page] = {"ours": ours, BARE: bare.newest, "bare again": bare.newest}
     reading: dict[str, Page] = {"ours": ours_read, BARE: bare_read, "bare again": bare_read}
-    pages = scale.operations(10)
+    pages = scale.operations(8)
     figures: list[Figure] = []
     rounds = await in_turns(_pages({**plain, PEER: peer.newest}, _TENANT, pages), scale.few)
     figures += against(rounds, "list 50", GOAL, GOAL_PEER_LIST)
@@ -195,7 +195,7 @@ async def noise(database: Database, scale: Scale) -> list[Figure]:
             return get
 
         ways = {BARE: getting(database.bare), "bare again": getting(other)}
-        rounds = await in_turns(_ones(ways, ids, scale.operations(100), 1), scale.rounds)
+        rounds = await in_turns(_ones(ways, ids, scale.operations(25), 1), scale.rounds)
     finally:
         await pool.close()
     return [

@@ -21,7 +21,7 @@ _turns = count()
 
 async def rows(database: Database, scale: Scale) -> list[Figure]:
     """Get one, compare-and-set it, insert another, ask if it exists; snapshot isolation in both."""
-    operations = scale.operations(20)
+    operations = scale.operations(5)
     stored = await template(database, 2 * operations)
     contenders = [
         await _ours(database, operations),

@@ -24,7 +24,7 @@ def _text() -> str:
 
 async def insert(database: Database, scale: Scale) -> list[Figure]:
     """Insert one, each with a definition that has to be encoded."""
-    operations = scale.operations(40)
+    operations = scale.operations(10)
     rows = await template(database, operations)
     bare, peer = database.bare, database.peer
 
@@ -67,7 +67,7 @@ async def insert(database: Database, scale: Scale) -> list[Figure]:
 
 async def replace(database: Database, scale: Scale) -> list[Figure]:
     """Compare-and-set of flows that were read before, with another description."""
-    operations = scale.operations(40)
+    operations = scale.operations(10)
     rows = await template(database, operations)
     contenders = [
         await _ours(database, operations),

@@ -21,7 +21,7 @@ TINY = Scale(
     bulk_rows=40,
     streamed=(600, 1_200),
     in_memory=(10, 20),
-    batch=0.05,
+    batch=0.2,
     durable=False,
 )
 
