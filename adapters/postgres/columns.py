@@ -1,7 +1,7 @@
 """Which column a field becomes, and how its value goes there and back."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
@@ -72,6 +72,12 @@ def _json_object(text: str, _: Any) -> JsonObject:
     return value
 
 
+def instant(value: datetime, _: Any = None) -> datetime:
+    """An aware time: asyncpg keeps the first moment of year 1 as -infinity, and reads that as the
+    same moment without a time zone."""
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
 def _figures(text: str, _: Any) -> FrozenDict[str, float]:
     return FrozenDict.holding({name: float(x) for name, x in orjson.loads(text).items()})
 
@@ -91,7 +97,7 @@ _CODECS: Mapping[Any, Codec] = {
     bool: Codec(Boolean()),
     int: Codec(BigInteger()),
     float: Codec(postgresql.DOUBLE_PRECISION()),
-    datetime: Codec(postgresql.TIMESTAMP(timezone=True)),
+    datetime: Codec(postgresql.TIMESTAMP(timezone=True), decode=instant),
     date: Codec(Date()),
     tuple[str, ...]: Codec(postgresql.ARRAY(TEXT), decode=lambda items, _: tuple(items)),
     JsonObject: Codec(JSON, _json, _json_object),

@@ -102,9 +102,11 @@ class Translation:
             # Of an empty list, ALL is true, for null too.
             return sa.and_(column.is_not(None), differs)
         if operator is Operator.IN:
-            return column == sa.any_(self._parameter(postgresql.ARRAY(column.type)))
+            among: Condition = column == sa.any_(self._parameter(postgresql.ARRAY(column.type)))
+            return among
         if operator is Operator.SIZE:
-            return sa.func.cardinality(column) == self._parameter(sa.Integer())
+            size: Condition = sa.func.cardinality(column) == self._parameter(sa.Integer())
+            return size
         return _CONDITIONS[operator](column, self._parameter(column.type))
 
     def _term(self, term: str) -> Condition:

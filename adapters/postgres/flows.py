@@ -8,6 +8,7 @@ from uuid import UUID
 from attrs import fields_dict
 
 from adapters.postgres import flow_statements as sql
+from adapters.postgres.columns import instant
 from adapters.postgres.errors import FOREIGN_KEY, ConstraintBroken
 from adapters.postgres.executor import Executor, Row
 from adapters.postgres.flow_tables import FLOW_DAILY_METRICS, FLOW_VERSIONS, FLOWS
@@ -126,8 +127,8 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
                 "flow_id": id,
                 "metric_date": metric_date,
                 "totals": sql.FIGURES_MAPPER.restored(figures),
-                "created_at": created_at,
-                "updated_at": updated_at,
+                "created_at": instant(created_at),
+                "updated_at": instant(updated_at),
                 "revision": revision,
             },
         )

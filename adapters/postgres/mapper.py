@@ -34,6 +34,7 @@ class RowMapper(Generic[E]):
         self._encoders = {
             name: codec.encode for name, (codec, _) in columns.items() if codec.encode is not None
         }
+        self._decoding = {name: codec.decode for name, (codec, _) in columns.items()}
         self._decoders = [
             (name, codec.decode)
             for name, (codec, _) in columns.items()
@@ -49,6 +50,11 @@ class RowMapper(Generic[E]):
         """A field's value as its column takes it."""
         encode = self._encoders.get(name)
         return value if encode is None or value is None else encode(value)
+
+    def stored(self, name: str, value: Any) -> Any:
+        """A column's value as the field has it; not for those that decode with the id."""
+        decode = self._decoding.get(name)
+        return value if decode is None or value is None else decode(value, None)
 
     def row(self, entity: E) -> dict[str, Any]:
         """All columns' values."""

@@ -108,7 +108,8 @@ class PostgresRepository(Repository[E]):
             await self._refused(executor, entity)
         fields = {name: getattr(entity, name) for name in relation.mapper.names}
         fields["updated_at"], fields["revision"] = updated_at, entity.revision + 1
-        fields.update(zip(relation.returned, rows[0], strict=True))
+        for name, value in zip(relation.returned, rows[0], strict=True):
+            fields[name] = relation.mapper.stored(name, value)
         changed: E = restored(self.schema.entity, fields)
         return changed
 
