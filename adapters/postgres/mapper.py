@@ -31,6 +31,7 @@ class RowMapper(Generic[E]):
         self.entity = entity
         self.entity_type = entity_type
         self.names = tuple(columns)
+        self._columns = columns
         self._encoders = {
             name: codec.encode for name, (codec, _) in columns.items() if codec.encode is not None
         }
@@ -55,6 +56,11 @@ class RowMapper(Generic[E]):
         """A column's value as the field has it; not for those that decode with the id."""
         decode = self._decoding.get(name)
         return value if decode is None or value is None else decode(value, None)
+
+    def field(self, name: str, column: Any, id: Any) -> Any:
+        """A column's value as its field takes it; `restored` does so for all of them."""
+        decode = self._columns[name][0].decode
+        return column if decode is None or column is None else decode(column, id)
 
     def row(self, entity: E) -> dict[str, Any]:
         """All columns' values."""
