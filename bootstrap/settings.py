@@ -20,7 +20,11 @@ ServerName = Literal["postgres", "mongo", "redis"]
 
 PREFIX: Final = "DIALOGBASE_"
 FILE_VARIABLE: Final = "DIALOGBASE_SETTINGS"
-NOT_SETTINGS: Final = ("DIALOGBASE_TEST_", "DIALOGBASE_SHARED_DATA")
+NOT_SETTINGS: Final = (
+    "DIALOGBASE_TEST_",
+    "DIALOGBASE_SHARED_DATA",
+    "DIALOGBASE_HYPOTHESIS_PROFILE",
+)
 """Beginnings of variables that are the tests' own."""
 
 _SCHEMES: Final[Mapping[ServerName, tuple[str, ...]]] = {

@@ -23,14 +23,6 @@ GOOD = {"id": "a", "name": "Welcome", "definition": {"nodes": []}}
 DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
 
 
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No settings but a test's own, and a working directory of its own."""
-    for name in [name for name in os.environ if name.startswith("DIALOGBASE_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-
-
 @pytest.fixture
 def by_url(on_postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of a deployed service."""
