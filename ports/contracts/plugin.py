@@ -45,9 +45,7 @@ PROFILE = ("DIALOGBASE_HYPOTHESIS_PROFILE", "HYPOTHESIS_PROFILE")
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 # A store's speed is no property of what is tested, nor is that of a shared machine. To explain a
 # failure takes many times as many examples as to find it.
-_COMMON = settings(
-    deadline=None, suppress_health_check=_SLOW, phases=set(Phase) - {Phase.explain}
-)
+_COMMON = settings(deadline=None, suppress_health_check=_SLOW, phases=set(Phase) - {Phase.explain})
 settings.register_profile("dialogbase", _COMMON)
 settings.register_profile("contracts", _COMMON, max_examples=2_000)
 
