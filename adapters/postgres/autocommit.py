@@ -37,12 +37,13 @@ class PoolExecutor(Executor):
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         seconds = self._pool.options.deadline + len(rows) * _COPY_SECONDS_PER_ROW
 
-        async def copied(connection: Any) -> None:
-            await connection.execute(f"BEGIN; SET LOCAL statement_timeout = {int(seconds * 950)}")
-            await connection.copy_records_to_table(table, columns=columns, records=rows)
-            await connection.execute("COMMIT")
-
-        await self._run(copied, True, seconds)
+        await self._run(
+            lambda connection: connection.copy_records_to_table(
+                table, columns=columns, records=rows
+            ),
+            True,
+            seconds,
+        )
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         failure = late(writing=False)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
 import attrs
 import orjson
@@ -23,6 +23,9 @@ TEXT = Text(collation="C")
 JSON = postgresql.JSON()
 """Not jsonb, which reorders keys, rewrites numbers (3.0, 1e300, -0.0) and refuses some: what was
 stored comes back to the letter, and nothing asks for what is inside."""
+
+_new: Callable[[type[UUID]], UUID] = object.__new__
+_set = object.__setattr__
 
 Encode = Callable[[Any], Any]
 Decode = Callable[[Any, Any], Any]
@@ -55,8 +58,14 @@ def codec(kind: Any, entity_type: str) -> tuple[Codec, bool]:
 
 
 def uuid(value: Any, _: Any = None) -> UUID:
-    """The standard library's UUID: asyncpg's own subclass isn't taken by every JSON encoder."""
-    return UUID(int=value.int)
+    """The standard library's UUID: asyncpg's own subclass isn't taken by every JSON encoder.
+
+    Filled in as its initialiser does, without looking at what is known to be one.
+    """
+    made = _new(UUID)
+    _set(made, "int", value.int)
+    _set(made, "is_safe", SafeUUID.unknown)
+    return made
 
 
 def _json(value: Any) -> str:

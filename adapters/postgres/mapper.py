@@ -1,7 +1,6 @@
 """Rows to entities and back, by what was worked out once from the entity's fields."""
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -11,6 +10,7 @@ from domain.rules import restored
 from ports.errors import CorruptRecordError
 
 E = TypeVar("E")
+_UNDECODABLE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 def columns_of(entity: type, entity_type: str) -> Mapping[str, tuple[Codec, bool]]:
@@ -28,24 +28,21 @@ class RowMapper(Generic[E]):
 
     def __init__(self, entity: type[E], entity_type: str) -> None:
         columns = columns_of(entity, entity_type)
-        self.entity = entity
         self.entity_type = entity_type
         self.names = tuple(columns)
-        self._columns = columns
         self._encoders = {
             name: codec.encode for name, (codec, _) in columns.items() if codec.encode is not None
         }
-        self._decoding = {name: codec.decode for name, (codec, _) in columns.items()}
-        self._decoders = [
-            (name, codec.decode)
-            for name, (codec, _) in columns.items()
-            if codec.decode is not None and name != "id"
-        ]
+        self._decoders = {
+            name: codec.decode for name, (codec, _) in columns.items() if codec.decode is not None
+        }
+        self._fields = _decoding(self.names, self._decoders)
         # A class with slots has no dict that could be given to it whole.
         self._made: Callable[[dict[str, Any]], E] = (
-            partial(restored, entity) if entity.__dictoffset__ else lambda fields: entity(**fields)
+            (lambda fields: restored(entity, fields))
+            if entity.__dictoffset__
+            else (lambda fields: entity(**fields))
         )
-        self._decode_id = columns["id"][0].decode if "id" in columns else None
 
     def value(self, name: str, value: Any) -> Any:
         """A field's value as its column takes it."""
@@ -54,13 +51,8 @@ class RowMapper(Generic[E]):
 
     def stored(self, name: str, value: Any) -> Any:
         """A column's value as the field has it; not for those that decode with the id."""
-        decode = self._decoding.get(name)
+        decode = self._decoders.get(name)
         return value if decode is None or value is None else decode(value, None)
-
-    def field(self, name: str, column: Any, id: Any) -> Any:
-        """A column's value as its field takes it; `restored` does so for all of them."""
-        decode = self._columns[name][0].decode
-        return column if decode is None or column is None else decode(column, id)
 
     def row(self, entity: E) -> dict[str, Any]:
         """All columns' values."""
@@ -74,17 +66,49 @@ class RowMapper(Generic[E]):
 
     def restored(self, record: Iterable[Any]) -> E:
         """The entity of a row whose columns stand in the order of `names`."""
-        fields = dict(zip(self.names, record, strict=True))
-        name, id = "id", None
         try:
-            if self._decode_id is not None:
-                id = fields["id"] = self._decode_id(fields["id"], None)
-            for name, decode in self._decoders:  # the error names it
-                value = fields[name]
-                if value is not None:
-                    fields[name] = decode(value, id)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            failed = CorruptRecordError(self.entity_type, id, (name,))
+            fields = self._fields(record)
+        except _UNDECODABLE:
+            failed = self._corrupt(record)
         else:
             return self._made(fields)
         raise failed
+
+    def _corrupt(self, record: Iterable[Any]) -> CorruptRecordError:
+        row = dict(zip(self.names, record, strict=True))
+        faulty: list[str] = []
+        for name, value in row.items():
+            try:
+                self.stored(name, value)
+            except _UNDECODABLE:
+                faulty.append(name)
+        id = None if "id" in faulty or "id" not in row else self.stored("id", row["id"])
+        return CorruptRecordError(self.entity_type, id, tuple(faulty))
+
+
+def _decoding(
+    names: tuple[str, ...], decoders: Mapping[str, Callable[[Any, Any], Any]]
+) -> Callable[[Iterable[Any]], dict[str, Any]]:
+    """A function of a row that gives the fields, written out for these columns as attrs writes out
+    an initialiser: half the time of a loop over them.
+
+    Only names of fields and of their decoders stand in its text.
+    """
+    values = {name: f"v{index}" for index, name in enumerate(names)}
+    id = values.get("id", "None")
+    entries = [
+        f"{name!r}: {value} if {value} is None else decode_{name}({value}, {id})"
+        if name in decoders and name != "id"
+        else f"{name!r}: {value}"
+        for name, value in values.items()
+    ]
+    source = (
+        f"def fields(row):\n"
+        f"    {', '.join(values.values())}, = row\n"
+        f"{f'    {id} = decode_id({id}, None)' if 'id' in decoders else ''}\n"
+        f"    return {{{', '.join(entries)}}}\n"
+    )
+    scope: dict[str, Any] = {f"decode_{name}": decode for name, decode in decoders.items()}
+    exec(compile(source, "<row mapper>", "exec"), scope)
+    made: Callable[[Iterable[Any]], dict[str, Any]] = scope["fields"]
+    return made
