@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.state_machine`."""
+
+from ports.contracts.state_machine import *  # noqa: F403
