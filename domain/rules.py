@@ -213,6 +213,7 @@ def uuid(candidate: object) -> UUID:
     return candidate
 
 
+@cache
 def one_of(kind: type[Enum]) -> Rule:
     """A member of an enumeration, or its value, a text."""
     members = {member.value: member for member in kind}

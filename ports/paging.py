@@ -4,7 +4,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -56,10 +56,11 @@ class Order:
                     raise InvalidQueryError(
                         f"an order by {key.field.name} doesn't fit {schema.name}"
                     )
-            return given
-        if given is not None and not isinstance(given, Iterable):
+            given = [str(key) for key in given.keys]
+        given = () if given is None else given
+        names: Sequence[object] = [given] if isinstance(given, str) else given
+        if not isinstance(names, Sequence):
             raise InvalidQueryError("an order is a field's name, or a list of them")
-        names = [] if given is None else [given] if isinstance(given, str) else list(given)
         keys: list[SortKey] = []
         for name in names:
             if not isinstance(name, str):
@@ -103,8 +104,8 @@ class Pagination:
     """A page by number, from 1. `with_total=False` spares the count, which reads every match.
 
     Raises:
-        InvalidQueryError: for a page below 1, a size outside 1 to 1000, or a page that begins
-            beyond entry 10 000: reading that far costs all that is skipped, so use `scan`.
+        InvalidQueryError: for a page below 1, a size outside 1 to 1000, or a page with more than
+            10 000 entries before it: reading that far costs all that is skipped, so use `scan`.
     """
 
     page: int = 1
@@ -120,7 +121,7 @@ class Pagination:
         check_limit(self.page_size)
         if self.offset > MAX_OFFSET:
             raise InvalidQueryError(
-                f"a page by number reaches {MAX_OFFSET} entries deep; use scan and its cursor"
+                f"a page by number has at most {MAX_OFFSET} entries before it; use scan"
             )
 
     @property
@@ -190,11 +191,14 @@ def decode_cursor(cursor: object, tenant: TenantId, criteria: Criteria, order: O
     # The last character may hold bits that decode to nothing: those, too, must be ours.
     if _encoded(signed) != cursor or _binding(tenant, criteria, order, document) != digest:
         raise refused
-    values: list[Any] = json.loads(document)
-    return tuple(
-        None if value is None else key.field.operand(value)
-        for key, value in zip(order.keys, values, strict=True)
-    )
+    try:  # a forged one passes until here
+        values: list[Any] = json.loads(document)
+        return tuple(
+            None if value is None and key.field.nullable else key.field.operand(value)
+            for key, value in zip(order.keys, values, strict=True)
+        )
+    except (ValueError, TypeError, RecursionError):
+        raise refused from None
 
 
 _DIGEST = 16

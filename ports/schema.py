@@ -11,7 +11,7 @@ from uuid import UUID
 
 import attrs
 
-from domain.errors import Fault, ValidationError
+from domain.errors import Fault, ValidationError, key_step
 from domain.identity import Entity, TenantId
 from domain.lifecycle import Lifecycle
 from domain.rules import Rule, checked, day, flag, instant, number, one_of, text, uuid, whole
@@ -74,10 +74,13 @@ class FieldSchema:
             InvalidQueryError: if it is of another type.
         """
         form = _TEXT_FORMS.get(self.kind)
-        try:
-            if form is not None and isinstance(candidate, str):
+        if form is not None and isinstance(candidate, str):
+            try:
                 candidate = form(candidate)
-            rule = one_of(self.members) if self.members is not None else _RULES[self.kind]
+            except ValueError:  # which quotes the candidate
+                raise InvalidQueryError(f"{self.name}: the operand is no {self.kind}") from None
+        rule = one_of(self.members) if self.members is not None else _RULES[self.kind]
+        try:
             return rule(candidate)
         except ValueError as error:
             raise InvalidQueryError(f"{self.name}: the operand {error}") from None
@@ -94,6 +97,11 @@ class Unique:
     def key(self) -> tuple[str, ...]:
         """How a `DuplicateEntityError` names it."""
         return self.fields if self.where is None else (*self.fields, self.where)
+
+
+def shown(name: object) -> str:
+    """A caller's name for something, in a message: cut, escaped, never a whole document."""
+    return repr(name[:50]) if isinstance(name, str) else f"of type {type(name).__name__}"
 
 
 def _by_name(fields: Iterable[FieldSchema]) -> Mapping[str, FieldSchema]:
@@ -129,7 +137,7 @@ class EntitySchema(Generic[E]):
         except (KeyError, TypeError):
             known = ", ".join(sorted(self.fields))
             raise InvalidQueryError(
-                f"{self.name} has no field {str(name)[:100]!r} to ask for; it has {known}"
+                f"{self.name} has no field {shown(name)} to ask for; it has {known}"
             ) from None
 
     def check_id(self, candidate: object) -> Any:
@@ -150,7 +158,7 @@ class EntitySchema(Generic[E]):
         kept: dict[str, Any] = {}
         for name, value in changes.items():
             if name not in self.patchable:
-                faults.append(Fault(name, "can't be patched"))
+                faults.append(Fault(key_step(name), "can't be patched"))
                 continue
             try:
                 kept[name] = checked(self.entity, name, value)

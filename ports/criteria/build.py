@@ -1,6 +1,7 @@
 """Building criteria: in Python with `Where`, from plain JSON with `parse`."""
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
@@ -10,7 +11,7 @@ from domain.text import fold, text_fault
 from ports.criteria.nodes import And, Comparison, Criteria, Not, Operator, Or, Search, bounded
 from ports.criteria.regex import Pattern
 from ports.errors import InvalidQueryError
-from ports.schema import EntitySchema, FieldSchema, Kind
+from ports.schema import EntitySchema, FieldSchema, Kind, shown
 
 E = TypeVar("E", bound=Entity)
 MAX_OPERANDS = 10_000
@@ -74,7 +75,7 @@ class FieldConditions:
     def icontains(self, operand: object) -> Criteria:
         """A text holds the operand, both folded."""
         if not self._field.folded:
-            raise self._unfit("icontains")
+            raise self._unfit(Operator.ICONTAINS, " that isn't kept folded")
         return self._made(Operator.ICONTAINS, fold(self._field.operand(operand)))
 
     ilike = icontains
@@ -122,8 +123,12 @@ class FieldConditions:
         """
         if isinstance(start, Mapping):
             bounds: Mapping[object, object] = start
+            if end is not None:
+                raise InvalidQueryError(f"{self._field.name}: a range has its end within it")
             if unknown := set(bounds) - {"start", "end"}:
-                raise InvalidQueryError(f"{self._field.name}: a range has no {unknown.pop()!r}")
+                raise InvalidQueryError(
+                    f"{self._field.name}: a range has no {shown(unknown.pop())}"
+                )
             start, end = bounds.get("start"), bounds.get("end")
         if self._field.kind not in (Kind.INSTANT, Kind.DATE):
             raise self._unfit("date_range")
@@ -155,7 +160,8 @@ class FieldConditions:
     def _operands(self, operands: object) -> tuple[Any, ...]:
         if isinstance(operands, str | bytes | Mapping) or not isinstance(operands, Iterable):
             raise InvalidQueryError(f"{self._field.name}: the operand must be a list")
-        kept = tuple(self._field.operand(operand) for operand in operands)
+        first = islice(operands, MAX_OPERANDS + 1)
+        kept = tuple(self._field.operand(operand) for operand in first)
         if len(kept) > MAX_OPERANDS:
             raise InvalidQueryError(f"{self._field.name}: at most {MAX_OPERANDS} operands")
         return kept
@@ -173,10 +179,10 @@ class FieldConditions:
         if self._field.kind is Kind.TEXTS:
             raise self._unfit(operator)
 
-    def _unfit(self, operator: str) -> InvalidQueryError:
+    def _unfit(self, operator: str, because: str = "") -> InvalidQueryError:
         return InvalidQueryError(
             f"{self._field.name}: {str(operator)!r} can't be asked of a {self._field.kind} field"
-            + ("" if self._field.kind is not Kind.TEXT else " that isn't kept folded")
+            + because
         )
 
 
@@ -303,9 +309,9 @@ def _operation(key: str, value: Mapping[Any, Any], conditions: FieldConditions) 
     operator = value.get("operator")
     build = _BY_NAME.get(operator) if isinstance(operator, str) else None
     if build is None:
-        raise InvalidQueryError(f"{key}: unknown operator {str(operator)[:50]!r}")
+        raise InvalidQueryError(f"{key}: unknown operator {shown(operator)}")
     if unknown := set(value) - {"operator", "value"}:
-        raise InvalidQueryError(f"{key}: a condition has no {str(unknown.pop())[:50]!r}")
+        raise InvalidQueryError(f"{key}: a condition has no {shown(unknown.pop())}")
     if "value" not in value and operator not in _NO_VALUE:
         raise InvalidQueryError(f"{key}: {operator!r} needs a value")
     return build(conditions, value.get("value", True))

@@ -3,12 +3,14 @@ r"""Regular expressions in the subset in which Python, PostgreSQL and PCRE agree
 Literals, `.` (no line feed), classes (`[a-z]`, `[^…]`, `\d \w \s` and their opposites, in ASCII),
 the anchors `^` and `$` (whole text, not lines), groups (capturing or not makes no difference),
 alternation, and the repetitions `? * + {m} {m,} {m,n}` of a character, a class or a group that
-holds no repetition itself. No backreference, lookaround, flag or lazy form. At most 256
-characters, 8 repetitions of which two unbounded, and bounds up to 64, which keeps every engine
-polynomial with a small exponent.
+holds neither repetition nor anchor. No backreference, lookaround, flag or lazy form. At most 256
+characters, 8 repetitions of which two unbounded, bounds up to 64, and 1000 characters when
+written without repetitions.
 
 A pattern is parsed here and rendered anew, so that no text of a caller's reaches an engine as it
-was written.
+was written. Here it is searched in linear time, and PostgreSQL doesn't backtrack without
+backreferences either. PCRE does, and gives up at its match limit: an adapter that uses it reports
+that as an `InvalidQueryError`.
 """
 
 import re
@@ -18,18 +20,35 @@ from typing import Self
 import attrs
 
 from domain.text import text_fault
+from ports.criteria.automaton import Automaton
+from ports.criteria.expressions import (
+    Chars,
+    Choice,
+    Edge,
+    Expression,
+    Repetition,
+    Sequence,
+    positions,
+    rendered,
+    walk,
+)
 from ports.errors import InvalidQueryError
 
 MAX_LENGTH = 256
 MAX_REPETITIONS = 8
 MAX_UNBOUNDED = 2
 MAX_BOUND = 64
+MAX_POSITIONS = 1_000
 
-_CLASSES = {"d": "0-9", "w": "A-Za-z0-9_", "s": " \t\n\r\f\v"}
+_CLASSES: dict[str, tuple[tuple[str, str], ...]] = {
+    "d": (("0", "9"),),
+    "w": (("A", "Z"), ("a", "z"), ("0", "9"), ("_", "_")),
+    "s": ((" ", " "), ("\t", "\r")),
+}
 _CONTROLS = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v"}
 _PUNCTUATION = frozenset("\\.^$|?*+()[]{}-/\"'`~!@#%&=<>,:; ")
-_END = "\0"
-_BOUNDS = re.compile(r"\{(\d{1,3})(?:(,)(\d{1,3})?)?\}")
+_BOUNDS = re.compile(r"\{([0-9]{1,3})(?:(,)([0-9]{1,3})?)?\}")
+_SIGNS = {"?": (0, 1), "*": (0, None), "+": (1, None)}
 
 
 @attrs.frozen(slots=False)
@@ -37,7 +56,7 @@ class Pattern:
     """A parsed pattern. Equal ones are written alike."""
 
     source: str
-    _normal: str = attrs.field(repr=False, eq=False)
+    _expression: Expression = attrs.field(repr=False, eq=False)
 
     @classmethod
     def parse(cls, source: object) -> Self:
@@ -56,20 +75,20 @@ class Pattern:
 
     def rendered(self, end_of_text: str) -> str:
         r"""For an engine whose own sign for the end of the text is `end_of_text` (`\Z`, `\z`)."""
-        return self._normal.replace(_END, end_of_text)
+        return rendered(self._expression, end_of_text)
 
     def found_in(self, value: str) -> bool:
-        """Whether `value` holds a match."""
-        return self._compiled.search(value) is not None
+        """Whether `value` holds a match; in time linear in its length."""
+        return self._automaton.found_in(value)
 
     @cached_property
-    def _compiled(self) -> re.Pattern[str]:
-        return re.compile(self.rendered(r"\Z"))
+    def _automaton(self) -> Automaton:
+        return Automaton(self._expression)
 
 
 @attrs.define
 class _Parser:
-    """Recursive descent; each method returns what it read, rendered, and whether it repeats."""
+    """Recursive descent."""
 
     source: str
     at: int = 0
@@ -77,104 +96,104 @@ class _Parser:
     unbounded: int = 0
     depth: int = 0
 
-    def whole(self) -> str:
-        rendered, _ = self.alternatives()
+    def whole(self) -> Expression:
+        expression = self.alternatives()
         if self.at < len(self.source):
             raise self.refuse("an unmatched )")
-        return rendered
+        if positions(expression) > MAX_POSITIONS:
+            raise self.refuse(f"more than {MAX_POSITIONS} characters without its repetitions")
+        return expression
 
-    def alternatives(self) -> tuple[str, bool]:
+    def alternatives(self) -> Expression:
         branches = [self.branch()]
         while self.take("|"):
             branches.append(self.branch())
-        return "|".join(text for text, _ in branches), any(repeats for _, repeats in branches)
+        return branches[0] if len(branches) == 1 else Choice(tuple(branches))
 
-    def branch(self) -> tuple[str, bool]:
-        rendered: list[str] = []
-        repeats = False
+    def branch(self) -> Expression:
+        parts: list[Expression] = []
         while self.at < len(self.source) and self.source[self.at] not in "|)":
-            atom, repeated = self.repeated()
-            rendered.append(atom)
-            repeats = repeats or repeated
-        if not rendered:
+            parts.append(self.repeated())
+        if not parts:
             raise self.refuse("an empty alternative")
-        return "".join(rendered), repeats
+        return parts[0] if len(parts) == 1 else Sequence(tuple(parts))
 
-    def repeated(self) -> tuple[str, bool]:
-        atom, repeatable, inner = self.atom()
+    def repeated(self) -> Expression:
+        part = self.atom()
         bounds = self.bounds()
         if bounds is None:
-            return atom, inner
-        if not repeatable:
-            raise self.refuse("a repeated anchor")
-        if inner:
-            raise self.refuse("a repetition of a repetition")
+            return part
+        for inner in walk(part):
+            if isinstance(inner, Edge):
+                raise self.refuse("a repeated anchor")
+            if isinstance(inner, Repetition):
+                raise self.refuse("a repetition of a repetition")
         self.repetitions += 1
-        self.unbounded += bounds in ("*", "+") or bounds.endswith(",}")
+        self.unbounded += bounds[1] is None
         if self.repetitions > MAX_REPETITIONS or self.unbounded > MAX_UNBOUNDED:
             raise self.refuse(
                 f"more than {MAX_REPETITIONS} repetitions, or {MAX_UNBOUNDED} unbounded ones"
             )
         if self.at < len(self.source) and self.source[self.at] in "?*+{":
             raise self.refuse("a lazy, possessive or doubled repetition")
-        return atom + bounds, True
+        return Repetition(part, *bounds)
 
-    def bounds(self) -> str | None:
+    def bounds(self) -> tuple[int, int | None] | None:
         if self.at >= len(self.source):
             return None
         sign = self.source[self.at]
-        if sign in "?*+":
+        if sign in _SIGNS:
             self.at += 1
-            return sign
+            return _SIGNS[sign]
         if sign != "{":
             return None
         found = _BOUNDS.match(self.source, self.at)
         if not found:
             raise self.refuse("a { that isn't a repetition; write \\{")
-        low, comma, high = found.groups()
-        if int(low) > MAX_BOUND or int(high or 0) > MAX_BOUND:
-            raise self.refuse(f"a bound above {MAX_BOUND}")
-        if high is not None and int(high) < int(low):
-            raise self.refuse("bounds that are the wrong way round")
         self.at = found.end()
-        return f"{{{int(low)}{comma or ''}{'' if high is None else int(high)}}}"
+        low = int(found[1])
+        high = (int(found[3]) if found[3] else None) if found[2] else low
+        if max(low, high or 0) > MAX_BOUND:
+            raise self.refuse(f"a bound above {MAX_BOUND}")
+        if high is not None and high < low:
+            raise self.refuse("bounds that are the wrong way round")
+        return low, high
 
-    def atom(self) -> tuple[str, bool, bool]:
+    def atom(self) -> Expression:
         sign = self.source[self.at]
         self.at += 1
         if sign == "(":
             return self.group()
         if sign == "[":
-            return self.char_class(), True, False
-        if sign == "^":
-            return "^", False, False
-        if sign == "$":
-            return _END, False, False
+            return self.char_class()
+        if sign in "^$":
+            return Edge(sign == "^")
         if sign == ".":
-            return "[^\n]", True, False
+            return Chars((("\n", "\n"),), negated=True)
         if sign == "\\":
-            return self.escape(), True, False
+            return self.escape()
         if sign in "?*+{":
             raise self.refuse("a repetition of nothing")
-        return _literal(sign), True, False
+        return Chars(((sign, sign),))
 
-    def group(self) -> tuple[str, bool, bool]:
+    def group(self) -> Expression:
         if self.source.startswith("?", self.at) and not self.take("?:"):
             raise self.refuse("a lookaround, flag or named group")
         self.depth += 1
         if self.depth > 10:
             raise self.refuse("groups nested too deeply")
-        rendered, repeats = self.alternatives()
+        expression = self.alternatives()
         if not self.take(")"):
             raise self.refuse("an unclosed (")
         self.depth -= 1
-        return f"(?:{rendered})", _END not in rendered and "^" not in rendered, repeats
+        return expression
 
-    def escape(self) -> str:
+    def escape(self) -> Expression:
         sign = self.next("a pattern that ends in \\")
         if sign.lower() in _CLASSES:
-            return f"[{'^' if sign.isupper() else ''}{_CLASSES[sign.lower()]}]"
-        return _literal(self.escaped(sign))
+            return Chars(_CLASSES[sign.lower()], negated=sign.isupper())
+        literal = self.escaped(sign)
+        return Chars(((literal, literal),))
 
     def escaped(self, sign: str) -> str:
         if sign in _CONTROLS:
@@ -183,34 +202,32 @@ class _Parser:
             return sign
         raise self.refuse(f"the escape \\{sign}")
 
-    def char_class(self) -> str:
-        negated = "^" if self.take("^") else ""
-        items: list[str] = []
+    def char_class(self) -> Expression:
+        negated = self.take("^")
+        ranges: list[tuple[str, str]] = []
         while not self.take("]"):
             first = self.class_item()
-            if first is None:
-                items.append(_CLASSES[self.source[self.at - 1]])
+            ranged = self.source.startswith("-", self.at) and self.source[self.at + 1 :][:1] != "]"
+            if not ranged:
+                ranges += ((first, first),) if isinstance(first, str) else first
                 continue
-            if self.source.startswith("-", self.at) and not self.source.startswith("-]", self.at):
-                self.at += 1
-                last = self.class_item()
-                if last is None or last < first:
-                    raise self.refuse("a range without order")
-                items.append(f"{_in_class(first)}-{_in_class(last)}")
-            else:
-                items.append(_in_class(first))
-        if not items:
+            self.at += 1
+            last = self.class_item()
+            if not isinstance(first, str) or not isinstance(last, str) or last < first:
+                raise self.refuse("a range without order")
+            ranges.append((first, last))
+        if not ranges:
             raise self.refuse("an empty class")
-        return f"[{negated}{''.join(items)}]"
+        return Chars(tuple(ranges), negated)
 
-    def class_item(self) -> str | None:
+    def class_item(self) -> str | tuple[tuple[str, str], ...]:
         sign = self.next("an unclosed [")
         if sign == "[":
             raise self.refuse("a [ in a class; write \\[")
         if sign != "\\":
             return sign
         sign = self.next("an unclosed [")
-        return None if sign in _CLASSES else self.escaped(sign)
+        return _CLASSES[sign] if sign in _CLASSES else self.escaped(sign)
 
     def next(self, missing: str) -> str:
         if self.at >= len(self.source):
@@ -226,11 +243,3 @@ class _Parser:
 
     def refuse(self, what: str) -> InvalidQueryError:
         return InvalidQueryError(f"a pattern may not have {what} (near character {self.at})")
-
-
-def _literal(sign: str) -> str:
-    return f"\\{sign}" if sign in "\\.^$|?*+()[]{}" else sign
-
-
-def _in_class(sign: str) -> str:
-    return f"\\{sign}" if sign in "\\^-[]" else sign
