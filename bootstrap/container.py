@@ -32,7 +32,11 @@ async def server_urls(settings: Settings) -> AsyncIterator[ServerUrls]:
         async with servers(kinds, data=settings.data) as urls:
             yield urls
     else:
-        given = {kind: getattr(settings, f"{name}_url") for name, kind in _KINDS.items()}
+        given: dict[ServerKind, str | None] = {
+            "postgres": settings.postgres_url,
+            "mongo": settings.mongo_url,
+            "valkey": settings.redis_url,
+        }
         yield ServerUrls({kind: url for kind, url in given.items() if url is not None})
 
 

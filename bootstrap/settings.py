@@ -217,6 +217,7 @@ class Settings(Value):
             for fault in error.faults:
                 name = sources.get(fault.path, _variable(fault.path))
                 faults.append(Fault(name, fault.message))
+            raise SettingsError(faults) from None
         if faults:
             raise SettingsError(faults)
         return made

@@ -4,6 +4,6 @@ Exit codes: 0, done; 1, done but not all is well (a record refused, a check fail
 file failed; 2, the command or the settings are wrong; 130, interrupted.
 """
 
-from bootstrap.cli.app import main
+from bootstrap.cli.app import call, main
 
-__all__ = ["main"]
+__all__ = ["call", "main"]

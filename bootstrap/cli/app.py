@@ -1,10 +1,12 @@
 """The commands, gathered; and how their failures are told."""
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
 from cyclopts import App, CycloptsError
 from rich.markup import escape
 
@@ -28,6 +30,7 @@ file failed; 2, the command or the settings are wrong; 130, interrupted.
 def _app() -> App:
     app = App(
         name="dialogbase",
+        suppress_keyboard_interrupt=False,  # it is told below
         help="The data layer of a multi-tenant conversational-AI platform." + "\n" + _EXIT_CODES,
     )
     app.command(demo)
@@ -44,11 +47,19 @@ def _app() -> App:
     return app
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
+    """The process `dialogbase`: what libraries log is not for its user's eyes, or programs'."""
+    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
+    logging.disable()
+    return call(sys.argv[1:])
+
+
+def call(tokens: Sequence[str]) -> int:
     """Run one command; its exit code. An expected failure is one clear line, never a traceback."""
-    tokens = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = _app()(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        code = _app()(
+            list(tokens), exit_on_error=False, print_error=False, result_action="return_value"
+        )
     except CycloptsError as error:
         return _failed(str(error), tokens, options.MISUSED)
     except SettingsError as error:
@@ -67,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _failed(f"{where}{error.strerror or error}", tokens, options.NOT_WELL)
     except KeyboardInterrupt:
-        return _failed("interrupted", tokens, options.INTERRUPTED)
+        return _failed("interrupted; what was done stays done", tokens, options.INTERRUPTED)
     return code if isinstance(code, int) else options.OK
 
 

@@ -90,7 +90,7 @@ def flow_of(
             definition=definition,
         )
     except ValidationError as error:
-        faults.extend(error.faults)
+        raise RefusedError(_summary([*faults, *error.faults])) from None
     if faults:
         raise RefusedError(_summary(faults))
     return draft.assigned(tenant=tenant, new_id=flow_id, at=at)

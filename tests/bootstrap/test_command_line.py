@@ -14,7 +14,7 @@ import pytest
 
 import bootstrap
 from bootstrap import Settings
-from bootstrap.cli import main
+from bootstrap.cli import call
 from bootstrap.samples import FLOWS
 from domain.flows import Flow
 from tests.bootstrap.running import run
@@ -36,7 +36,7 @@ def written(path: Path, *records: object) -> str:
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
     """The exit code and the JSON document that a command prints."""
-    code = main([*arguments, "--json"])
+    code = call([*arguments, "--json"])
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -48,7 +48,7 @@ def test_import_counts_and_is_idempotent(
     command = ("import", "flows", file, "--tenant", tenant)
     assert answer(capsys, *command) == (0, {"imported": 2, "unchanged": 0, "refused": []})
     assert answer(capsys, *command) == (0, {"imported": 0, "unchanged": 2, "refused": []})
-    assert main([*command]) == 0
+    assert call([*command]) == 0
     assert f"0 imported, 2 unchanged: {file}" in capsys.readouterr().out
 
 
@@ -60,7 +60,7 @@ def test_a_refused_record_is_reported_and_makes_the_command_fail(
     command = ("import", "flows", file, "--tenant", "acme", "--profile", "memory")
     refused = [{"line": 1, "reason": "has no name and no definition"}]
     assert answer(capsys, *command) == (1, {"imported": 1, "unchanged": 0, "refused": refused})
-    assert main([*command]) == 1
+    assert call([*command]) == 1
     printed = capsys.readouterr()
     assert "line 1: has no name and no definition" in printed.err
     assert "1 imported, 0 unchanged, 1 refused" in printed.out
@@ -71,11 +71,11 @@ def test_export_writes_what_was_imported(
 ) -> None:
     """To a file, whole or not at all, or to standard output."""
     records: list[dict[str, object]] = [GOOD | {"description": None, "tags": []}]
-    assert main(["import", "flows", written(tmp_path / "in", *records), "--tenant", tenant]) == 0
-    assert main(["export", "flows", "out", "--tenant", tenant]) == 0
+    assert call(["import", "flows", written(tmp_path / "in", *records), "--tenant", tenant]) == 0
+    assert call(["export", "flows", "out", "--tenant", tenant]) == 0
     assert [json.loads(line) for line in (tmp_path / "out").read_text().splitlines()] == records
     capsys.readouterr()
-    assert main(["export", "flows", "--tenant", tenant]) == 0
+    assert call(["export", "flows", "--tenant", tenant]) == 0
     assert json.loads(capsys.readouterr().out) == records[0]
     assert answer(capsys, "export", "flows", "out", "--tenant", tenant) == (
         0,
@@ -146,11 +146,11 @@ def test_an_expected_failure_is_one_clear_line(
     capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, says: str
 ) -> None:
     """And no traceback; with --json a document that says the same."""
-    assert main(arguments) == code
+    assert call(arguments) == code
     printed = capsys.readouterr()
     assert says in printed.err
     assert "Traceback" not in printed.err
-    assert main([*arguments, "--json"]) == code
+    assert call([*arguments, "--json"]) == code
     assert says in json.loads(capsys.readouterr().out)["error"]
 
 
@@ -159,7 +159,7 @@ def test_a_server_that_does_not_answer_is_told_without_its_password(
 ) -> None:
     """Nobody listens on the discard port."""
     monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", "postgresql://ada:s3cr3t@127.0.0.1:9/x")
-    assert main(["export", "flows", "--tenant", "acme"]) == 1
+    assert call(["export", "flows", "--tenant", "acme"]) == 1
     printed = capsys.readouterr()
     assert "s3cr3t" not in printed.out + printed.err
     assert "Traceback" not in printed.err
@@ -172,7 +172,7 @@ def test_a_database_that_lacks_migrations_is_not_used_before_they_were_made(
     """`migrate` makes them, `doctor` tells."""
     with bootstrap.embedded.servers_sync({"postgres"}) as urls:
         monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", urls.postgres)
-        assert main(["export", "flows", "--tenant", "acme"]) == 1
+        assert call(["export", "flows", "--tenant", "acme"]) == 1
         assert "run `dialogbase migrate`" in capsys.readouterr().err
         code, told = answer(capsys, "doctor")
         assert code == 1
@@ -190,7 +190,7 @@ def test_a_database_that_lacks_migrations_is_not_used_before_they_were_made(
             "schema",
             "clock",
         }
-        assert main(["export", "flows", "--tenant", "acme"]) == 0
+        assert call(["export", "flows", "--tenant", "acme"]) == 0
 
 
 @pytest.mark.parametrize("profile", ["memory", "embedded"])
@@ -217,13 +217,14 @@ def test_the_demo_tells_its_story_with_figures_that_hold(
             samples,
         )
         assert figures["Another tenant"]["untouched"] is True
-    assert main(["demo", "--profile", profile, "--data", "data"]) == 0
+    assert call(["demo", "--profile", profile, "--data", "data"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 100 for line in lines)
     assert sum(line.startswith("╭") for line in lines) == len(told["steps"]) + 1
 
 
-def test_up_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_up_serves_until_it_is_told_to_end(tmp_path: Path, told: signal.Signals) -> None:
     """Ready to be used by URL, migrations included."""
     process = subprocess.Popen(
         [*DIALOGBASE, "up", "postgres", "valkey", "--data", str(tmp_path / "data"), "--json"],
@@ -239,7 +240,7 @@ def test_up_serves_until_it_is_told_to_end(tmp_path: Path) -> None:
             await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
 
     asyncio.run(use())
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(told)
     assert process.wait() == 0
     process.stdout.close()
 
@@ -290,5 +291,5 @@ def test_bench_says_where_it_can_be_run(capsys: pytest.CaptureFixture[str]) -> N
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", [*sys.path])
         patch.setattr(sys, "argv", [*sys.argv])
-        assert main(["bench", "--only", "nonsense"]) == 2
+        assert call(["bench", "--only", "nonsense"]) == 2
     assert "nonsense" in capsys.readouterr().err

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from bootstrap import Settings, Stores
-from bootstrap.cli import main
+from bootstrap.cli import call
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -49,7 +49,7 @@ def test_every_setting_stands_in_its_table_and_nothing_else_does() -> None:
 
 def test_every_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     """That `dialogbase --help` lists."""
-    assert main(["--help"]) == 0
+    assert call(["--help"]) == 0
     listed = set(re.findall(r"^│ ([a-z]+) ", capsys.readouterr().out, re.MULTILINE))
     assert listed >= {"demo", "up", "migrate", "doctor", "import", "export", "bench"}
     assert all(f"dialogbase {command}" in README for command in listed)

@@ -114,7 +114,7 @@ def test_its_command_tells_the_demo_from_the_samples_inside(
 ) -> None:
     """What a user does first."""
     done = _python(
-        "from bootstrap.cli import main; raise SystemExit(main(['demo', '--profile', 'memory']))",
+        "from bootstrap.cli import call; raise SystemExit(call(['demo', '--profile', 'memory']))",
         installed,
         cwd=tmp_path,
     )
