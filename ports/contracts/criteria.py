@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from domain.definitions import FlowDefinition
 from domain.flows import Flow, FlowStatus
 from ports.capabilities import Capability
-from ports.contracts.harness import Backend, contract, examples, raised_by
+from ports.contracts.harness import Backend, contract, examples, raised_by_each
 from ports.contracts.queries import criteria, orders
 from ports.contracts.repository import distinct
 from ports.contracts.strategies import HOSTILE
@@ -318,8 +318,9 @@ async def test_an_undeclared_regex_is_refused(backend: Backend, scope: TenantSco
     flows = scope.flows
     wanted = flows.where("name").regex("a")
     declared = Capability.REGEX in backend.capabilities
-    for call in (flows.count(wanted), flows.list(wanted), flows.delete_where(wanted)):
-        error = await raised_by(call)
+    for error in await raised_by_each(
+        flows.count(wanted), flows.list(wanted), flows.delete_where(wanted)
+    ):
         assert error is None if declared else isinstance(error, UnsupportedOperationError)
 
 
@@ -397,6 +398,6 @@ async def test_criteria_without_meaning_are_refused(scope: TenantScope, document
         flows.update_where(document, description="x"),
         flows.delete_where(document),
     ]
-    for call in calls:
-        assert isinstance(await raised_by(call), InvalidQueryError)
+    for error in await raised_by_each(*calls):
+        assert isinstance(error, InvalidQueryError)
     assert await flows.require(made.id) == made

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from domain.flows import Flow
-from ports.contracts.harness import contract, raised_by
+from ports.contracts.harness import contract, raised_by, raised_by_each
 from ports.criteria import And, Criteria, parse
 from ports.errors import InvalidQueryError
 from ports.flows import FLOW_SCHEMA, FlowRepository
@@ -182,13 +182,13 @@ async def test_criteria_of_another_entity_are_refused(scope: TenantScope) -> Non
 async def test_an_order_without_meaning_is_refused(scope: TenantScope, order: Any) -> None:
     """Unknown, unsortable and repeated fields are errors, never ignored."""
     flows = scope.flows
-    for call in (
+    for error in await raised_by_each(
         flows.list(None, None, order),
         flows.scan(None, order),
         flows.summaries(None, order),
         anext(flows.stream(None, order)),
     ):
-        assert isinstance(await raised_by(call), InvalidQueryError)
+        assert isinstance(error, InvalidQueryError)
 
 
 @contract

@@ -14,7 +14,7 @@ from domain.errors import TransitionNotAllowedError, ValidationError
 from domain.flows import FLOW_LIFECYCLE, Flow, FlowStatus
 from domain.identity import UserId
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, contract, examples, raised_by
+from ports.contracts.harness import Backend, contract, examples, raised_by, raised_by_each
 from ports.contracts.strategies import HOSTILE, valid_definitions
 from ports.errors import (
     ConflictError,
@@ -105,14 +105,13 @@ async def test_publish_is_a_compare_and_set_if_asked(scope: TenantScope) -> None
     flows = scope.flows
     made = await new_flow(flows)
     await flows.patch(made.id, category="new")
-    for call in (
+    for error in await raised_by_each(
         flows.publish(made.id, expected_revision=1),
         flows.archive(made.id, expected_revision=1),
         flows.restore(made.id, expected_revision=1),
         flows.move_to(made.id, FlowStatus.TESTING, expected_revision=1),
         flows.create_version(made.id, expected_revision=1),
     ):
-        error = await raised_by(call)
         assert isinstance(error, ConflictError)
         assert (error.entity_id, error.expected, error.actual) == (made.id, 1, 2)
     assert (await flows.publish(made.id, expected_revision=2)).revision == 3
@@ -175,7 +174,7 @@ async def test_archive_and_restore(scope: TenantScope) -> None:
 async def test_named_operations_say_if_there_is_no_such_flow(scope: TenantScope) -> None:
     """The error names the flow."""
     flows, unknown = scope.flows, uuid4()
-    for call in (
+    for error in await raised_by_each(
         flows.publish(unknown),
         flows.archive(unknown),
         flows.restore(unknown),
@@ -185,17 +184,16 @@ async def test_named_operations_say_if_there_is_no_such_flow(scope: TenantScope)
         flows.create_version(unknown),
         flows.rollback_to(unknown, "1.0"),
     ):
-        error = await raised_by(call)
         assert isinstance(error, EntityNotFoundError)
         assert (error.entity_type, error.entity_id) == ("flow", unknown)
     wrong: Any = "no id"
-    for call in (
+    for error in await raised_by_each(
         flows.publish(wrong),
         flows.set_default(wrong),
         flows.increment_usage(wrong),
         flows.create_version(wrong),
     ):
-        assert isinstance(await raised_by(call), ValidationError)
+        assert isinstance(error, ValidationError)
 
 
 @contract
@@ -255,12 +253,11 @@ async def test_a_second_default_cannot_be_written(scope: TenantScope) -> None:
     await active_flow(flows, "three")
     second = attrs.evolve(other, id=uuid4(), name="four", is_default=True)
     twins = [attrs.evolve(second, id=uuid4(), name=name) for name in "ab"]
-    for call in (
+    for error in await raised_by_each(
         flows.update(other.as_default()),
         flows.create(second),
         flows.create_many([second]),
     ):
-        error = await raised_by(call)
         assert isinstance(error, DuplicateEntityError)
         assert error.key == ("is_default",)
     await flows.unset_default()

@@ -188,3 +188,8 @@ async def raised_by(operation: Awaitable[object]) -> Exception | None:
     except Exception as error:  # noqa: BLE001  # the caller compares it
         return error
     return None
+
+
+async def raised_by_each(*operations: Awaitable[object]) -> list[Exception | None]:
+    """What each of them raises, or None; all of them are run, one after the other."""
+    return [await raised_by(operation) for operation in operations]

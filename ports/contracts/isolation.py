@@ -9,7 +9,7 @@ from domain.definitions import FlowDefinition
 from domain.flows import Flow, MetricIncrements
 from ports.capabilities import Capability
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, contract, raised_by
+from ports.contracts.harness import Backend, contract, raised_by, raised_by_each
 from ports.contracts.subjects import Subject
 from ports.errors import (
     EntityNotFoundError,
@@ -44,14 +44,13 @@ async def test_another_tenants_entity_does_not_exist(backend: Backend, subject: 
     assert await one.exists(id) is False
     assert await one.get_many([id]) == ()
     assert await one.delete(id) is False
-    for call in (
+    for error in await raised_by_each(
         one.require(id),
         one.patch(id, **subject.note_to("x")),
         one.patch(id, 1, **subject.note_to("x")),
         one.modify(id, lambda entity: subject.noted(entity, "x")),
         subject.use(one, id),
     ):
-        error = await raised_by(call)
         assert isinstance(error, EntityNotFoundError)
         assert error.entity_id == id
     assert exact(await two.require(id)) == exact(theirs)
@@ -116,8 +115,9 @@ async def test_an_entity_of_another_tenant_is_a_mismatch(
     here, there = backend.fresh(), backend.fresh()
     foreign = await subject.of(there).create(subject.draft())
     one = subject.of(here)
-    for call in (one.create(foreign), one.create_many([foreign]), one.update(foreign)):
-        error = await raised_by(call)
+    for error in await raised_by_each(
+        one.create(foreign), one.create_many([foreign]), one.update(foreign)
+    ):
         assert isinstance(error, TenantMismatchError)
         assert (error.entity_type, error.scope) == (subject.schema.name, here.tenant)
         assert there.tenant not in str(error)
@@ -129,12 +129,12 @@ async def test_the_tenant_cannot_be_asked_for(scope: TenantScope, subject: Subje
     """No criteria, order or change can name it."""
     repository = subject.of(scope)
     made = await repository.create(subject.draft())
-    for call in (
+    for error in await raised_by_each(
         repository.count({"tenant_id": "other"}),
         repository.delete_where({"or": [{"tenant_id": scope.tenant}]}),
         repository.list(None, None, "tenant_id"),
     ):
-        assert isinstance(await raised_by(call), InvalidQueryError)
+        assert isinstance(error, InvalidQueryError)
     assert isinstance(await raised_by(repository.patch(made.id, tenant_id="other")), ValueError)
     assert exact(await repository.require(made.id)) == exact(made)
 
@@ -194,7 +194,7 @@ async def test_named_operations_on_another_tenants_flow_find_none(backend: Backe
     """Publishing, archiving or counting by id alone never reaches another tenant's."""
     one, two = backend.fresh().flows, backend.fresh().flows
     theirs = await two.create(Flow.draft(name="n", definition=FlowDefinition.external({})))
-    for call in (
+    for error in await raised_by_each(
         one.publish(theirs.id),
         one.archive(theirs.id),
         one.restore(theirs.id),
@@ -205,7 +205,7 @@ async def test_named_operations_on_another_tenants_flow_find_none(backend: Backe
         one.record_metrics(theirs.id, DAY, MetricIncrements(executions=1)),
         one.refresh_statistics(theirs.id, DAY, DAY),
     ):
-        assert isinstance(await raised_by(call), EntityNotFoundError)
+        assert isinstance(error, EntityNotFoundError)
     assert exact(await two.require(theirs.id)) == exact(theirs)
     assert (await one.search("n")).total == 0
 
@@ -243,12 +243,11 @@ async def test_an_error_tells_nothing_of_what_is_stored(
     repository = subject.of(scope)
     made = await repository.create(subject.draft("SECRET"))
     await repository.patch(made.id, **subject.note_to("SECRET"))
-    for call in (
+    for error in await raised_by_each(
         repository.create(subject.draft("SECRET")),
         repository.update(subject.noted(made, "SECRET")),
         repository.update(subject.misplaced(subject.noted(made, "SECRET"))),
         repository.patch(made.id, **subject.note_to("SECRET\x00")),
     ):
-        error = await raised_by(call)
         assert isinstance(error, RepositoryError | ValueError)
         assert "SECRET" not in f"{error}{error!r}{error.__cause__}"

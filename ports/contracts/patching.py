@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.errors import ValidationError
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, contract, examples, raised_by
+from ports.contracts.harness import Backend, contract, examples, raised_by, raised_by_each
 from ports.contracts.repository import distinct
 from ports.contracts.subjects import Entity, Subject
 from ports.contracts.writing import as_stored
@@ -78,8 +78,9 @@ async def test_a_patch_names_every_fault_and_changes_nothing(
         subject.note: "NUL \x00",
         subject.remark: "fine",
     }
-    for patch in (repository.patch(made.id, **wrong), repository.update_where(None, **wrong)):
-        error = await raised_by(patch)
+    for error in await raised_by_each(
+        repository.patch(made.id, **wrong), repository.update_where(None, **wrong)
+    ):
         assert isinstance(error, ValidationError)
         assert {fault.path for fault in error.faults} == wrong.keys() - {subject.remark}
     assert isinstance(await raised_by(repository.patch(made.id)), ValidationError)
@@ -112,12 +113,11 @@ async def test_a_patch_may_not_take_anothers_key(scope: TenantScope, subject: Su
         if name in subject.schema.patchable
     }
     assert taken
-    for patch in (
+    for error in await raised_by_each(
         repository.patch(second.id, **taken),
         repository.update_where(repository.where("id").eq(second.id), **taken),
         repository.update_where(None, **taken),
     ):
-        error = await raised_by(patch)
         assert isinstance(error, DuplicateEntityError)
         assert error.key == subject.key
     assert exact(await repository.get_many([first.id, second.id])) == exact((first, second))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.errors import ValidationError
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, contract, examples, raised_by
+from ports.contracts.harness import Backend, contract, examples, raised_by, raised_by_each
 from ports.contracts.subjects import Subject
 from ports.errors import (
     ConflictError,
@@ -176,8 +176,8 @@ async def test_what_cannot_be_an_id_is_refused(
         repository.patch(wrong, **subject.note_to("x")),
         repository.modify(wrong, lambda entity: entity),
     ]
-    for call in calls:
-        assert isinstance(await raised_by(call), ValidationError)
+    for error in await raised_by_each(*calls):
+        assert isinstance(error, ValidationError)
 
 
 @contract

@@ -11,7 +11,7 @@ from domain.errors import ValidationError
 from domain.flows import Flow
 from ports.capabilities import Capability
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, contract, raised_by
+from ports.contracts.harness import Backend, contract, raised_by, raised_by_each
 from ports.contracts.subjects import Entity, Subject
 from ports.errors import (
     ConflictError,
@@ -178,14 +178,14 @@ async def test_a_write_that_fails_dooms_the_unit(
             repository = subject.of(work)
             await repository.create(subject.draft("before"))
             assert type(await raised_by(act(repository, subject, stale))) is kind
-            for call in (
+            for error in await raised_by_each(
                 repository.get_by_id(stale.id),
                 repository.count(),
                 repository.list(),
                 repository.create(subject.draft("after")),
                 repository.delete(stale.id),
             ):
-                assert isinstance(await raised_by(call), TransactionError)
+                assert isinstance(error, TransactionError)
 
     with pytest.raises(TransactionError):
         await unit()
@@ -255,7 +255,7 @@ async def test_an_ended_unit_refuses_everything(scope: TenantScope, subject: Sub
     with pytest.raises(Mishap):
         await unit()
     for repository in (*repositories, *map(subject.of, units)):
-        for call in (
+        for error in await raised_by_each(
             repository.get_by_id(made.id),
             repository.count(),
             repository.list(),
@@ -264,7 +264,7 @@ async def test_an_ended_unit_refuses_everything(scope: TenantScope, subject: Sub
             repository.patch(made.id, **subject.note_to("late")),
             repository.delete(made.id),
         ):
-            assert isinstance(await raised_by(call), TransactionError)
+            assert isinstance(error, TransactionError)
     assert exact([entity async for entity in subject.of(scope).stream()]) == exact([made])
 
 

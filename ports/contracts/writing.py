@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from domain.errors import TransitionNotAllowedError
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, contract, examples, raised_by
+from ports.contracts.harness import Backend, contract, examples, raised_by, raised_by_each
 from ports.contracts.subjects import Entity, Subject
 from ports.errors import (
     ConflictError,
@@ -204,14 +204,19 @@ async def test_a_change_of_what_was_returned_is_not_stored(
 ) -> None:
     """An entity changes by a write, and by nothing else; the one in hand is still what it was."""
     repository = subject.of(scope)
-    made = await repository.create(subject.draft())
-    before = exact(made)
-    await repository.update(subject.noted(made, "changed"))
-    await repository.patch(made.id, **subject.note_to("again"))
-    await subject.use(repository, made.id)
-    assert exact(made) == before
+    held = [await repository.create(subject.draft())]
+    id = held[0].id
+    held.append(await repository.update(subject.noted(held[0], "changed")))
+    held.append(await repository.patch(id, **subject.note_to("again")))
+    held.append(await repository.require(id))
+    before = exact(held)
+    await subject.use(repository, id)
+    await repository.patch(id, **subject.note_to("last"))
+    await repository.update_where(None, **subject.remark_to("all"))
+    await repository.delete(id)
+    assert exact(held) == before
     with pytest.raises((AttributeError, TypeError)):
-        setattr(made, subject.note, "x")
+        setattr(held[0], subject.note, "x")
 
 
 @contract
@@ -222,8 +227,9 @@ async def test_what_belongs_to_another_tenant_is_refused(
     repository, other = subject.of(scope), backend.fresh()
     foreign = await subject.of(other).create(subject.draft("x"))
     own = await repository.create(subject.draft("x", id=foreign.id))
-    for call in (repository.create(foreign), repository.update(subject.noted(foreign, "mine"))):
-        error = await raised_by(call)
+    for error in await raised_by_each(
+        repository.create(foreign), repository.update(subject.noted(foreign, "mine"))
+    ):
         assert isinstance(error, TenantMismatchError)
         assert (error.entity_type, error.scope) == (subject.schema.name, scope.tenant)
     assert exact(await repository.require(own.id)) == exact(own)

@@ -1,0 +1,1 @@
+"""Adapters with one fault each, and the contract that must find it."""
