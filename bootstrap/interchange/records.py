@@ -71,9 +71,13 @@ def flow_of(
         record_id = _RECORD_ID(record["id"])
     except ValueError as error:
         raise RefusedError(f"id: {error}") from None
-    definition = FlowDefinition()
+    others, definition = EMPTY, FlowDefinition()
     try:
-        definition = _definition_of(record, record_id)
+        others = JsonObject.of({k: v for k, v in record.items() if k not in _FLOW_FIELDS})
+    except ValidationError as error:
+        faults.extend(error.faults)
+    try:
+        definition = _definition_of(record["definition"], others, record_id)
     except ValidationError as error:
         faults.extend(fault.under("definition") for fault in error.faults)
     flow_id = flow_id_of(record_id)
@@ -134,9 +138,7 @@ def _canonical(flow: Flow) -> bytes:
     return orjson.dumps(record_of(flow), option=orjson.OPT_SORT_KEYS)
 
 
-def _definition_of(record: Mapping[str, Any], record_id: str) -> FlowDefinition:
-    document = record["definition"]
-    others = {name: value for name, value in record.items() if name not in _FLOW_FIELDS}
+def _definition_of(document: object, others: JsonObject, record_id: str) -> FlowDefinition:
     if others.get("format") != FORMAT:
         if not isinstance(document, Mapping):
             raise ValidationError("FlowDefinition", [Fault("", "must be an object")])
@@ -150,7 +152,7 @@ def _definition_of(record: Mapping[str, Any], record_id: str) -> FlowDefinition:
         if name != "format" and (name not in _OWN_PROVENANCE or value != _OWN_PROVENANCE[name])
     }
     if str(flow_id_of(record_id)) == record_id:
-        del kept["id"]
+        kept.pop("id", None)
     if not kept:
         return definition
     return attrs.evolve(definition, metadata=JsonObject.of({**definition.metadata, RECORD: kept}))

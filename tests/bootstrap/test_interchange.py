@@ -255,6 +255,7 @@ REFUSED: Iterable[tuple[object, str]] = [
     (record(definition={"\ud800": 1}), "has a key that holds a lone surrogate"),
     (record(definition=nested(33)), "is nested deeper than 32 levels"),
     (record(definition={"x": "y" * 1_100_000}), "is larger than 1048576 bytes"),
+    (record(extra={"x": [2**64]}), "extra.x[0]: is an integer beyond 64 bits"),
     (record(definition=[]), "definition: must be an object"),
     (record(definition=None), "definition: must be an object"),
     (record(definition="flow"), "definition: must be an object"),
