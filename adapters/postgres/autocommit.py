@@ -1,7 +1,7 @@
 """Statements that each commit by themselves, on a pool's connections."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import stamina
@@ -15,42 +15,45 @@ from ports.errors import StoreUnavailableError, TransactionError
 T = TypeVar("T")
 _COPY_SECONDS_PER_ROW = 0.002
 _ATTEMPTS = 4
+_REPEATABLE = (StoreUnavailableError, TransactionError)
+"""What is raised only by a statement that changed nothing."""
 
 
 class PoolExecutor(Executor):
-    """Each statement commits by itself."""
+    """Each statement commits by itself.
+
+    One that can be repeated without harm is, a few times, within the deadline: a read, and a write
+    of which nothing was sent, or that the server gave up for another's sake.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
+        self._deadline = pool.options.deadline
 
     async def read(self, sql: str, arguments: Arguments) -> list[Row]:
-        return await self._run(lambda connection: connection.fetch(sql, *arguments), False)
+        rows: list[Row] = await self._run("fetch", (sql, *arguments), False)
+        return rows
 
     async def write(self, sql: str, arguments: Arguments) -> list[Row]:
-        return await self._run(lambda connection: connection.fetch(sql, *arguments), True)
+        rows: list[Row] = await self._run("fetch", (sql, *arguments), True)
+        return rows
 
     async def affect(self, sql: str, arguments: Arguments) -> int:
-        return affected(
-            await self._run(lambda connection: connection.execute(sql, *arguments), True)
-        )
+        return affected(await self._run("execute", (sql, *arguments), True))
 
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        seconds = self._pool.options.deadline + len(rows) * _COPY_SECONDS_PER_ROW
+        async def copied(connection: Any, seconds: float) -> None:
+            await connection.copy_records_to_table(
+                table, columns=columns, records=rows, timeout=seconds
+            )
 
-        await self._run(
-            lambda connection: connection.copy_records_to_table(
-                table, columns=columns, records=rows
-            ),
-            True,
-            seconds,
-        )
+        await self._patiently(copied, True, self._deadline + len(rows) * _COPY_SECONDS_PER_ROW)
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
-        failure = late(writing=False)
         transaction: TransactionExecutor | None = None
         try:
-            async with asyncio.timeout(self._pool.options.deadline):
-                async for attempt in _again(_ATTEMPTS):
+            async with asyncio.timeout(self._deadline):
+                async for attempt in _attempts(_ATTEMPTS):
                     with attempt:
                         transaction = TransactionExecutor(self._pool, "BEGIN")
                         async with transaction.whole():
@@ -62,35 +65,55 @@ class PoolExecutor(Executor):
     def doom(self) -> None:
         return
 
-    async def _run(
-        self,
-        call: Callable[[Any], Awaitable[T]],
-        writing: bool,
-        deadline: float | None = None,
+    async def _run(self, method: str, arguments: tuple[Any, ...], writing: bool) -> Any:
+        # On a connection that is free already, asyncpg's own timer is the deadline; asyncio's, and
+        # all that else may be needed, cost several times as much.
+        connection = self._pool.idle()
+        if connection is not None:
+            try:
+                answer = await getattr(connection, method)(*arguments, timeout=self._deadline)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+                self._pool.abandon(connection)
+                failure = failed(error, writing=writing)
+            except BaseException:
+                self._pool.abandon(connection)
+                raise
+            else:
+                self._pool.release(connection)
+                return answer
+            if not isinstance(failure, _REPEATABLE):
+                raise failure
+
+        async def called(connection: Any, seconds: float) -> Any:
+            return await getattr(connection, method)(*arguments, timeout=seconds)
+
+        return await self._patiently(called, writing, self._deadline)
+
+    async def _patiently(
+        self, call: Callable[[Any, float], Awaitable[T]], writing: bool, seconds: float
     ) -> T:
         progress = _Progress()
-        pool = self._pool
         try:
-            async with asyncio.timeout(pool.options.deadline if deadline is None else deadline):
-                try:
-                    return await self._attempt(call, writing, progress)
-                except (StoreUnavailableError, TransactionError):
-                    pass
-                async for attempt in _again(_ATTEMPTS - 1):
+            async with asyncio.timeout(seconds):
+                async for attempt in _attempts(_ATTEMPTS):
                     with attempt:
-                        return await self._attempt(call, writing, progress)
+                        return await self._attempt(call, writing, seconds, progress)
         except TimeoutError:
             failure = late(writing=writing and progress.sent)
         raise failure
 
     async def _attempt(
-        self, call: Callable[[Any], Awaitable[T]], writing: bool, progress: "_Progress"
+        self,
+        call: Callable[[Any, float], Awaitable[T]],
+        writing: bool,
+        seconds: float,
+        progress: "_Progress",
     ) -> T:
         progress.sent = False
         connection = await self._pool.acquire()
         progress.sent = True
         try:
-            result = await call(connection)
+            answer = await call(connection, seconds)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
             self._pool.abandon(connection)
             failure = failed(error, writing=writing)
@@ -98,27 +121,25 @@ class PoolExecutor(Executor):
             self._pool.abandon(connection)
             raise
         else:
-            await self._pool.release(connection)
-            return result
+            self._pool.release(connection)
+            return answer
         raise failure
-
-
-def _again(attempts: int) -> Any:
-    """Attempts with backoff, of what changed nothing when it raised one of these."""
-    return stamina.retry_context(
-        on=(StoreUnavailableError, TransactionError),
-        attempts=attempts,
-        timeout=None,
-        wait_initial=0.01,
-        wait_max=0.5,
-        wait_jitter=0.02,
-    )
 
 
 class _Progress:
     """Whether anything may have reached the server."""
 
-    __slots__ = ("sent",)
-
     def __init__(self) -> None:
         self.sent = False
+
+
+def _attempts(attempts: int) -> AsyncIterator[Any]:
+    """Attempts with backoff, of what changed nothing when it raised one of these."""
+    return stamina.retry_context(
+        on=_REPEATABLE,
+        attempts=attempts,
+        timeout=None,
+        wait_initial=0.01,
+        wait_max=0.5,
+        wait_jitter=0.02,
+    ).__aiter__()

@@ -42,7 +42,7 @@ def not_connected(error: Exception) -> RepositoryError:
     if isinstance(error, asyncpg.PostgresError):
         return StoreUnavailableError(f"PostgreSQL refused a connection (SQLSTATE {_state(error)})")
     if isinstance(error, asyncpg.InterfaceError):
-        return StoreUnavailableError("the store is closed")
+        return StoreUnavailableError("the URL, or an option in it, isn't one for PostgreSQL")
     return StoreUnavailableError(f"PostgreSQL can't be reached ({type(error).__name__})")
 
 
@@ -50,6 +50,8 @@ def failed(error: Exception, *, writing: bool) -> Exception:
     """When a statement was sent; `writing` if it commits by itself what it changes."""
     if isinstance(error, asyncpg.PostgresError):
         return _reported(error, _state(error), writing)
+    if isinstance(error, TimeoutError):
+        return late(writing=writing)
     if isinstance(error, OSError):
         return lost(writing=writing)
     if isinstance(error, asyncpg.DataError):

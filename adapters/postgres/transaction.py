@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from adapters.postgres.errors import ConstraintBroken, failed, late
+from adapters.postgres.errors import ConstraintBroken, failed
 from adapters.postgres.executor import Arguments, Executor, Row, affected
 from adapters.postgres.pool import Pool
 from ports.errors import RepositoryError, TransactionError
@@ -34,23 +34,21 @@ class TransactionExecutor(Executor):
         self._refusal: str | None = None
 
     async def read(self, sql: str, arguments: Arguments) -> list[Row]:
-        return await self._run(lambda connection: connection.fetch(sql, *arguments))
+        rows: list[Row] = await self._run("fetch", (sql, *arguments))
+        return rows
 
     async def write(self, sql: str, arguments: Arguments) -> list[Row]:
         self._wrote = True
-        return await self._run(lambda connection: connection.fetch(sql, *arguments))
+        rows: list[Row] = await self._run("fetch", (sql, *arguments))
+        return rows
 
     async def affect(self, sql: str, arguments: Arguments) -> int:
         self._wrote = True
-        return affected(await self._run(lambda connection: connection.execute(sql, *arguments)))
+        return affected(await self._run("execute", (sql, *arguments)))
 
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
         self._wrote = True
-        await self._run(
-            lambda connection: connection.copy_records_to_table(
-                table, columns=columns, records=rows
-            )
-        )
+        await self._run("copy_records_to_table", (table,), columns=columns, records=rows)
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         # A failure dooms the whole transaction, so nothing less than it need be undone.
@@ -97,51 +95,52 @@ class TransactionExecutor(Executor):
     async def _committed(self, connection: Any) -> None:
         failure: Exception | None = None
         try:
-            async with asyncio.timeout(self._pool.options.deadline):
-                if await connection.execute("COMMIT") != "COMMIT":
-                    failure = TransactionError(_FAILED)
-        except TimeoutError:
-            failure = late(writing=self._wrote)
+            tag = await connection.execute("COMMIT", timeout=self._pool.options.deadline)
+            if tag != "COMMIT":
+                failure = TransactionError(_FAILED)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
             failure = failed(error, writing=self._wrote)
             if isinstance(failure, ConstraintBroken):
                 failure = TransactionError(_FAILED)
         if failure is None:
-            await self._pool.release(connection)
+            self._pool.release(connection)
             return
-        self._pool.abandon(connection)
+        # A commit that nobody knows the end of is left to the server.
+        connection.terminate()
+        self._pool.release(connection)
         raise failure
 
     async def _undone(self, connection: Any) -> None:
         try:
-            async with asyncio.timeout(self._pool.options.deadline):
-                # Waits until a statement that was cut short has ended.
-                await connection.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001  # what can't be rolled back so is by its end
+            # asyncpg sends it when the server has ended what was cut short.
+            await connection.execute("ROLLBACK", timeout=self._pool.options.deadline)
+        except Exception:  # noqa: BLE001  # what can't be rolled back is so by its end
             connection.terminate()
-        await self._pool.release(connection)
+        finally:
+            self._pool.release(connection)
 
-    async def _run(self, call: Callable[[Any], Awaitable[T]]) -> T:
-        if self._refusal is not None:
-            raise TransactionError(self._refusal)
+    async def _run(self, method: str, arguments: tuple[Any, ...], **options: Any) -> Any:
+        deadline = self._pool.options.deadline
         failure: Exception
-        try:
-            async with asyncio.timeout(self._pool.options.deadline), self._turn:
-                if self._refusal is not None:
-                    raise TransactionError(self._refusal)
+        async with self._turn:
+            if self._refusal is not None:
+                raise TransactionError(self._refusal)
+            try:
                 if self._connection is None:
-                    self._connection = await self._pool.acquire()
-                    await self._connection.execute(self._begin)
-                return await call(self._connection)
-        except RepositoryError as error:
+                    await self._started(deadline)
+                call = getattr(self._connection, method)
+                return await call(*arguments, timeout=deadline, **options)
+            except RepositoryError as error:
+                failure = error
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+                failure = failed(error, writing=False)
+            except BaseException:
+                self.doom()
+                raise
             self.doom()
-            raise error from None
-        except TimeoutError:
-            failure = late(writing=False)
-        except asyncio.CancelledError:
-            self.doom()
-            raise
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
-            failure = failed(error, writing=False)
-        self.doom()
         raise failure
+
+    async def _started(self, deadline: float) -> None:
+        async with asyncio.timeout(deadline):
+            self._connection = self._pool.idle() or await self._pool.acquire()
+            await self._connection.execute(self._begin)
