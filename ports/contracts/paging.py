@@ -88,6 +88,22 @@ async def test_nulls_come_last_in_either_direction(scope: TenantScope, subject: 
 
 
 @contract
+async def test_text_is_ordered_by_code_point(scope: TenantScope, subject: Subject) -> None:
+    """Not by a language's rules, and not by UTF-16 units."""
+    repository = subject.of(scope)
+    remarks = ["\U0001f600", "\uffff", "b", "\u00e9", "B", "_", "a b", "ab", "a\u0301", "10", "9"]
+    for remark in remarks:
+        made = await repository.create(subject.draft(remark))
+        await repository.patch(made.id, **subject.remark_to(remark))
+    for order, expected in (
+        (subject.remark, sorted(remarks)),
+        (f"-{subject.remark}", sorted(remarks, reverse=True)),
+    ):
+        found = await scanned(repository, order, 3)
+        assert [getattr(entity, subject.remark) for entity in found] == expected
+
+
+@contract
 async def test_a_page_is_cut_after_sorting_and_filtering(
     scope: TenantScope, subject: Subject
 ) -> None:

@@ -2,10 +2,9 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
-from operator import attrgetter
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -348,8 +347,7 @@ class ComparesByUtf16(Sound):
 
     async def _select(self, selection: Selection) -> Sequence[Flow]:
         found = await super()._select(selection)
-        key: Callable[[Flow], str] = attrgetter("name")
-        return sorted(found, key=lambda flow: key(flow).encode("utf-16-be"))
+        return sorted(found, key=lambda flow: (flow.category or "").encode("utf-16-be"))
 
 
 # Units of work.

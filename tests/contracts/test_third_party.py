@@ -1,0 +1,157 @@
+"""A third party's adapter, tested from outside the repository by the documented command."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ports.contracts
+
+ADAPTER = """
+from contextlib import asynccontextmanager
+
+from adapters.memory import MemoryStore
+from adapters.memory.flows import MemoryFlowRepository
+from ports.capabilities import Capability
+from ports.contracts.harness import Backend
+from ports.errors import UnsupportedOperationError
+
+
+class ToyStore(MemoryStore):
+    name = "toy"
+    capabilities = frozenset({Capability.REGEX})
+
+    def unit(self, tenant):
+        raise UnsupportedOperationError("the toy has no units of work")
+
+
+class ForgetfulRepository(MemoryFlowRepository):
+    async def _count(self, criteria):
+        return 0
+
+
+class ForgetfulStore(MemoryStore):
+    def _flows(self, tenant, session):
+        sound = super()._flows(tenant, session)
+        return ForgetfulRepository(sound._context, session)
+
+
+class Toy(Backend):
+    name = "toy"
+
+    @asynccontextmanager
+    async def stores(self):
+        store = ToyStore(clock=self.clock)
+        yield store, store
+
+
+class ModestStore(MemoryStore):
+    capabilities = frozenset()
+
+
+class Modest(Backend):
+    name = "modest"
+
+    @asynccontextmanager
+    async def stores(self):
+        store = ModestStore(clock=self.clock)
+        yield store, store
+
+
+class Forgetful(Backend):
+    name = "forgetful"
+
+    @asynccontextmanager
+    async def stores(self):
+        store = ForgetfulStore(clock=self.clock)
+        yield store, store
+
+
+class Unreachable(Backend):
+    name = "unreachable"
+
+    @asynccontextmanager
+    async def stores(self):
+        raise ConnectionRefusedError("nobody listens there")
+        yield
+"""
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Path:
+    """A folder with nothing but the adapter's module."""
+    (tmp_path / "my_adapter.py").write_text(ADAPTER)
+    return tmp_path
+
+
+def contracts(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The documented command, with more arguments."""
+    documented = "-p ports.contracts.plugin --pyargs ports.contracts"
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTEST")
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *documented.split(), "-v", "-rs", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_command_is_documented() -> None:
+    """What is run here is what the package says."""
+    documented = ports.contracts.__doc__ or ""
+    assert (
+        "python -m pytest -p ports.contracts.plugin --pyargs ports.contracts "
+        "--backend my_adapter:MyStore"
+    ) in documented
+
+
+def test_a_sound_adapter_passes(outside: Path) -> None:
+    """Tests are named by the adapter; what it doesn't declare is checked to be refused."""
+    ran = contracts(
+        outside,
+        *("--backend", "my_adapter:Toy", "-k", "undeclared or taken or clean_exit"),
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "test_a_taken_key_is_refused_and_named[toy-flow] PASSED" in ran.stdout
+    assert "test_undeclared_transactions_are_refused[toy] PASSED" in ran.stdout
+    assert "test_a_clean_exit_commits_everything[toy-flow] SKIPPED" in ran.stdout
+    assert "toy doesn't declare transactions" in ran.stdout
+
+
+def test_a_faulty_adapter_fails_with_an_explanation(outside: Path) -> None:
+    """Assertions are shown with their values, as in a test of one's own."""
+    ran = contracts(outside, *("--backend", "my_adapter:Forgetful", "-k", "a_deleted_entity"))
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "assert 0 == 1" in ran.stdout
+
+
+def test_what_works_must_be_declared(outside: Path) -> None:
+    """A capability is tested both ways: what isn't declared must be refused."""
+    ran = contracts(outside, *("--backend", "my_adapter:Modest", "-k", "undeclared"))
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "test_undeclared_transactions_are_refused[modest] FAILED" in ran.stdout
+    assert "test_an_undeclared_regex_is_refused[modest] FAILED" in ran.stdout
+
+
+def test_an_adapter_that_cannot_be_opened_fails(outside: Path) -> None:
+    """It is never skipped."""
+    ran = contracts(outside, *("--backend", "my_adapter:Unreachable", "-k", "a_deleted_entity"))
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "nobody listens there" in ran.stdout
+    assert "skipped" not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--backend", "my_adapter"), ("--backend", "my_adapter:Missing")], ids=repr
+)
+def test_a_backend_must_be_named(outside: Path, arguments: tuple[str, ...]) -> None:
+    """Without one, nothing is tested and nothing passes."""
+    ran = contracts(outside, *arguments, "-k", "a_deleted_entity")
+    assert ran.returncode not in (0, 5), ran.stdout + ran.stderr
+    assert "--backend" in ran.stdout + ran.stderr
