@@ -45,6 +45,7 @@ def draw(figures: Sequence[Figure], target: Path) -> None:
         )
     axes.set_xscale("log")
     shown = [value for row in figures for value in (row.ratio, row.goal) if value]
+    shown += [end for row in figures if row.spread for end in (row.spread.first, row.spread.third)]
     axes.set_xlim(min([*shown, 0.5]) / 1.25, max([*shown, 2.0]) * 1.25)
     axes.axvline(1.0, color="#9aa1ab", linewidth=1, linestyle=":", zorder=1)
     axes.xaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
