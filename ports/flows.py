@@ -219,13 +219,12 @@ class FlowRepository(Repository[Flow]):
 
         Raises:
             EntityNotFoundError: if there is no such flow.
-            ValidationError: unless `amount` is an integer of 1 to 1 000 000.
+            ValidationError: unless `amount` is an integer of 1 to 1 000 000, `at` a time with a
+                zone, and the new count within 64 bits.
         """
         if not isinstance(amount, int) or isinstance(amount, bool) or not 1 <= amount <= 10**6:
             raise ValidationError("Flow", [Fault("amount", "must be an integer of 1 to 1000000")])
-        used_at = self.schema.field("last_used_at").operand(
-            self._context.clock.now() if at is None else at
-        )
+        used_at = checked(Flow, "last_used_at", self._context.clock.now() if at is None else at)
         return await self._count_use(self.schema.check_id(id), amount, used_at)
 
     async def search(

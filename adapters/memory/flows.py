@@ -10,7 +10,7 @@ from attrs import evolve, fields_dict
 from adapters.memory.repository import MemoryRepository, entity_table
 from adapters.memory.tables import Table, Transaction
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
-from domain.rules import restored
+from domain.rules import checked, restored
 from ports.errors import EntityNotFoundError
 from ports.flows import FLOW_SCHEMA, FlowRepository, FlowSummary
 from ports.repository import Selection
@@ -63,7 +63,7 @@ class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
         with self._session.writing() as transaction:
             flow: Flow = self._expected(transaction, id, None)
             latest = max(used_at, flow.last_used_at or used_at)
-            count = flow.usage_count + amount
+            count: int = checked(Flow, "usage_count", flow.usage_count + amount)
             fields = {**vars(flow), "usage_count": count, "last_used_at": latest}
             transaction.replace(self._name, restored(Flow, fields))
             return count

@@ -26,8 +26,10 @@ CONTRACTS = (
     "unit_conflicts",
     "cancellation",
     "flows",
+    "flow_use",
     "flow_versions",
     "maintenance",
+    "hostile",
     "state_machine",
 )
 """Every module of contracts."""

@@ -9,6 +9,7 @@ import pytest
 from ports.contracts import (
     concurrency,
     criteria,
+    criteria_forms,
     flow_versions,
     isolation,
     paging,
@@ -55,7 +56,7 @@ CASES: dict[Any, tuple[Contract, dict[str, Any]]] = {
         {},
     ),
     broken.IgnoresUnknownFields: (
-        criteria.test_criteria_without_meaning_are_refused,
+        criteria_forms.test_criteria_without_meaning_are_refused,
         {"document": {"no_such_field": 1}},
     ),
     broken.LikeTakesWildcards: (criteria.test_like_takes_its_text_literally, {"sign": "%"}),
