@@ -137,9 +137,9 @@ class Repository(ABC, Generic[E]):
         Returns it as stored, one revision on and `updated_at` now. `created_at` and what the
         schema calls maintained stay as the store has them.
 
-        Raises:
-            ConflictError: if another write came first; nothing was changed.
+        Raises, the first that holds:
             EntityNotFoundError: if there is none.
+            ConflictError: if another write came first; nothing was changed.
             TransitionNotAllowedError: if the status can't follow the stored one.
             DuplicateEntityError: if it would break a unique key.
         """

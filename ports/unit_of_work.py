@@ -17,7 +17,8 @@ class AuthoringUnit(ABC):
     A writing operation that raises within the unit dooms it, also if the caller catches the
     error: what follows, and the commit, raise `TransactionError`, and nothing is kept. Errors
     that are found before the store is asked (`ValidationError`, `InvalidQueryError`,
-    `TenantMismatchError`) doom nothing.
+    `TenantMismatchError`) doom nothing, and neither does what only read before it raised: a
+    `publish` of a flow that isn't there, or one that `change` in `modify` refuses.
 
     A unit belongs to one task: its operations run one after the other. After its end its
     repositories raise `TransactionError`.

@@ -292,3 +292,19 @@ async def test_named_operations_join_the_unit(scope: TenantScope) -> None:
     assert exact(await scope.flows.require(made.id)) == exact(made)
     assert await scope.flows.get_versions(made.id) == ()
     assert await scope.flows.get_default() is None
+
+
+@in_units
+async def test_what_only_read_before_it_failed_dooms_nothing(scope: TenantScope) -> None:
+    """Named operations that found no flow, or were refused by what the flow is."""
+    made = await scope.flows.create(Flow.draft(name="incomplete"))
+    async with scope.authoring() as work:
+        for kind, call in (
+            (EntityNotFoundError, work.flows.publish(uuid4())),
+            (EntityNotFoundError, work.flows.rollback_to(made.id, "9.9")),
+            (ValidationError, work.flows.publish(made.id)),
+            (ValidationError, work.flows.restore(made.id)),
+        ):
+            assert isinstance(await raised_by(call), kind)
+        await work.flows.patch(made.id, description="kept")
+    assert (await scope.flows.require(made.id)).description == "kept"
