@@ -15,7 +15,7 @@ from hypothesis import given
 from domain.definitions import FlowDefinition
 from domain.flows import Flow
 from domain.identity import NIL, TenantId
-from tests.domain.values import AT, definitions, valid_definition
+from tests.domain.values import AT, DEFINITIONS, valid_definition
 
 
 class Counted:
@@ -35,7 +35,7 @@ def deferred(made: FlowDefinition) -> FlowDefinition:
     return FlowDefinition.deferred(Counted(made))
 
 
-@given(definitions())
+@given(DEFINITIONS)
 def test_a_deferred_value_is_equal_in_every_way(made: FlowDefinition) -> None:
     """Equality in both directions, hash, representation, and what is derived."""
     assert deferred(made) == made

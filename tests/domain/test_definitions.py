@@ -18,7 +18,7 @@ from domain.definitions import (
 )
 from domain.documents import JsonObject
 from domain.errors import ValidationError
-from tests.domain.values import JSON_DOCUMENTS, definitions, valid_definition
+from tests.domain.values import DEFINITIONS, JSON_DOCUMENTS, valid_definition
 
 
 def state(name: str, *targets: str, final: bool = False) -> State:
@@ -229,7 +229,7 @@ def test_a_long_chain_of_states_is_followed_to_its_end() -> None:
     assert (long.faults, long.warnings) == ((), ())
 
 
-@given(definitions())
+@given(DEFINITIONS)
 def test_faults_are_exactly_what_an_independent_check_finds(made: FlowDefinition) -> None:
     """Unknown names, final states with ways out, and nothing to begin with."""
     ways = [way for each in made.states.values() for way in each.transitions]
@@ -239,7 +239,7 @@ def test_faults_are_exactly_what_an_independent_check_finds(made: FlowDefinition
     assert len(made.faults) == unknown + finals + missing
 
 
-@given(definitions())
+@given(DEFINITIONS)
 def test_a_state_can_be_added_or_replaced(made: FlowDefinition) -> None:
     """The rest stays as it was, and so does the definition that it came from."""
     before = dict(made.states)

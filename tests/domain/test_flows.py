@@ -22,7 +22,7 @@ from domain.flows import (
     next_version,
 )
 from domain.identity import TenantId, UserId
-from tests.domain.values import AT, flows, valid_definition
+from tests.domain.values import AT, FLOWS, valid_definition
 
 LATER = AT.replace(year=2027)
 
@@ -196,14 +196,14 @@ def test_only_an_archived_flow_is_restored(status: FlowStatus) -> None:
             flow(status).restore()
 
 
-@given(flows(), st.sampled_from(sorted(set(fields_dict(Flow)) - EDITABLE)))
+@given(FLOWS, st.sampled_from(sorted(set(fields_dict(Flow)) - EDITABLE)))
 def test_what_is_not_editable_cannot_be_edited(before: Flow, field: str) -> None:
     """Status, identity, times and figures have ways of their own."""
     with pytest.raises(ValidationError, match=f"Flow: {field}: can't be edited"):
         before.edited(**{field: getattr(before, field)})
 
 
-@given(flows(), flows())
+@given(FLOWS, FLOWS)
 def test_an_edit_changes_what_it_names_and_nothing_else(before: Flow, other: Flow) -> None:
     """The flow itself stays as it was."""
     names = EDITABLE - {"definition"}
@@ -222,7 +222,7 @@ def test_an_edit_obeys_the_rules() -> None:
     assert {fault.path for fault in caught.value.faults} == {"name", "tags[0]", "updated_by"}
 
 
-@given(flows())
+@given(FLOWS)
 def test_a_flow_is_frozen(made: Flow) -> None:
     """No field can be set or deleted."""
     for name in fields_dict(Flow):
@@ -232,7 +232,7 @@ def test_a_flow_is_frozen(made: Flow) -> None:
             delattr(made, name)
 
 
-@given(flows())
+@given(FLOWS)
 def test_building_a_flow_from_its_own_fields_changes_nothing(made: Flow) -> None:
     """Every rule admits what it made."""
     again = Flow(**{name: getattr(made, name) for name in fields_dict(Flow)})

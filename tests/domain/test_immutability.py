@@ -15,7 +15,7 @@ from domain.documents import JsonArray, JsonObject
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements
 from domain.frozen import FrozenDict
 from domain.identity import TenantId
-from tests.domain.values import AT, DAYS, INCREMENTS, definitions, flows
+from tests.domain.values import AT, DAYS, DEFINITIONS, FLOWS, INCREMENTS
 
 CONTAINERS = {tuple, frozenset, FrozenDict, JsonObject, JsonArray}
 ATOMS = {type(None), bool, int, float, str, UUID, date, datetime}
@@ -56,13 +56,13 @@ def mutable_parts(value: Any) -> list[Any]:
     ]
 
 
-@given(flows())
+@given(FLOWS)
 def test_nothing_in_a_flow_can_be_changed(flow: Flow) -> None:
     """No list, dict or set of the ordinary kind is in it, at any depth."""
     assert mutable_parts(flow) == []
 
 
-@given(flows(), definitions())
+@given(FLOWS, DEFINITIONS)
 def test_nothing_in_a_changed_flow_can_be_changed(flow: Flow, definition: FlowDefinition) -> None:
     """Whatever mutable things the change was made with."""
     config: dict[str, Any] = {"list": [{"a": [1]}]}
@@ -97,7 +97,7 @@ def test_nothing_in_daily_figures_can_be_changed(totals: MetricIncrements, day: 
     assert mutable_parts(made) == []
 
 
-@given(definitions())
+@given(DEFINITIONS)
 def test_states_are_kept_apart_from_the_dict_they_came_in(definition: FlowDefinition) -> None:
     """A later change to it shows nowhere."""
     given_states = dict(definition.states)

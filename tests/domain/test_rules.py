@@ -83,6 +83,7 @@ def test_the_repeated_hour_is_told_apart_by_its_fold() -> None:
     second = first.replace(fold=1)
     assert instant(second) - instant(first) == timedelta(hours=1)
     assert (instant(first).fold, instant(second).fold) == (0, 0)
+    assert instant(AT.replace(fold=1)).fold == 0
 
 
 def test_the_first_and_last_moment_of_the_calendar_are_admitted() -> None:

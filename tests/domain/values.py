@@ -43,7 +43,8 @@ JSON_OBJECTS = st.dictionaries(texts(max_size=5), JSON_LEAVES | st.just([{}]), m
     JsonObject.of
 )
 
-STATE_NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_-]{0,9}", fullmatch=True)
+STATE_NAMES = st.sampled_from(["start", "ask-2", "end"])
+TARGETS = STATE_NAMES | st.just("nowhere")
 ACTIONS = st.builds(
     Action,
     type=st.sampled_from(ActionType),
@@ -53,53 +54,39 @@ ACTIONS = st.builds(
     timeout_ms=st.integers(100, 30_000),
 )
 FEW_ACTIONS = st.just(()) | st.tuples(ACTIONS)
-
-
-def transitions(targets: st.SearchStrategy[str]) -> st.SearchStrategy[Transition]:
-    """Ways to some of the targets."""
-    return st.builds(
-        Transition,
-        target=targets,
-        condition=st.sampled_from(TransitionCondition),
-        condition_value=st.none() | texts(),
-        expression=st.none() | texts(),
-        priority=st.integers(0, 1000),
-        actions=FEW_ACTIONS,
-        metadata=JSON_OBJECTS,
-    )
-
-
-@st.composite
-def definitions(draw: st.DrawFn) -> FlowDefinition:
-    """Definitions of any shape; many have faults."""
-    names = draw(st.lists(STATE_NAMES, unique=True, max_size=4))
-    targets = st.sampled_from(names) | STATE_NAMES if names else STATE_NAMES
-    ways = st.lists(transitions(targets), max_size=2).map(tuple)
-    states = [
-        draw(
-            st.builds(
-                State,
-                name=st.just(name),
-                type=st.sampled_from(StateType),
-                description=st.none() | texts(),
-                config=JSON_OBJECTS,
-                transitions=ways,
-                entry_actions=FEW_ACTIONS,
-                exit_actions=FEW_ACTIONS,
-                timeout_seconds=st.none() | st.integers(1, 3600),
-                is_final=st.booleans(),
-                tags=st.lists(texts(1), max_size=2).map(tuple),
-            )
-        )
-        for name in names
-    ]
-    return FlowDefinition(
-        initial_state=draw(st.none() | targets),
-        states={state.name: state for state in states},
-        global_handlers=draw(ways),
-        variables=draw(JSON_OBJECTS),
-        metadata=draw(JSON_OBJECTS),
-    )
+TRANSITIONS = st.builds(
+    Transition,
+    target=TARGETS,
+    condition=st.sampled_from(TransitionCondition),
+    condition_value=st.none() | texts(),
+    expression=st.none() | texts(),
+    priority=st.integers(0, 1000),
+    actions=FEW_ACTIONS,
+    metadata=JSON_OBJECTS,
+)
+FEW_TRANSITIONS = st.lists(TRANSITIONS, max_size=2).map(tuple)
+STATES = st.builds(
+    State,
+    name=STATE_NAMES,
+    type=st.sampled_from(StateType),
+    description=st.none() | texts(),
+    config=JSON_OBJECTS,
+    transitions=FEW_TRANSITIONS,
+    entry_actions=FEW_ACTIONS,
+    exit_actions=FEW_ACTIONS,
+    timeout_seconds=st.none() | st.integers(1, 3600),
+    is_final=st.booleans(),
+    tags=st.lists(texts(1), max_size=2).map(tuple),
+)
+DEFINITIONS = st.builds(
+    FlowDefinition,
+    initial_state=st.none() | TARGETS,
+    states=st.lists(STATES, max_size=3).map(lambda states: {each.name: each for each in states}),
+    global_handlers=FEW_TRANSITIONS,
+    variables=JSON_OBJECTS,
+    metadata=JSON_OBJECTS,
+)
+"""Definitions of any shape; many have faults."""
 
 
 def valid_definition() -> FlowDefinition:
@@ -111,44 +98,51 @@ def valid_definition() -> FlowDefinition:
     )
 
 
-@st.composite
-def flows(draw: st.DrawFn) -> Flow:
-    """Flows with every field drawn; active ones have a valid definition."""
-    status = draw(st.sampled_from(FlowStatus))
-    active = status is FlowStatus.ACTIVE
-    unfinished = st.sampled_from(
-        [FlowDefinition(), valid_definition(), FlowDefinition.external({"a": [{}]})]
-    )
-    people = st.none() | st.from_regex(r"[a-zé@. ]{1,20}", fullmatch=True)
-    return draw(
-        st.builds(
-            Flow,
-            id=st.uuids(),
-            tenant_id=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}", fullmatch=True),
-            name=texts(1),
-            version=texts(1, 20),
-            description=st.none() | texts(),
-            definition=st.just(valid_definition()) if active else unfinished,
-            status=st.just(status),
-            is_default=st.booleans() if active else st.just(False),
-            trigger_conditions=JSON_OBJECTS,
-            fallback_flow_id=st.none() | st.uuids(),
-            tags=st.lists(texts(1), max_size=3).map(tuple),
-            category=st.none() | texts(1),
-            usage_count=st.integers(0, 2**63 - 1),
-            success_rate=st.none() | st.floats(0, 1),
-            avg_completion_time_ms=st.none() | st.floats(0, 1e15),
-            last_used_at=st.none() | INSTANTS,
-            published_at=st.none() | INSTANTS,
-            published_by=people,
-            created_by=people,
-            updated_by=people,
-            created_at=INSTANTS,
-            updated_at=INSTANTS,
-            revision=st.integers(1, 2**63 - 1),
-        )
+UNFINISHED = st.sampled_from(
+    [FlowDefinition(), valid_definition(), FlowDefinition.external({"a": [{}]})]
+)
+PEOPLE = st.none() | st.text("aé@. ", min_size=1, max_size=20)
+
+
+def _flows(
+    status: st.SearchStrategy[FlowStatus],
+    definition: st.SearchStrategy[FlowDefinition],
+    is_default: st.SearchStrategy[bool],
+) -> st.SearchStrategy[Flow]:
+    return st.builds(
+        Flow,
+        id=st.uuids(),
+        tenant_id=st.text("aZ09", min_size=1, max_size=64),
+        name=texts(1),
+        version=texts(1, 20),
+        description=st.none() | texts(),
+        definition=definition,
+        status=status,
+        is_default=is_default,
+        trigger_conditions=JSON_OBJECTS,
+        fallback_flow_id=st.none() | st.uuids(),
+        tags=st.lists(texts(1), max_size=3).map(tuple),
+        category=st.none() | texts(1),
+        usage_count=st.integers(0, 2**63 - 1),
+        success_rate=st.none() | st.floats(0, 1),
+        avg_completion_time_ms=st.none() | st.floats(0, 1e15),
+        last_used_at=st.none() | INSTANTS,
+        published_at=st.none() | INSTANTS,
+        published_by=PEOPLE,
+        created_by=PEOPLE,
+        updated_by=PEOPLE,
+        created_at=INSTANTS,
+        updated_at=INSTANTS,
+        revision=st.integers(1, 2**63 - 1),
     )
 
+
+FLOWS = _flows(
+    st.sampled_from([each for each in FlowStatus if each is not FlowStatus.ACTIVE]),
+    UNFINISHED,
+    st.just(False),
+) | _flows(st.just(FlowStatus.ACTIVE), st.just(valid_definition()), st.booleans())
+"""Flows with every field drawn; active ones have a valid definition."""
 
 INCREMENTS = st.builds(
     MetricIncrements,

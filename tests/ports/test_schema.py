@@ -15,7 +15,7 @@ from domain.text import fold
 from ports.errors import TenantMismatchError
 from ports.flows import FLOW_SCHEMA, FlowSummary
 from ports.schema import FieldSchema, Kind, Unique, search_text
-from tests.domain.values import flows
+from tests.domain.values import FLOWS
 
 FIELDS = list(FLOW_SCHEMA.fields.values())
 
@@ -36,7 +36,7 @@ def test_a_field_may_be_null_exactly_where_the_entity_admits_it(field: FieldSche
     assert field.nullable is admits(field.name, None)
 
 
-@given(flows())
+@given(FLOWS)
 def test_every_value_of_an_entity_is_an_operand_of_its_field(flow: Flow) -> None:
     """So an entity can be found by any of its values, and stands in a cursor."""
     for field in FIELDS:
@@ -63,7 +63,7 @@ def test_a_summary_has_the_fields_of_a_flow_that_a_list_shows() -> None:
     assert set(attrs.fields_dict(FlowSummary)) == set(attrs.fields_dict(Flow)) - left_out
 
 
-@given(flows())
+@given(FLOWS)
 def test_an_entity_belongs_to_its_tenant(flow: Flow) -> None:
     """Another tenant's is told from what is no entity at all."""
     assert FLOW_SCHEMA.own(flow, flow.tenant_id) is flow
@@ -101,7 +101,7 @@ def test_an_id_is_checked_as_the_entity_would(id: object) -> None:
         FLOW_SCHEMA.check_id(id)
 
 
-@given(flows())
+@given(FLOWS)
 def test_the_searched_text_holds_every_searchable_field_folded(flow: Flow) -> None:
     """A line each, so that no term crosses from one to the next."""
     texts = [flow.name, flow.description, flow.category, *flow.tags]
