@@ -52,7 +52,8 @@ def failed(error: Exception, *, writing: bool) -> Exception:
         return _reported(error, _state(error), writing)
     if isinstance(error, TimeoutError):
         return late(writing=writing)
-    if isinstance(error, OSError):
+    if isinstance(error, OSError | asyncpg.InternalClientError):
+        # The latter is what asyncpg comes to when a connection ends where it doesn't expect it.
         return lost(writing=writing)
     if isinstance(error, asyncpg.DataError):
         return RepositoryError("a value doesn't fit its column")

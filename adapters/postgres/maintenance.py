@@ -24,7 +24,7 @@ def _next_tenant(table: sa.Table) -> sa.ScalarSelect[str]:
 
 
 _ONE = sa.literal_column("1", sa.BigInteger())
-_NEXT = compiled(sa.select(sa.func.least(*map(_next_tenant, ROOTS))))
+NEXT_TENANT = compiled(sa.select(sa.func.least(*map(_next_tenant, ROOTS))))
 """The least tenant after one, in any table: one step down each primary key, however many rows a
 tenant has (a loose index scan; PostgreSQL would read every row for a DISTINCT)."""
 
@@ -52,7 +52,7 @@ class PostgresMaintenance(AuthoringMaintenance):
     async def tenants(self) -> AsyncIterator[TenantId]:
         tenant = ""
         while True:
-            rows = await self._executor.read(_NEXT.sql, [tenant])
+            rows = await self._executor.read(NEXT_TENANT.sql, [tenant])
             if rows[0][0] is None:
                 return
             tenant = rows[0][0]

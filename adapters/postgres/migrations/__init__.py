@@ -62,6 +62,13 @@ async def state(url: str, *, deadline: float = 10.0) -> MigrationState:
     return await _with_connection(url, deadline, _state, lock=False)
 
 
+def comparable(item: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:
+    """What Alembic can compare: not the expression of a search index, nor a table of others'."""
+    if kind == "table":
+        return not reflected or other is not None
+    return not (kind == "index" and name is not None and name.endswith("_search"))
+
+
 def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))

@@ -10,12 +10,17 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from adapters.postgres import flow_tables  # noqa: F401  # declares its tables
-from adapters.postgres.migrations import VERSION_TABLE
+from adapters.postgres.migrations import VERSION_TABLE, comparable
 from adapters.postgres.tables import METADATA
 
 
 def run(connection: Connection) -> None:
-    context.configure(connection=connection, target_metadata=METADATA, version_table=VERSION_TABLE)
+    context.configure(
+        connection=connection,
+        target_metadata=METADATA,
+        version_table=VERSION_TABLE,
+        include_object=comparable,
+    )
     with context.begin_transaction():
         context.run_migrations()
 

@@ -1,0 +1,1 @@
+"""What the shared contracts can't see of the PostgreSQL store: plans, faults, corruption."""

@@ -1,0 +1,69 @@
+"""Stores and bare connections to look behind them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+
+from adapters.postgres.pool import PoolOptions
+from adapters.postgres.store import PostgresStore
+from adapters.system import SystemClock, Uuid7Generator
+from domain.identity import TenantId
+
+POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
+_CLOCK = SystemClock()
+
+
+def sibling(url: str, database: str) -> str:
+    """The URL of another database on the same server."""
+    return urlsplit(url)._replace(path=f"/{database}").geturl()
+
+
+def new_tenant() -> TenantId:
+    """One that no other test uses."""
+    return TenantId(f"t-{uuid4()}")
+
+
+@asynccontextmanager
+async def store(url: str, **options: Any) -> AsyncIterator[PostgresStore]:
+    """A store, closed at the end."""
+    opened = await PostgresStore.open(
+        url, clock=_CLOCK, ids=Uuid7Generator(_CLOCK), options=PoolOptions(**options)
+    )
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+@asynccontextmanager
+async def bare(url: str) -> AsyncIterator[Any]:
+    """A connection of the driver's own."""
+    connection = await asyncpg.connect(url)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+async def waiting_for_a_lock(connection: Any) -> int:
+    """The backend in this database that waits for a lock, as soon as there is one."""
+    while True:
+        pid: int | None = await connection.fetchval(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        if pid is not None:
+            return pid
+
+
+async def open_transactions(connection: Any) -> int:
+    """How many sessions of stores in this database are within a transaction."""
+    count: int = await connection.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'dialogbase' AND state LIKE 'idle in transaction%'"
+    )
+    return count

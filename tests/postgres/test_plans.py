@@ -1,0 +1,188 @@
+"""Every named query, and every page however deep, is read off an index."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from adapters.postgres import flow_statements, maintenance
+from domain.flows import Flow, FlowStatus
+from domain.identity import TenantId
+from ports.criteria import Criteria, CriteriaLike, Where, coerce
+from ports.flows import FLOW_SCHEMA
+from ports.paging import Order
+from ports.repository import Selection
+from tests.postgres.opening import bare, new_tenant, store
+
+_FLOWS = 1_500
+_START = datetime(2026, 1, 1, tzinfo=UTC)
+WHERE: Where[Flow] = Where(FLOW_SCHEMA)
+RELATION = flow_statements.RELATION
+
+
+@attrs.frozen
+class Plan:
+    """What PostgreSQL would do: the kinds of its nodes, and the indexes that it would read."""
+
+    nodes: tuple[str, ...]
+    indexes: frozenset[str]
+
+    @classmethod
+    def of(cls, tree: Any) -> "Plan":
+        nodes = list(_nodes(tree))
+        indexes = frozenset(node["Index Name"] for node in nodes if "Index Name" in node)
+        return cls(tuple(node["Node Type"] for node in nodes), indexes)
+
+    @property
+    def scans_or_sorts(self) -> bool:
+        """Whether it reads more than what it returns."""
+        return any("Seq Scan" in node or "Sort" in node for node in self.nodes)
+
+
+def _nodes(tree: Any) -> Iterator[Any]:
+    yield tree
+    for part in tree.get("Plans", ()):
+        yield from _nodes(part)
+
+
+@pytest.fixture(scope="module")
+def tenant(url: str) -> TenantId:
+    """One of several, with many flows, of which half were never used."""
+    mine = new_tenant()
+
+    async def fill() -> None:
+        async with store(url) as opened:
+            for tenant in (mine, *(new_tenant() for _ in range(3))):
+                flows = opened.flows(tenant)
+                made = await flows.create_many(
+                    Flow.draft(name=f"flow {n}", description=f"number {n:05} of them", tags=["a"])
+                    for n in range(_FLOWS)
+                )
+                await flows.delete_where(None)
+                await flows.create_many(
+                    attrs.evolve(
+                        flow,
+                        created_at=_START + timedelta(minutes=n),
+                        last_used_at=None if n % 2 == 0 else _START + timedelta(seconds=n),
+                        status=FlowStatus.TESTING if n % 3 else FlowStatus.DRAFT,
+                    )
+                    for n, flow in enumerate(made)
+                )
+        async with bare(url) as connection:
+            await connection.execute("VACUUM ANALYZE flows")
+
+    asyncio.run(fill())
+    return mine
+
+
+@asynccontextmanager
+async def _planned(url: str) -> AsyncIterator[Any]:
+    async with bare(url) as connection:
+
+        async def plan(sql: str, arguments: list[Any]) -> Plan:
+            rows = await connection.fetch("EXPLAIN (FORMAT JSON) " + sql, *arguments)
+            return Plan.of(json.loads(rows[0][0])[0]["Plan"])
+
+        yield plan
+
+
+def _planned_selection(
+    url: str, tenant: TenantId, criteria: CriteriaLike, order: str, after: Any = None
+) -> Plan:
+    total = Order.of(order, FLOW_SCHEMA)
+    selection = Selection(
+        criteria=coerce(criteria, FLOW_SCHEMA), order=total, limit=51, after=after
+    )
+    operands: list[Any] = []
+    statement = RELATION.select(selection, RELATION.columns, operands)
+    values = {"tenant": tenant, "limit": 51}
+    values |= {f"p{index}": value for index, value in enumerate(operands)}
+    values |= {f"k{index}": value for index, value in enumerate(after or ())}
+
+    async def asked() -> Plan:
+        async with _planned(url) as plan:
+            found: Plan = await plan(statement.sql, statement.arguments(values))
+            return found
+
+    return asyncio.run(asked())
+
+
+_TESTING = WHERE("status").eq(FlowStatus.TESTING)
+
+
+def test_a_flow_by_name_and_version_is_found_by_its_key(url: str, tenant: TenantId) -> None:
+    """One entry of the unique index."""
+    criteria = WHERE("name").eq("flow 7") & WHERE("version").eq("1.0")
+    plan = _planned_selection(url, tenant, criteria, "id")
+    assert plan.indexes == {"uq_flows_name_version"}
+
+
+def test_the_default_flow_is_found_by_the_index_of_defaults(url: str, tenant: TenantId) -> None:
+    """A partial index, which serves because the condition stands in the text."""
+    plan = _planned_selection(url, tenant, WHERE("is_default").eq(True), "id")
+    assert plan.indexes == {"uq_flows_is_default"}
+
+
+@pytest.mark.parametrize("term", ["01234", "number 00777", "ﬂow 123 00123"])
+def test_a_search_reads_the_search_index(url: str, tenant: TenantId, term: str) -> None:
+    """For terms of three and more characters."""
+    plan = _planned_selection(url, tenant, WHERE.search(term), "-created_at")
+    assert "ix_flows_search" in plan.indexes
+    assert not any("Seq Scan" in node for node in plan.nodes)
+
+
+@pytest.mark.parametrize(
+    ("criteria", "order", "index"),
+    [
+        (None, "id", "pk_flows"),
+        (None, "-created_at", "ix_flows_created_at"),
+        (None, "created_at", "ix_flows_created_at"),
+        (_TESTING, "-last_used_at", "ix_flows_last_used_at"),
+    ],
+)
+def test_a_page_costs_the_same_however_deep(
+    url: str, tenant: TenantId, criteria: Criteria | None, order: str, index: str
+) -> None:
+    """The first and a later one are ranges of one index, in its order: nothing is sorted."""
+
+    async def position() -> Any:
+        async with store(url) as opened:
+            page = await opened.flows(tenant).scan(criteria, order, limit=200)
+            return Order.of(order, FLOW_SCHEMA).position(page.items[-1])
+
+    for after in (None, asyncio.run(position())):
+        plan = _planned_selection(url, tenant, criteria, order, after)
+        assert plan.indexes == {index}, plan
+        assert not plan.scans_or_sorts, plan
+
+
+def test_the_nulls_at_the_end_of_an_order_are_a_range_too(url: str, tenant: TenantId) -> None:
+    """A page among the flows that were never used."""
+
+    async def position() -> Any:
+        async with store(url) as opened:
+            unused = WHERE("last_used_at").is_null() & _TESTING
+            page = await opened.flows(tenant).scan(unused, "-last_used_at", limit=100)
+            return Order.of("-last_used_at", FLOW_SCHEMA).position(page.items[-1])
+
+    plan = _planned_selection(url, tenant, _TESTING, "-last_used_at", asyncio.run(position()))
+    assert plan.indexes == {"ix_flows_last_used_at"}
+    assert not plan.scans_or_sorts
+
+
+def test_the_next_tenant_is_one_step_in_the_key(url: str, tenant: TenantId) -> None:
+    """However many rows a tenant has."""
+
+    async def asked() -> Plan:
+        async with _planned(url) as plan:
+            found: Plan = await plan(maintenance.NEXT_TENANT.sql, [tenant])
+            return found
+
+    plan = asyncio.run(asked())
+    assert not plan.scans_or_sorts
+    assert "Index Only Scan" in plan.nodes
