@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
-import stamina
+import tenacity
 
 from adapters.postgres.errors import failed, late
 from adapters.postgres.executor import Arguments, Executor, Row, affected
@@ -135,11 +135,9 @@ class _Progress:
 
 def _attempts(attempts: int) -> AsyncIterator[Any]:
     """Attempts with backoff, of what changed nothing when it raised one of these."""
-    return stamina.retry_context(
-        on=_REPEATABLE,
-        attempts=attempts,
-        timeout=None,
-        wait_initial=0.01,
-        wait_max=0.5,
-        wait_jitter=0.02,
+    return tenacity.AsyncRetrying(
+        retry=tenacity.retry_if_exception_type(_REPEATABLE),
+        stop=tenacity.stop_after_attempt(attempts),
+        wait=tenacity.wait_exponential_jitter(initial=0.01, max=0.5, jitter=0.02),
+        reraise=True,
     ).__aiter__()

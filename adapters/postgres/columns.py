@@ -28,20 +28,22 @@ _new: Callable[[type[UUID]], UUID] = object.__new__
 _set = object.__setattr__
 
 Encode = Callable[[Any], Any]
-Decode = Callable[[Any, Any], Any]
+Decode = Callable[..., Any]
 
 
 @attrs.frozen
 class Codec:
     """How a kind of value is kept. None: the driver's own value is the field's.
 
-    `decode` is given the entity's id, too, which a value that decodes later names if it fails.
-    Neither is called for null.
+    Neither is called for null, nor `decode` for a value whose attribute `ready` is true. A
+    `deferred` one is given the entity's id, too, which it names if it fails later.
     """
 
     sql: TypeEngine[Any]
     encode: Encode | None = None
     decode: Decode | None = None
+    ready: str | None = None
+    deferred: bool = False
 
 
 def codec(kind: Any, entity_type: str) -> tuple[Codec, bool]:
@@ -57,7 +59,7 @@ def codec(kind: Any, entity_type: str) -> tuple[Codec, bool]:
     return _CODECS[kind], nullable
 
 
-def uuid(value: Any, _: Any = None) -> UUID:
+def uuid(value: Any) -> UUID:
     """The standard library's UUID: asyncpg's own subclass isn't taken by every JSON encoder.
 
     Filled in as its initialiser does, without looking at what is known to be one.
@@ -72,7 +74,7 @@ def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def _json_object(text: str, _: Any) -> JsonObject:
+def _json_object(text: str) -> JsonObject:
     if text == "{}":
         return EMPTY
     value = freeze(orjson.loads(text))
@@ -81,23 +83,26 @@ def _json_object(text: str, _: Any) -> JsonObject:
     return value
 
 
-def instant(value: datetime, _: Any = None) -> datetime:
+def instant(value: datetime) -> datetime:
     """An aware time: asyncpg keeps the first moment of year 1 as -infinity, and reads that as the
     same moment without a time zone."""
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 
-def _figures(text: str, _: Any) -> FrozenDict[str, float]:
+def _figures(text: str) -> FrozenDict[str, float]:
     return FrozenDict.holding({name: float(x) for name, x in orjson.loads(text).items()})
 
 
 def _members(kind: type[Enum]) -> Codec:
     members = {member.value: member for member in kind}
-    return Codec(TEXT, lambda member: member.value, lambda value, _: members[value])
+    return Codec(TEXT, lambda member: member.value, members.__getitem__)
 
 
 def _definitions(entity_type: str) -> Codec:
-    return Codec(JSON, definition_json, lambda text, id: deferred_definition(text, entity_type, id))
+    def decode(text: str, id: object) -> FlowDefinition:
+        return deferred_definition(text, entity_type, id)
+
+    return Codec(JSON, definition_json, decode, deferred=True)
 
 
 _CODECS: Mapping[Any, Codec] = {
@@ -106,9 +111,9 @@ _CODECS: Mapping[Any, Codec] = {
     bool: Codec(Boolean()),
     int: Codec(BigInteger()),
     float: Codec(postgresql.DOUBLE_PRECISION()),
-    datetime: Codec(postgresql.TIMESTAMP(timezone=True), decode=instant),
+    datetime: Codec(postgresql.TIMESTAMP(timezone=True), decode=instant, ready="tzinfo"),
     date: Codec(Date()),
-    tuple[str, ...]: Codec(postgresql.ARRAY(TEXT), decode=lambda items, _: tuple(items)),
+    tuple[str, ...]: Codec(postgresql.ARRAY(TEXT), decode=tuple),
     JsonObject: Codec(JSON, _json, _json_object),
     Mapping[str, float]: Codec(JSON, _json, _figures),
 }

@@ -65,7 +65,7 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
         return count
 
     async def _select_summaries(self, selection: Selection) -> Sequence[FlowSummary]:
-        return [_SUMMARIES.restored(row) for row in await self._rows(selection, _SHOWN)]
+        return _SUMMARIES.all_restored(await self._rows(selection, _SHOWN))
 
     @writing
     async def _store_version(
@@ -86,7 +86,7 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
             rows = await self._read(sql.VERSIONS.sql, (self._tenant, id))
         else:
             rows = await self._read(sql.VERSION.sql, (self._tenant, id, version))
-        return [sql.VERSION_MAPPER.restored(row) for row in rows]
+        return sql.VERSION_MAPPER.all_restored(rows)
 
     @writing
     async def _add_metrics(

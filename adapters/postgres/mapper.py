@@ -1,6 +1,7 @@
 """Rows to entities and back, by what was worked out once from the entity's fields."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -30,18 +31,14 @@ class RowMapper(Generic[E]):
         columns = columns_of(entity, entity_type)
         self.entity_type = entity_type
         self.names = tuple(columns)
+        self._columns = columns
         self._encoders = {
             name: codec.encode for name, (codec, _) in columns.items() if codec.encode is not None
         }
-        self._decoders = {
-            name: codec.decode for name, (codec, _) in columns.items() if codec.decode is not None
-        }
-        self._fields = _decoding(self.names, self._decoders)
+        self._fields = _decoding(columns)
         # A class with slots has no dict that could be given to it whole.
         self._made: Callable[[dict[str, Any]], E] = (
-            (lambda fields: restored(entity, fields))
-            if entity.__dictoffset__
-            else (lambda fields: entity(**fields))
+            partial(restored, entity) if entity.__dictoffset__ else lambda fields: entity(**fields)
         )
 
     def value(self, name: str, value: Any) -> Any:
@@ -49,10 +46,12 @@ class RowMapper(Generic[E]):
         encode = self._encoders.get(name)
         return value if encode is None or value is None else encode(value)
 
-    def stored(self, name: str, value: Any) -> Any:
-        """A column's value as the field has it; not for those that decode with the id."""
-        decode = self._decoders.get(name)
-        return value if decode is None or value is None else decode(value, None)
+    def stored(self, name: str, value: Any, id: Any = None) -> Any:
+        """A column's value as the field has it."""
+        codec, _ = self._columns[name]
+        if codec.decode is None or value is None:
+            return value
+        return codec.decode(value, id) if codec.deferred else codec.decode(value)
 
     def row(self, entity: E) -> dict[str, Any]:
         """All columns' values."""
@@ -66,49 +65,57 @@ class RowMapper(Generic[E]):
 
     def restored(self, record: Iterable[Any]) -> E:
         """The entity of a row whose columns stand in the order of `names`."""
+        return self.all_restored((record,))[0]
+
+    def all_restored(self, records: Sequence[Iterable[Any]]) -> list[E]:
+        """The entities of such rows."""
+        fields, made = self._fields, self._made
         try:
-            fields = self._fields(record)
+            return [made(fields(record)) for record in records]
         except _UNDECODABLE:
-            failed = self._corrupt(record)
-        else:
-            return self._made(fields)
+            failed = next(filter(None, map(self._corruption, records)))
         raise failed
 
-    def _corrupt(self, record: Iterable[Any]) -> CorruptRecordError:
+    def _corruption(self, record: Iterable[Any]) -> CorruptRecordError | None:
         row = dict(zip(self.names, record, strict=True))
         faulty: list[str] = []
         for name, value in row.items():
             try:
-                self.stored(name, value)
+                row[name] = self.stored(name, value)
             except _UNDECODABLE:
                 faulty.append(name)
-        id = None if "id" in faulty or "id" not in row else self.stored("id", row["id"])
+        if not faulty:
+            return None
+        id = None if "id" in faulty else row.get("id")
         return CorruptRecordError(self.entity_type, id, tuple(faulty))
 
 
 def _decoding(
-    names: tuple[str, ...], decoders: Mapping[str, Callable[[Any, Any], Any]]
+    columns: Mapping[str, tuple[Codec, bool]],
 ) -> Callable[[Iterable[Any]], dict[str, Any]]:
     """A function of a row that gives the fields, written out for these columns as attrs writes out
     an initialiser: half the time of a loop over them.
 
-    Only names of fields and of their decoders stand in its text.
+    Only names of fields and attributes of ours stand in its text.
     """
-    values = {name: f"v{index}" for index, name in enumerate(names)}
-    id = values.get("id", "None")
-    entries = [
-        f"{name!r}: {value} if {value} is None else decode_{name}({value}, {id})"
-        if name in decoders and name != "id"
-        else f"{name!r}: {value}"
-        for name, value in values.items()
-    ]
-    source = (
-        f"def fields(row):\n"
-        f"    {', '.join(values.values())}, = row\n"
-        f"{f'    {id} = decode_id({id}, None)' if 'id' in decoders else ''}\n"
-        f"    return {{{', '.join(entries)}}}\n"
-    )
-    scope: dict[str, Any] = {f"decode_{name}": decode for name, decode in decoders.items()}
+    variables = {name: f"v{index}" for index, name in enumerate(columns)}
+    scope: dict[str, Any] = {}
+    lines = [f"{', '.join(variables.values())}, = row"]
+    entries: list[str] = []
+    # The id first, since deferred values are told it.
+    for name in sorted(columns, key=lambda name: name != "id"):
+        codec, nullable = columns[name]
+        variable = variables[name]
+        if codec.decode is not None:
+            scope[f"decode_{name}"] = codec.decode
+            also = f", {variables.get('id')}" if codec.deferred else ""
+            ready = [f"{variable} is None"] if nullable else []
+            ready += [f"{variable}.{codec.ready}"] if codec.ready else []
+            condition = f"if not ({' or '.join(ready)}): " if ready else ""
+            lines.append(f"{condition}{variable} = decode_{name}({variable}{also})")
+        entries.append(f"{name!r}: {variable}")
+    lines.append(f"return {{{', '.join(entries)}}}")
+    source = "def fields(row):\n" + "".join(f"    {line}\n" for line in lines)
     exec(compile(source, "<row mapper>", "exec"), scope)
     made: Callable[[Iterable[Any]], dict[str, Any]] = scope["fields"]
     return made
