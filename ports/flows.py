@@ -73,9 +73,12 @@ FLOW_SCHEMA = EntitySchema(
 )
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, slots=False)
 class FlowSummary:
-    """A flow without its definition: what a list shows, at a fraction of the cost."""
+    """A flow without its definition: what a list shows, at a fraction of the cost.
+
+    (No slots: a store fills an instance in one step.)
+    """
 
     id: UUID
     tenant_id: TenantId
