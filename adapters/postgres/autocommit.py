@@ -138,6 +138,6 @@ def _attempts(attempts: int) -> AsyncIterator[Any]:
     return tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(_REPEATABLE),
         stop=tenacity.stop_after_attempt(attempts),
-        wait=tenacity.wait_exponential_jitter(initial=0.01, max=0.5, jitter=0.02),
+        wait=tenacity.wait_random_exponential(multiplier=0.01, max=0.5),
         reraise=True,
     ).__aiter__()

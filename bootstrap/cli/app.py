@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from typing import Final
 
-import structlog
 from cyclopts import App, CycloptsError
 from rich.markup import escape
 
@@ -49,7 +48,6 @@ def _app() -> App:
 
 def main() -> int:
     """The process `dialogbase`: what libraries log is not for its user's eyes, or programs'."""
-    structlog.configure(logger_factory=structlog.ReturnLoggerFactory())
     logging.disable()
     return call(sys.argv[1:])
 
