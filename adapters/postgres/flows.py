@@ -11,7 +11,7 @@ from adapters.postgres import flow_statements as sql
 from adapters.postgres.columns import instant
 from adapters.postgres.errors import FOREIGN_KEY, ConstraintBroken
 from adapters.postgres.executor import Executor, Row
-from adapters.postgres.flow_tables import FLOW_DAILY_METRICS, FLOW_VERSIONS, FLOWS
+from adapters.postgres.flow_tables import FLOWS
 from adapters.postgres.mapper import RowMapper
 from adapters.postgres.repository import PostgresRepository, writing
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
@@ -137,7 +137,3 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
         if broken.constraint in _VERSION_KEYS:
             return DuplicateEntityError("flow version", _VERSION_KEYS[broken.constraint])
         return super()._broken(broken)
-
-
-TABLES = (FLOWS, FLOW_VERSIONS, FLOW_DAILY_METRICS)
-"""What a tenant's flows are kept in."""

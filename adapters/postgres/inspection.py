@@ -8,14 +8,12 @@ import asyncpg
 import attrs
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from adapters.postgres import flow_tables
+from adapters.postgres.database import METADATA
 from adapters.postgres.errors import failed, not_connected
-from adapters.postgres.migrations import MigrationState, state
+from adapters.postgres.migrations import VERSION_TABLE, MigrationState, state
 from adapters.postgres.statements import definition
-from adapters.postgres.tables import METADATA
 from ports.errors import RepositoryError
 
-assert flow_tables.FLOWS.metadata is METADATA
 _EXPECTED = "dialogbase_expected"
 _DEFINITIONS = """
 SELECT 'index ' || i.relname AS name, t.relname AS table, pg_get_indexdef(i.oid) AS definition,
@@ -110,7 +108,7 @@ async def _differences(connection: Any) -> tuple[Difference, ...]:
     schema = await connection.fetchval(
         "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.oid = to_regclass($1)",
-        flow_tables.FLOWS.name,
+        VERSION_TABLE,
     )
     transaction = connection.transaction()
     await transaction.start()

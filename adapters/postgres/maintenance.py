@@ -1,18 +1,15 @@
 """What works across tenants."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import sqlalchemy as sa
 
 from adapters.postgres.columns import TEXT
+from adapters.postgres.database import ENTITIES
 from adapters.postgres.executor import Executor
-from adapters.postgres.flow_tables import FLOWS
 from adapters.postgres.statements import compiled
 from domain.identity import TenantId
 from ports.stores import AuthoringMaintenance
-
-ROOTS: Sequence[sa.Table] = (FLOWS,)
-"""The tables of entities; what belongs to an entity alone is deleted with it."""
 
 BATCH = 1_000
 
@@ -24,7 +21,7 @@ def _next_tenant(table: sa.Table) -> sa.ScalarSelect[str]:
 
 
 _ONE = sa.literal_column("1", sa.BigInteger())
-NEXT_TENANT = compiled(sa.select(sa.func.least(*map(_next_tenant, ROOTS))))
+NEXT_TENANT = compiled(sa.select(sa.func.least(*map(_next_tenant, ENTITIES))))
 """The least tenant after one, in any table: one step down each primary key, however many rows a
 tenant has (a loose index scan; PostgreSQL would read every row for a DISTINCT)."""
 
@@ -40,7 +37,7 @@ def _erase(table: sa.Table) -> tuple[str, tuple[str, ...]]:
     return statement.sql, statement.names
 
 
-_ERASE = [_erase(table) for table in ROOTS]
+_ERASE = [_erase(table) for table in ENTITIES]
 
 
 class PostgresMaintenance(AuthoringMaintenance):

@@ -9,9 +9,8 @@ from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from adapters.postgres import flow_tables  # noqa: F401  # declares its tables
+from adapters.postgres.database import METADATA
 from adapters.postgres.migrations import VERSION_TABLE, comparable
-from adapters.postgres.tables import METADATA
 
 
 def run(connection: Connection) -> None:
