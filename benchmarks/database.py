@@ -35,7 +35,7 @@ class Database:
 
     def flows(self, tenant: str) -> FlowRepository:
         """Our repository of a tenant's flows."""
-        return self.store.flows(tenant_id(tenant))
+        return self.store.repositories(tenant_id(tenant)).flows
 
     async def settle(self) -> None:
         """Have the server do its housekeeping now, not while something is timed."""

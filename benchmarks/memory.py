@@ -31,7 +31,7 @@ class _Filled:
 
     @classmethod
     async def of(cls, size: int) -> "_Filled":
-        flows = MemoryStore().flows(_TENANT)
+        flows = MemoryStore().repositories(_TENANT).flows
         stored = list(await flows.create_many(drafts(size)))
         return cls(flows, size, stored)
 

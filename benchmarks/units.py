@@ -34,7 +34,7 @@ async def rows(database: Database, scale: Scale) -> list[Figure]:
 
 async def _ours(database: Database, operations: int) -> Contender:
     tenant = tenant_id(new_tenant())
-    flows = database.store.flows(tenant)
+    flows = database.store.repositories(tenant).flows
     await flows.create_many(drafts(operations))
     current = [flow async for flow in flows.stream()]
     held = [flow.id for flow in current]

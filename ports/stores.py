@@ -11,7 +11,7 @@ import attrs
 from domain.identity import TenantId
 from ports.capabilities import Capability
 from ports.flows import FlowRepository
-from ports.unit_of_work import AuthoringUnit
+from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
 
 
 class AuthoringStore(ABC):
@@ -21,8 +21,8 @@ class AuthoringStore(ABC):
     capabilities: ClassVar[frozenset[Capability]]
 
     @abstractmethod
-    def flows(self, tenant: TenantId) -> FlowRepository:
-        """A tenant's flows; cheap, no I/O."""
+    def repositories(self, tenant: TenantId) -> AuthoringRepositories:
+        """A tenant's repositories, each operation of which is a unit by itself; cheap, no I/O."""
 
     @abstractmethod
     def unit(self, tenant: TenantId) -> AbstractAsyncContextManager[AuthoringUnit]:
@@ -66,9 +66,13 @@ class TenantScope:
     _authoring: AuthoringStore = attrs.field(repr=False)
 
     @cached_property
+    def _repositories(self) -> AuthoringRepositories:
+        return self._authoring.repositories(self.tenant)
+
+    @property
     def flows(self) -> FlowRepository:
         """The tenant's flows; each call is a unit by itself."""
-        return self._authoring.flows(self.tenant)
+        return self._repositories.flows
 
     def authoring(self) -> AbstractAsyncContextManager[AuthoringUnit]:
         """One atomic unit: commits on a clean exit, rolls back on an exception or cancellation."""

@@ -5,7 +5,16 @@ from abc import ABC, abstractmethod
 from ports.flows import FlowRepository
 
 
-class AuthoringUnit(ABC):
+class AuthoringRepositories(ABC):
+    """All of a tenant's repositories of authoring data; each made when it is first asked for."""
+
+    @property
+    @abstractmethod
+    def flows(self) -> FlowRepository:
+        """The tenant's flows."""
+
+
+class AuthoringUnit(AuthoringRepositories):
     """The repositories of one atomic unit over a tenant's authoring data.
 
     Obtained by `async with scope.authoring() as work`. A clean exit commits; an exception or a
@@ -23,8 +32,3 @@ class AuthoringUnit(ABC):
     A unit belongs to one task: its operations run one after the other. After its end its
     repositories raise `TransactionError`.
     """
-
-    @property
-    @abstractmethod
-    def flows(self) -> FlowRepository:
-        """The tenant's flows, within this unit."""

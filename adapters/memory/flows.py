@@ -7,12 +7,12 @@ from uuid import UUID
 
 from attrs import evolve, fields_dict
 
-from adapters.memory.repository import MemoryRepository, entity_table
+from adapters.memory.repository import MemoryRepository
 from adapters.memory.tables import Table, Transaction
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
 from domain.rules import checked, restored
 from ports.errors import EntityNotFoundError
-from ports.flows import FLOW_SCHEMA, FlowRepository, FlowSummary
+from ports.flows import FlowRepository, FlowSummary
 from ports.repository import Selection
 from ports.schema import Unique
 
@@ -21,23 +21,22 @@ METRICS = "flow metrics"
 _SHOWN = tuple(fields_dict(FlowSummary))
 
 
-def flow_tables() -> dict[str, Table]:
-    """The tables of a tenant's flows."""
-    by_flow = lambda row: row.flow_id  # noqa: E731  # the same key function twice
-    return {
-        FLOW_SCHEMA.name: entity_table(FLOW_SCHEMA),
-        VERSIONS: Table(
-            VERSIONS,
-            key=lambda row: row.id,
-            unique=(Unique(("flow_id", "version")),),
-            group=by_flow,
-        ),
-        METRICS: Table(METRICS, key=lambda row: (row.flow_id, row.metric_date), group=by_flow),
-    }
-
-
 class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
     """Flows, their versions and figures."""
+
+    @classmethod
+    def tables(cls) -> dict[str, Table]:
+        by_flow = lambda row: row.flow_id  # noqa: E731  # the same key function twice
+        return {
+            **super().tables(),
+            VERSIONS: Table(
+                VERSIONS,
+                key=lambda row: row.id,
+                unique=(Unique(("flow_id", "version")),),
+                group=by_flow,
+            ),
+            METRICS: Table(METRICS, key=lambda row: (row.flow_id, row.metric_date), group=by_flow),
+        }
 
     def _forget(self, transaction: Transaction, id: Any) -> None:
         super()._forget(transaction, id)

@@ -23,11 +23,16 @@ E = TypeVar("E", bound=Entity)
 
 def entity_table(schema: EntitySchema[Any]) -> Table:
     """The table that a `MemoryRepository` of this schema keeps its entities in."""
-    return Table(schema.name, key=lambda row: row.id, unique=schema.unique, ordered=True)
+    return Table(schema.name, key=lambda row: row.id, unique=schema.unique, entities=True)
 
 
 class MemoryRepository(Repository[E]):
     """Every primitive of `Repository`, for any schema."""
+
+    @classmethod
+    def tables(cls) -> dict[str, Table]:
+        """The tables that it needs, empty; an aggregate adds those of what belongs to an entity."""
+        return {cls.schema.name: entity_table(cls.schema)}
 
     def __init__(self, context: Context, session: Session) -> None:
         super().__init__(context)

@@ -2,19 +2,24 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import ClassVar
+from functools import cached_property
+from typing import Any, ClassVar
 
-from adapters.memory.flows import MemoryFlowRepository, flow_tables
+from adapters.memory.flows import MemoryFlowRepository
+from adapters.memory.repository import MemoryRepository
 from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Tables
 from adapters.system import SystemClock, Uuid7Generator
 from domain.identity import TenantId
 from ports.capabilities import Capability
-from ports.flows import FLOW_SCHEMA, FlowRepository
+from ports.flows import FlowRepository
 from ports.repository import Context
 from ports.stores import AuthoringMaintenance, AuthoringStore
 from ports.time import Clock, IdGenerator
-from ports.unit_of_work import AuthoringUnit
+from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
+
+AGGREGATES: tuple[type[MemoryRepository[Any]], ...] = (MemoryFlowRepository,)
+"""Whose tables a tenant has."""
 
 
 class MemoryStore(AuthoringStore):
@@ -36,14 +41,14 @@ class MemoryStore(AuthoringStore):
         other._tenants = self._tenants
         return other
 
-    def flows(self, tenant: TenantId) -> FlowRepository:
-        return self._flows(tenant, SingleSession(self._tables(tenant)))
+    def repositories(self, tenant: TenantId) -> AuthoringRepositories:
+        return self._repositories(tenant, SingleSession(self._tables(tenant)))
 
     @asynccontextmanager
     async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
         session = UnitSession(self._tables(tenant))
         try:
-            yield MemoryAuthoringUnit(self._flows(tenant, session))
+            yield self._repositories(tenant, session)
             session.commit()
         finally:
             session.end()
@@ -54,23 +59,28 @@ class MemoryStore(AuthoringStore):
     async def check(self) -> None:
         return
 
-    def _flows(self, tenant: TenantId, session: Session) -> FlowRepository:
+    def _repositories(self, tenant: TenantId, session: Session) -> "MemoryRepositories":
         context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
-        return MemoryFlowRepository(context, session)
+        return MemoryRepositories(context, session)
 
     def _tables(self, tenant: TenantId) -> Tables:
-        return self._tenants.setdefault(tenant, Tables(flow_tables()))
+        tables = self._tenants.get(tenant)
+        if tables is None:
+            made = {name: table for kind in AGGREGATES for name, table in kind.tables().items()}
+            tables = self._tenants[tenant] = Tables(made)
+        return tables
 
 
-class MemoryAuthoringUnit(AuthoringUnit):
-    """One unit's repositories."""
+class MemoryRepositories(AuthoringUnit):
+    """A tenant's repositories on one session: a unit of work's, or one of single operations."""
 
-    def __init__(self, flows: FlowRepository) -> None:
-        self._flows = flows
+    def __init__(self, context: Context, session: Session) -> None:
+        self._context = context
+        self._session = session
 
-    @property
+    @cached_property
     def flows(self) -> FlowRepository:
-        return self._flows
+        return MemoryFlowRepository(self._context, self._session)
 
 
 class MemoryAuthoringMaintenance(AuthoringMaintenance):
@@ -90,9 +100,9 @@ class MemoryAuthoringMaintenance(AuthoringMaintenance):
             return 0
         erased = 0
         with SingleSession(tables).writing() as transaction:
-            for name in tables.tables:
+            for name, table in tables.tables.items():
                 keys = list(transaction.keys(name))
-                erased += len(keys) if name == FLOW_SCHEMA.name else 0
+                erased += len(keys) if table.entities else 0
                 for key in keys:
                     transaction.remove(name, key)
         return erased

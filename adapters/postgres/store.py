@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cached_property
 from typing import ClassVar, Self
 
 from adapters.postgres.autocommit import PoolExecutor
@@ -16,7 +17,7 @@ from ports.flows import FlowRepository
 from ports.repository import Context
 from ports.stores import AuthoringStore
 from ports.time import Clock, IdGenerator
-from ports.unit_of_work import AuthoringUnit
+from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
 
 
 class PostgresStore(AuthoringStore):
@@ -51,14 +52,14 @@ class PostgresStore(AuthoringStore):
         """Close every connection, when what they are used for is over or the deadline passed."""
         await self._pool.close()
 
-    def flows(self, tenant: TenantId) -> FlowRepository:
-        return self._flows(tenant, self._executor)
+    def repositories(self, tenant: TenantId) -> AuthoringRepositories:
+        return self._repositories(tenant, self._executor)
 
     @asynccontextmanager
     async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
         executor = TransactionExecutor(self._pool, SNAPSHOT)
         async with executor.whole():
-            yield PostgresAuthoringUnit(self._flows(tenant, executor))
+            yield self._repositories(tenant, executor)
 
     def maintenance(self) -> PostgresMaintenance:
         return PostgresMaintenance(self._executor)
@@ -66,17 +67,18 @@ class PostgresStore(AuthoringStore):
     async def check(self) -> None:
         await self._executor.read("SELECT 1", ())
 
-    def _flows(self, tenant: TenantId, executor: Executor) -> PostgresFlowRepository:
+    def _repositories(self, tenant: TenantId, executor: Executor) -> "PostgresRepositories":
         context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
-        return PostgresFlowRepository(context, executor)
+        return PostgresRepositories(context, executor)
 
 
-class PostgresAuthoringUnit(AuthoringUnit):
-    """The repositories on one transaction."""
+class PostgresRepositories(AuthoringUnit):
+    """A tenant's repositories on one executor: a unit of work's transaction, or the pool."""
 
-    def __init__(self, flows: FlowRepository) -> None:
-        self._flows = flows
+    def __init__(self, context: Context, executor: Executor) -> None:
+        self._context = context
+        self._executor = executor
 
-    @property
+    @cached_property
     def flows(self) -> FlowRepository:
-        return self._flows
+        return PostgresFlowRepository(self._context, self._executor)

@@ -123,7 +123,7 @@ def test_series_of_flows_have_names_of_their_own() -> None:
         from adapters.memory import MemoryStore
         from domain.identity import tenant_id
 
-        flows = MemoryStore().flows(tenant_id("acme"))
+        flows = MemoryStore().repositories(tenant_id("acme")).flows
         await flows.create_many(content.drafts(5))
         await flows.create_many(content.drafts(5, kind="other"))
         return {flow.name async for flow in flows.stream()}

@@ -65,7 +65,7 @@ async def test_a_store_that_is_handed_in_is_used_in_place_of_the_chosen_one() ->
     settings = Settings(profile="servers", postgres_url="postgresql://nowhere.invalid/x")
     async with bootstrap.open(settings, authoring=store) as platform:
         flow = await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
-    assert await store.flows(flow.tenant_id).require(flow.id) == flow
+    assert await store.repositories(flow.tenant_id).flows.require(flow.id) == flow
 
 
 @run

@@ -5,6 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -12,7 +13,8 @@ from attrs import evolve
 
 from adapters.memory import MemoryStore
 from adapters.memory.flows import MemoryFlowRepository
-from adapters.memory.session import SingleSession, UnitSession
+from adapters.memory.session import Session, SingleSession, UnitSession
+from adapters.memory.store import MemoryRepositories
 from adapters.memory.tables import Tables, Transaction
 from domain.documents import thaw
 from domain.flows import Flow
@@ -22,7 +24,7 @@ from ports.contracts.harness import Backend
 from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Search
 from ports.flows import FlowRepository
 from ports.paging import Order, Position
-from ports.repository import Selection
+from ports.repository import Context, Selection
 from ports.stores import AuthoringStore
 from ports.time import Clock
 from ports.unit_of_work import AuthoringUnit
@@ -44,10 +46,20 @@ class Store(MemoryStore):
         if shared is not None:
             self._tenants = shared._tenants
 
-    def _flows(self, tenant: TenantId, session: Any) -> FlowRepository:
-        sound = super()._flows(tenant, session)
-        made = self.repository(sound._context, session)
-        made.store = self
+    def _repositories(self, tenant: TenantId, session: Any) -> MemoryRepositories:
+        sound = super()._repositories(tenant, session)
+        return _Repositories(sound._context, session, self)
+
+
+class _Repositories(MemoryRepositories):
+    def __init__(self, context: Context, session: Session, store: Store) -> None:
+        super().__init__(context, session)
+        self._store = store
+
+    @cached_property
+    def flows(self) -> FlowRepository:
+        made = self._store.repository(self._context, self._session)
+        made.store = self._store
         return made
 
 
@@ -360,7 +372,7 @@ class KeepsWhatItRollsBack(Store):
     async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
         session = UnitSession(self._tables(tenant))
         try:
-            yield _Unit(self._flows(tenant, session))
+            yield self._repositories(tenant, session)
         finally:
             session.commit()
 
@@ -370,7 +382,7 @@ class ShowsWhatIsNotCommitted(Store):
 
     @asynccontextmanager
     async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
-        yield _Unit(self._flows(tenant, SingleSession(self._tables(tenant))))
+        yield self._repositories(tenant, SingleSession(self._tables(tenant)))
 
 
 class _Undoomed(UnitSession):
@@ -386,7 +398,7 @@ class ForgivesFailedWrites(Store):
     async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
         session = _Undoomed(self._tables(tenant))
         try:
-            yield _Unit(self._flows(tenant, session))
+            yield self._repositories(tenant, session)
             session.commit()
         finally:
             session.end()
@@ -401,12 +413,3 @@ class ServesAfterTheEnd(Store):
             flows: Any = work.flows
             yield work
         flows._session = SingleSession(self._tables(tenant))
-
-
-class _Unit(AuthoringUnit):
-    def __init__(self, flows: FlowRepository) -> None:
-        self._flows = flows
-
-    @property
-    def flows(self) -> FlowRepository:
-        return self._flows

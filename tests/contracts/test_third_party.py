@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 from adapters.memory import MemoryStore
 from adapters.memory.flows import MemoryFlowRepository
+from adapters.memory.store import MemoryRepositories
 from ports.capabilities import Capability
 from ports.contracts.harness import Backend
 from ports.errors import UnsupportedOperationError
@@ -32,10 +33,15 @@ class ForgetfulRepository(MemoryFlowRepository):
         return 0
 
 
+class ForgetfulRepositories(MemoryRepositories):
+    @property
+    def flows(self):
+        return ForgetfulRepository(self._context, self._session)
+
+
 class ForgetfulStore(MemoryStore):
-    def _flows(self, tenant, session):
-        sound = super()._flows(tenant, session)
-        return ForgetfulRepository(sound._context, session)
+    def _repositories(self, tenant, session):
+        return ForgetfulRepositories(super()._repositories(tenant, session)._context, session)
 
 
 class Toy(Backend):

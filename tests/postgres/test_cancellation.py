@@ -16,16 +16,16 @@ _MOMENTS = (*range(12), 16, 24, 40, 80, 160, 400, 1_000)
 
 
 async def _read(opened: PostgresStore, tenant: TenantId) -> object:
-    return await opened.flows(tenant).list()
+    return await opened.repositories(tenant).flows.list()
 
 
 async def _create(opened: PostgresStore, tenant: TenantId) -> object:
-    return await opened.flows(tenant).create(Flow.draft(name="one"))
+    return await opened.repositories(tenant).flows.create(Flow.draft(name="one"))
 
 
 async def _create_many(opened: PostgresStore, tenant: TenantId) -> object:
     drafts = [Flow.draft(name=f"{n}") for n in range(50)]
-    return await opened.flows(tenant).create_many(drafts)
+    return await opened.repositories(tenant).flows.create_many(drafts)
 
 
 async def _unit(opened: PostgresStore, tenant: TenantId) -> object:
@@ -54,7 +54,7 @@ def test_whenever_a_call_is_cancelled_the_only_connection_stays_good(
                     await asyncio.sleep(0)
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
-                assert await opened.flows(tenant).count() in kept
+                assert await opened.repositories(tenant).flows.count() in kept
                 assert await open_transactions(beside) == 0
 
     asyncio.run(scenario())
@@ -65,7 +65,7 @@ def test_waiting_callers_are_served_though_others_give_up(url: str) -> None:
 
     async def scenario() -> None:
         async with store(url, max_size=2) as opened:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             calls = [asyncio.ensure_future(flows.count()) for _ in range(60)]
             await asyncio.sleep(0)
             for call in calls[::3]:
@@ -84,8 +84,8 @@ def test_closing_waits_for_what_runs_and_leaves_no_session(url: str) -> None:
     async def scenario() -> None:
         async with bare(url) as beside:
             async with store(url) as opened:
-                running = asyncio.ensure_future(opened.flows(new_tenant()).count())
-                dropped = asyncio.ensure_future(opened.flows(new_tenant()).count())
+                running = asyncio.ensure_future(opened.repositories(new_tenant()).flows.count())
+                dropped = asyncio.ensure_future(opened.repositories(new_tenant()).flows.count())
                 await asyncio.sleep(0)
                 dropped.cancel()
             assert await running == 0

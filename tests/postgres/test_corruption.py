@@ -29,7 +29,7 @@ def test_what_cannot_be_read_is_named_and_never_shown(
 
     async def scenario() -> None:
         async with store(url) as opened, bare(url) as connection:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             flow = await flows.create(Flow.draft(name="a"))
             await connection.execute(
                 f"UPDATE flows SET {field} = $2::json WHERE id = $1", flow.id, stored
@@ -50,7 +50,7 @@ def test_a_status_that_nobody_knows_is_named(url: str) -> None:
     async def scenario() -> None:
         async with store(url) as opened, bare(url) as connection:
             tenant = new_tenant()
-            flows = opened.flows(tenant)
+            flows = opened.repositories(tenant).flows
             flow = await flows.create(Flow.draft(name="a"))
             await connection.execute("ALTER TABLE flows DROP CONSTRAINT ck_flows_status")
             try:
@@ -74,7 +74,7 @@ def test_a_time_beyond_the_calendar_is_corrupt(url: str) -> None:
 
     async def scenario() -> None:
         async with store(url) as opened, bare(url) as connection:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             flow = await flows.create(Flow.draft(name="a"))
             await connection.execute(
                 "UPDATE flows SET created_at = '12000-01-01Z' WHERE id = $1", flow.id
@@ -99,7 +99,7 @@ def test_the_database_refuses_what_no_flow_can_be(url: str, change: str) -> None
 
     async def scenario() -> None:
         async with store(url) as opened, bare(url) as connection:
-            flow = await opened.flows(new_tenant()).create(Flow.draft(name="a"))
+            flow = await opened.repositories(new_tenant()).flows.create(Flow.draft(name="a"))
             with pytest.raises(asyncpg.IntegrityConstraintViolationError):
                 await connection.execute(f"UPDATE flows SET {change} WHERE id = $1", flow.id)
 

@@ -25,7 +25,7 @@ def test_a_connection_that_died_while_idle_is_replaced(url: str) -> None:
 
     async def scenario() -> None:
         async with store(url, max_size=1) as opened, bare(url) as beside:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             flow = await flows.create(Flow.draft(name="a"))
             for again in range(3):
                 await beside.fetch(
@@ -44,7 +44,7 @@ def test_a_read_whose_backend_is_killed_is_repeated(url: str) -> None:
 
     async def scenario() -> None:
         async with store(url) as opened, bare(url) as holder, bare(url) as beside:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             flow = await flows.create(Flow.draft(name="a"))
             async with holder.transaction():
                 await holder.execute("LOCK TABLE flows IN ACCESS EXCLUSIVE MODE")
@@ -60,7 +60,7 @@ def test_a_write_whose_backend_is_killed_has_an_unknown_outcome(url: str) -> Non
 
     async def scenario() -> None:
         async with store(url) as opened, bare(url) as holder, bare(url) as beside:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             flow = await flows.create(Flow.draft(name="a"))
             async with holder.transaction():
                 await holder.execute("SELECT 1 FROM flows WHERE id = $1 FOR UPDATE", flow.id)
@@ -79,7 +79,7 @@ def test_a_write_whose_acknowledgement_is_lost_has_an_unknown_outcome(url: str) 
     async def scenario() -> None:
         async with Wire.to(url) as (wire, far), store(far) as opened, store(url) as beside:
             tenant = new_tenant()
-            flows = opened.flows(tenant)
+            flows = opened.repositories(tenant).flows
             flow = await flows.create(Flow.draft(name="a"))
             await flows.patch(flow.id, name="prepared")
             wire.losing = True
@@ -88,7 +88,7 @@ def test_a_write_whose_acknowledgement_is_lost_has_an_unknown_outcome(url: str) 
             wire.cut()
             with pytest.raises(OutcomeUnknownError):
                 await writing
-            assert (await beside.flows(tenant).require(flow.id)).name == "b"
+            assert (await beside.repositories(tenant).flows.require(flow.id)).name == "b"
             wire.losing = False
             assert (await flows.require(flow.id)).name == "b"
 
@@ -113,7 +113,7 @@ def test_a_commit_whose_acknowledgement_is_lost_has_an_unknown_outcome(url: str)
             wire.cut()
             with pytest.raises(OutcomeUnknownError):
                 await running
-            assert await beside.flows(tenant).count() == 2
+            assert await beside.repositories(tenant).flows.count() == 2
 
     asyncio.run(scenario())
 
@@ -137,7 +137,7 @@ def test_a_unit_whose_backend_is_killed_keeps_nothing(url: str) -> None:
 
             with pytest.raises(TransactionError):
                 await unit()
-            assert await opened.flows(tenant).count() == 0
+            assert await opened.repositories(tenant).flows.count() == 0
 
     asyncio.run(scenario())
 
@@ -150,7 +150,7 @@ def test_a_server_that_refuses_is_unavailable() -> None:
 
         async def scenario() -> None:
             async with store(nowhere) as opened:
-                flows = opened.flows(new_tenant())
+                flows = opened.repositories(new_tenant()).flows
                 for asked in (flows.count(), flows.create(Flow.draft(name="a")), opened.check()):
                     with pytest.raises(StoreUnavailableError) as told:
                         await asked
@@ -210,7 +210,7 @@ def test_a_write_that_waits_for_a_lock_too_long_changes_nothing(url: str) -> Non
 
     async def scenario() -> None:
         async with store(url, deadline=0.3) as opened, bare(url) as holder:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             flow = await flows.create(Flow.draft(name="a"))
             async with holder.transaction():
                 await holder.execute("SELECT 1 FROM flows WHERE id = $1 FOR UPDATE", flow.id)
@@ -238,7 +238,7 @@ def test_nothing_of_the_drivers_hangs_on_an_error(url: str) -> None:
 
     async def scenario() -> None:
         async with store(url) as opened, bare(url) as beside:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             await flows.create(Flow.draft(name="a-secret-name"))
             with pytest.raises(DuplicateEntityError) as told:
                 await flows.create(Flow.draft(name="a-secret-name"))

@@ -13,9 +13,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from adapters.postgres.database import METADATA
 from adapters.postgres.inspection import Difference, inspect
 from adapters.postgres.migrations import VERSION_TABLE, comparable, migrate, state
-from adapters.postgres.tables import METADATA
 from ports.errors import RepositoryError, StoreUnavailableError
 from tests.postgres.opening import bare, new_tenant, store
 
@@ -118,7 +118,7 @@ def test_a_database_that_was_never_migrated_is_told_apart(empty: str) -> None:
         assert not found.sound
         async with store(empty) as opened:
             with pytest.raises(RepositoryError, match="migrate"):
-                await opened.flows(new_tenant()).count()
+                await opened.repositories(new_tenant()).flows.count()
 
     asyncio.run(scenario())
 

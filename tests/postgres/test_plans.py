@@ -58,7 +58,7 @@ def tenant(url: str) -> TenantId:
     async def fill() -> None:
         async with store(url) as opened:
             for tenant in (mine, *(new_tenant() for _ in range(3))):
-                flows = opened.flows(tenant)
+                flows = opened.repositories(tenant).flows
                 made = await flows.create_many(
                     Flow.draft(name=f"flow {n}", description=f"number {n:05} of them", tags=["a"])
                     for n in range(_FLOWS)
@@ -152,7 +152,7 @@ def test_a_page_costs_the_same_however_deep(
 
     async def position() -> Any:
         async with store(url) as opened:
-            page = await opened.flows(tenant).scan(criteria, order, limit=200)
+            page = await opened.repositories(tenant).flows.scan(criteria, order, limit=200)
             return Order.of(order, FLOW_SCHEMA).position(page.items[-1])
 
     for after in (None, asyncio.run(position())):
@@ -167,7 +167,7 @@ def test_the_nulls_at_the_end_of_an_order_are_a_range_too(url: str, tenant: Tena
     async def position() -> Any:
         async with store(url) as opened:
             unused = WHERE("last_used_at").is_null() & _TESTING
-            page = await opened.flows(tenant).scan(unused, "-last_used_at", limit=100)
+            page = await opened.repositories(tenant).flows.scan(unused, "-last_used_at", limit=100)
             return Order.of("-last_used_at", FLOW_SCHEMA).position(page.items[-1])
 
     plan = _planned_selection(url, tenant, _TESTING, "-last_used_at", asyncio.run(position()))

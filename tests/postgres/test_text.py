@@ -28,7 +28,7 @@ def test_hostile_text_is_only_text(url: str, text: str) -> None:
 
     async def scenario() -> None:
         async with store(url) as opened:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             flow = await flows.create(
                 Flow.draft(
                     name=text,
@@ -69,7 +69,7 @@ def test_long_names_of_wide_characters_fit_every_index(url: str) -> None:
     async def scenario() -> None:
         async with store(url) as opened:
             wide = [chr(0x1F600 + n % 80) for n in range(10_000)]
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             flow = await flows.create(
                 Flow.draft(
                     name="".join(wide[:255]),
@@ -89,7 +89,7 @@ def test_numbers_keep_their_form(url: str) -> None:
 
     async def scenario() -> None:
         async with store(url) as opened:
-            flows = opened.flows(new_tenant())
+            flows = opened.repositories(new_tenant()).flows
             numbers = [3, 3.0, -0.0, 1e300, 5e-324, 2**63 - 1, -(2**63), 0.1 + 0.2]
             flow = await flows.create(
                 Flow.draft(name="a", trigger_conditions={"z": numbers, "a": 1, "": 2})
