@@ -73,14 +73,21 @@ def freeze(value: Any) -> Any:
     """Freeze what is known to be valid JSON, such as a store gives back. Nothing is checked."""
     kind = type(value)
     if kind is dict:
-        return (
-            JsonObject.holding({key: freeze(item) for key, item in value.items()})
-            if value
-            else EMPTY
-        )
+        if not value:
+            return EMPTY
+        made = JsonObject.holding(value)
+        for key, item in value.items():
+            if type(item) in _NESTING:
+                dict.__setitem__(made, key, freeze(item))
+        return made
     if kind is list:
-        return JsonArray.holding([freeze(item) for item in value])
+        return JsonArray.holding(
+            [freeze(item) if type(item) in _NESTING else item for item in value]
+        )
     return value
+
+
+_NESTING = (dict, list)
 
 
 def thaw(value: Any) -> Any:

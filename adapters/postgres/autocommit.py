@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import tenacity
 
 from adapters.postgres.errors import failed, late
-from adapters.postgres.executor import Arguments, Executor, Row, affected
+from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected
 from adapters.postgres.pool import Pool
 from adapters.postgres.transaction import TransactionExecutor
 from ports.errors import StoreUnavailableError, TransactionError
@@ -41,13 +42,13 @@ class PoolExecutor(Executor):
     async def affect(self, sql: str, arguments: Arguments) -> int:
         return affected(await self._run("execute", (sql, *arguments), True))
 
-    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    async def copy(self, table: str, columns: Sequence[str], count: int, rows: Rows) -> None:
         async def copied(connection: Any, seconds: float) -> None:
             await connection.copy_records_to_table(
-                table, columns=columns, records=rows, timeout=seconds
+                table, columns=columns, records=rows(), timeout=seconds
             )
 
-        await self._patiently(copied, True, self._deadline + len(rows) * _COPY_SECONDS_PER_ROW)
+        await self._patiently(copied, True, self._deadline + count * _COPY_SECONDS_PER_ROW)
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         transaction: TransactionExecutor | None = None
@@ -95,7 +96,10 @@ class PoolExecutor(Executor):
         progress = _Progress()
         try:
             async with asyncio.timeout(seconds):
-                async for attempt in _attempts(_ATTEMPTS):
+                # The first by hand: every caller of a busy pool comes through here.
+                with suppress(*_REPEATABLE):
+                    return await self._attempt(call, writing, seconds, progress)
+                async for attempt in _attempts(_ATTEMPTS - 1):
                     with attempt:
                         return await self._attempt(call, writing, seconds, progress)
         except TimeoutError:

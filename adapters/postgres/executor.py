@@ -1,12 +1,14 @@
 """Where statements run: each by itself on a pool's connection, or within a unit's transaction."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
 Row: TypeAlias = Sequence[Any]
 Arguments: TypeAlias = Sequence[Any]
+Rows: TypeAlias = "Callable[[], Iterator[Row]]"
+"""Makes rows, anew for every attempt to send them."""
 
 
 class Executor(ABC):
@@ -28,8 +30,8 @@ class Executor(ABC):
         """How many rows a statement changed."""
 
     @abstractmethod
-    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
-        """Add rows in bulk: all or none."""
+    async def copy(self, table: str, columns: Sequence[str], count: int, rows: Rows) -> None:
+        """Add `count` rows in bulk: all or none. They are made while they are sent."""
 
     @abstractmethod
     async def atomically(self, body: "Callable[[Executor], Awaitable[T]]") -> T:

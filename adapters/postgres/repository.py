@@ -68,8 +68,12 @@ class PostgresRepository(Repository[E]):
             )
         else:
             # Faster than several INSERTs from two rows on.
-            rows = [list(relation.row(entity).values()) for entity in entities]
-            await self._executor.copy(relation.table.name, relation.bulk_columns, rows)
+            await self._executor.copy(
+                relation.table.name,
+                relation.bulk_columns,
+                len(entities),
+                lambda: (list(relation.row(entity).values()) for entity in entities),
+            )
 
     async def _get(self, id: Any) -> E | None:
         rows = await self._read(self.relation.get.sql, (self._tenant, id))

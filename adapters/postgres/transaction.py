@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from adapters.postgres.errors import ConstraintBroken, failed
-from adapters.postgres.executor import Arguments, Executor, Row, affected
+from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected
 from adapters.postgres.pool import Pool
 from ports.errors import RepositoryError, TransactionError
 
@@ -46,9 +46,9 @@ class TransactionExecutor(Executor):
         self._wrote = True
         return affected(await self._run("execute", (sql, *arguments)))
 
-    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
+    async def copy(self, table: str, columns: Sequence[str], count: int, rows: Rows) -> None:
         self._wrote = True
-        await self._run("copy_records_to_table", (table,), columns=columns, records=rows)
+        await self._run("copy_records_to_table", (table,), columns=columns, records=rows())
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         # A failure dooms the whole transaction, so nothing less than it need be undone.
