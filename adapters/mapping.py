@@ -147,6 +147,14 @@ def _converter() -> Converter:
             return lambda items, _: tuple(items)
         return lambda items, _: tuple([hook(item, None) for item in items])
 
+    def list_hook(kind: Any) -> Callable[[Any], list[Any]]:
+        # cattrs' own runs a generator and finds the items' hook anew for each.
+        kind_of_items = get_args(kind)[0]
+        if not _is_value(kind_of_items):
+            return list
+        hook = converter.get_unstructure_hook(kind_of_items)
+        return lambda items: [hook(item) for item in items]
+
     def mapping_hook(kind: Any) -> Hook:
         hook = converter.get_structure_hook(get_args(kind)[1])
         return lambda items, _: FrozenDict.holding(
@@ -159,7 +167,7 @@ def _converter() -> Converter:
     # By class: a StrEnum is a str, too, and a hook found by a predicate comes after those.
     for kind in (StateType, TransitionCondition, ActionType):
         converter.register_structure_hook(kind, enum_hook(kind))
-        converter.register_unstructure_hook(kind, attrgetter("value"))
+        converter.register_unstructure_hook(kind, attrgetter("_value_"))
     converter.register_structure_hook_factory(_is_optional, optional_hook)
     converter.register_structure_hook_factory(_is_tuple, tuple_hook)
     converter.register_structure_hook_factory(_is_mapping, mapping_hook)
@@ -168,6 +176,7 @@ def _converter() -> Converter:
         lambda kind: kind is JsonObject, lambda value, _: freeze(value)
     )
     converter.register_unstructure_hook_func(lambda kind: kind is JsonObject, lambda value: value)
+    converter.register_unstructure_hook_factory(_is_tuple, list_hook)
     converter.register_unstructure_hook_factory(
         _is_value,
         lambda kind: make_dict_unstructure_fn(kind, converter, _cattrs_omit_if_default=True),
