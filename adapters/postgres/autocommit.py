@@ -8,13 +8,12 @@ from typing import Any, TypeVar
 import tenacity
 
 from adapters.postgres.errors import failed, late
-from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected
+from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected, copy_deadline
 from adapters.postgres.pool import Pool
 from adapters.postgres.transaction import TransactionExecutor
 from ports.errors import StoreUnavailableError, TransactionError
 
 T = TypeVar("T")
-_COPY_SECONDS_PER_ROW = 0.002
 _ATTEMPTS = 4
 _REPEATABLE = (StoreUnavailableError, TransactionError)
 """What is raised only by a statement that changed nothing."""
@@ -48,7 +47,7 @@ class PoolExecutor(Executor):
                 table, columns=columns, records=rows(), timeout=seconds
             )
 
-        await self._patiently(copied, True, self._deadline + count * _COPY_SECONDS_PER_ROW)
+        await self._patiently(copied, True, copy_deadline(self._deadline, count))
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         transaction: TransactionExecutor | None = None

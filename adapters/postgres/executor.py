@@ -46,6 +46,14 @@ class Executor(ABC):
         """A writing operation failed: within a unit of work, nothing can follow it."""
 
 
+_COPY_SECONDS_PER_ROW = 0.002
+
+
+def copy_deadline(deadline: float, rows: int) -> float:
+    """Seconds that adding so many rows in bulk may take."""
+    return deadline + rows * _COPY_SECONDS_PER_ROW
+
+
 def affected(tag: str) -> int:
     """The number of rows in a command tag, such as `UPDATE 3`."""
     return int(tag.rpartition(" ")[2])

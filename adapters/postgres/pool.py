@@ -85,7 +85,7 @@ class Pool:
             self._drop(self._idle.pop())
         try:
             async with asyncio.timeout(self.options.deadline):
-                while self._open or self._leaving:
+                while self._open or self._opening or self._leaving:
                     if self._leaving:
                         await asyncio.wait(self._leaving)
                     else:
@@ -126,7 +126,7 @@ class Pool:
                 connection = await waiter
             except asyncio.CancelledError:
                 if waiter.done() and not waiter.cancelled():
-                    self._pass_on(waiter.result())
+                    self._return(waiter.result())
                 raise
             if connection is not None:
                 if not connection.is_closed():
@@ -201,6 +201,13 @@ class Pool:
             if self._waiting and len(self._open) + self._opening < options.max_size:
                 self._pass_on(None)
         raise failure
+
+    def _return(self, given: Any) -> None:
+        """What a waiter was given and can't use: a connection, or the room for one."""
+        if given is None:
+            self._pass_on(None)
+        else:
+            self.release(given)
 
     def _pass_on(self, connection: Any) -> None:
         """To whoever waits longest, or to the idle; None stands for the room for a new one."""

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from adapters.postgres.errors import ConstraintBroken, failed
-from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected
+from adapters.postgres.errors import ConstraintBroken, failed, late
+from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected, copy_deadline
 from adapters.postgres.pool import Pool
 from ports.errors import RepositoryError, TransactionError
 
@@ -48,7 +48,22 @@ class TransactionExecutor(Executor):
 
     async def copy(self, table: str, columns: Sequence[str], count: int, rows: Rows) -> None:
         self._wrote = True
-        await self._run("copy_records_to_table", (table,), columns=columns, records=rows())
+        seconds = copy_deadline(self._pool.options.deadline, count)
+        try:
+            # The driver waits for room to send in without a look at its own timer, and for ever if
+            # the connection ends meanwhile.
+            async with asyncio.timeout(seconds):
+                await self._run(
+                    "copy_records_to_table",
+                    (table,),
+                    timeout=seconds,
+                    columns=columns,
+                    records=rows(),
+                )
+                return
+        except TimeoutError:
+            failure = late(writing=False)
+        raise failure
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         # A failure dooms the whole transaction, so nothing less than it need be undone.
@@ -129,7 +144,7 @@ class TransactionExecutor(Executor):
                 if self._connection is None:
                     await self._started(deadline)
                 call = getattr(self._connection, method)
-                return await call(*arguments, timeout=deadline, **options)
+                return await call(*arguments, **{"timeout": deadline, **options})
             except RepositoryError as error:
                 failure = error
             except Exception as error:  # noqa: BLE001  # whatever it is, it is told below

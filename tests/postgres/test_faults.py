@@ -6,6 +6,7 @@ import traceback
 
 import pytest
 
+from domain.definitions import FlowDefinition
 from domain.flows import Flow
 from ports.errors import (
     DuplicateEntityError,
@@ -137,6 +138,32 @@ def test_a_unit_whose_backend_is_killed_keeps_nothing(url: str) -> None:
 
             with pytest.raises(TransactionError):
                 await unit()
+            assert await opened.repositories(tenant).flows.count() == 0
+
+    asyncio.run(scenario())
+
+
+def test_a_unit_whose_backend_is_killed_amid_a_bulk_write_is_told_by_the_deadline(url: str) -> None:
+    """Also when the driver waits for room to send in, where it doesn't look at its own timer."""
+
+    async def scenario() -> None:
+        large = FlowDefinition.external({}, {"notes": "x" * 200_000})
+
+        async with store(url, deadline=0.5) as opened, bare(url) as holder, bare(url) as beside:
+            tenant = new_tenant()
+
+            async def unit() -> None:
+                async with opened.unit(tenant) as work:
+                    await work.flows.create_many(
+                        Flow.draft(name=f"{n}", definition=large) for n in range(80)
+                    )
+
+            async with holder.transaction():
+                await holder.execute("LOCK TABLE flows IN SHARE MODE")
+                running = asyncio.create_task(unit())
+                await beside.execute(_KILL, await waiting_for_a_lock(beside))
+                with pytest.raises((StoreUnavailableError, StoreTimeoutError)):
+                    await running
             assert await opened.repositories(tenant).flows.count() == 0
 
     asyncio.run(scenario())
