@@ -6,7 +6,7 @@ from adapters.postgres.pool import Pool, PoolOptions
 
 
 def test_a_connection_that_nobody_took_over_is_closed_with_the_pool(url: str) -> None:
-    """Its next user was cancelled in the moment that it was handed over, and nobody waits for the deadline."""
+    """Its next user was cancelled as it was handed over. Nobody waits for the deadline."""
 
     async def scenario() -> None:
         pool = await Pool.open(url, PoolOptions(max_size=1))
