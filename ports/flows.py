@@ -2,30 +2,20 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 import attrs
 
-from domain.definitions import FlowDefinition
 from domain.errors import Fault, ValidationError
-from domain.flows import (
-    FLOW_LIFECYCLE,
-    ChangeType,
-    Flow,
-    FlowDailyMetrics,
-    FlowStatus,
-    FlowVersion,
-    MetricIncrements,
-    next_version,
-    summed,
-)
+from domain.flows import FLOW_LIFECYCLE, Flow, FlowStatus
 from domain.identity import TenantId, UserId
-from domain.rules import checked, day
+from domain.rules import checked
 from ports.criteria import Criteria, CriteriaLike
-from ports.errors import ConflictError, EntityNotFoundError
+from ports.flow_metrics import FlowMetrics
+from ports.flow_versions import FlowVersions
 from ports.paging import CursorPage, Order, OrderLike, PaginatedResult, Pagination
-from ports.repository import Repository, Selection, back_off
+from ports.repository import Selection
 from ports.schema import EntitySchema, FieldSchema, Kind, Unique
 
 FLOW_SCHEMA = EntitySchema(
@@ -87,6 +77,7 @@ class FlowSummary:
     description: str | None
     status: FlowStatus
     is_default: bool
+    fallback_flow_id: UUID | None
     tags: tuple[str, ...]
     category: str | None
     usage_count: int
@@ -102,7 +93,7 @@ class FlowSummary:
     revision: int
 
 
-class FlowRepository(Repository[Flow]):
+class FlowRepository(FlowVersions, FlowMetrics):
     """A tenant's flows, with their kept versions and daily figures.
 
     Unique: name and version together; and at most one default, which is active. Deleting a flow
@@ -264,139 +255,8 @@ class FlowRepository(Repository[Flow]):
         )
         return page
 
-    async def create_version(
-        self,
-        id: UUID,
-        *,
-        definition: FlowDefinition | None = None,
-        version: str | None = None,
-        change_type: ChangeType = ChangeType.MINOR,
-        change_description: str = "",
-        by: str | None = None,
-        expected_revision: int | None = None,
-    ) -> FlowVersion:
-        """Give the flow a new version and keep it for ever, in one atomic step.
-
-        The flow gets `version` (by default the next one, by `change_type`) and `definition` (by
-        default the one it has), and both are kept. The version that it leaves is kept first, if it
-        wasn't yet. Concurrent calls get different versions; three or four round trips.
-
-        Raises:
-            DuplicateEntityError: if that version of the flow was kept already, or another flow of
-                the name has it.
-            ValidationError: if the flow is active and the definition has faults.
-            EntityNotFoundError, ConflictError: as `modify`.
-        """
-        change = _change_type(change_type)
-        attempt = 0
-        while True:
-            flow = await self.require(id)
-            if expected_revision is not None and flow.revision != expected_revision:
-                raise ConflictError(self.schema.name, id, expected_revision, flow.revision)
-            target = next_version(flow.version, change) if version is None else version
-            changed = flow.at_version(target, definition or flow.definition, by=by)
-            left = self._version_of(flow, "", change, flow.updated_by)
-            new = self._version_of(changed, change_description, change, by)
-            try:
-                await self._store_version(changed, left, new, self._context.clock.now())
-                return new
-            except ConflictError:
-                attempt += 1
-                if expected_revision is not None or attempt >= 100:
-                    raise
-            await back_off(attempt)
-
-    async def get_versions(self, id: UUID) -> tuple[FlowVersion, ...]:
-        """Every kept version of the flow, oldest first; empty if there is no such flow."""
-        return tuple(await self._versions(self.schema.check_id(id), None))
-
-    async def get_version(self, id: UUID, version: str) -> FlowVersion | None:
-        """A kept version, or None."""
-        checked = self.schema.field("version").operand(version)
-        found = await self._versions(self.schema.check_id(id), checked)
-        return found[0] if found else None
-
-    async def rollback_to(
-        self,
-        id: UUID,
-        version: str,
-        *,
-        by: str | None = None,
-        expected_revision: int | None = None,
-    ) -> Flow:
-        """Give the flow the version and definition of a kept version; no version is lost by it.
-
-        Raises:
-            EntityNotFoundError: if there is no such flow, or no such version of it.
-            DuplicateEntityError: if another flow of the name has that version.
-            ConflictError: as `modify`.
-        """
-        kept = await self.get_version(id, version)
-        if kept is None:
-            await self.require(id)
-            raise EntityNotFoundError("flow version", version)
-        return await self.modify(
-            id,
-            lambda flow: flow.at_version(kept.version, kept.definition, by=by),
-            expected_revision,
-        )
-
-    async def record_metrics(
-        self, id: UUID, metric_date: date, increments: MetricIncrements
-    ) -> FlowDailyMetrics:
-        """Add to the flow's figures of a day, in UTC; the figures afterwards. Atomic, none is lost.
-
-        Raises:
-            EntityNotFoundError: if there is no such flow.
-            ValidationError: if a sum would leave its bounds; nothing is added then.
-        """
-        if not isinstance(increments, MetricIncrements):
-            raise ValidationError("FlowDailyMetrics", [Fault("", "takes MetricIncrements")])
-        checked_date = _day("metric_date", metric_date)
-        now = self._context.clock.now()
-        return await self._add_metrics(self.schema.check_id(id), checked_date, increments, now)
-
-    async def get_metrics(self, id: UUID, start: date, end: date) -> tuple[FlowDailyMetrics, ...]:
-        """The figures of the days from `start` to `end`, both included, that have any; in order."""
-        return tuple(
-            await self._metrics(self.schema.check_id(id), _day("start", start), _day("end", end))
-        )
-
-    async def refresh_statistics(self, id: UUID, start: date, end: date) -> Flow:
-        """Work out `success_rate` and `avg_completion_time_ms` from the figures of some days.
-
-        Two round trips. Without executions, or completions, they become None.
-
-        Raises:
-            EntityNotFoundError: if there is no such flow.
-        """
-        total = MetricIncrements()
-        for metrics in await self.get_metrics(id, start, end):
-            total = summed(total, metrics.totals)
-        done = total.completions
-        return await self.patch(
-            id,
-            success_rate=min(done / total.executions, 1.0) if total.executions else None,
-            avg_completion_time_ms=total.total_duration_ms / done if done else None,
-        )
-
     def _first(self, criteria: Criteria) -> Selection:
         return Selection(criteria=criteria, order=Order.of(None, self.schema), limit=1)
-
-    def _version_of(
-        self, flow: Flow, change_description: str, change_type: ChangeType, by: str | None
-    ) -> FlowVersion:
-        return FlowVersion(
-            id=self._context.ids.new_uuid(),
-            tenant_id=flow.tenant_id,
-            flow_id=flow.id,
-            version=flow.version,
-            definition=flow.definition,
-            change_description=change_description,
-            change_type=change_type,
-            created_by=None if by is None else UserId(by),
-            created_at=self._context.clock.now(),
-        )
 
     # What a store implements beside the primitives of every repository.
 
@@ -408,33 +268,3 @@ class FlowRepository(Repository[Flow]):
 
     @abstractmethod
     async def _select_summaries(self, selection: Selection) -> Sequence[FlowSummary]: ...
-
-    @abstractmethod
-    async def _store_version(
-        self, changed: Flow, left: FlowVersion, new: FlowVersion, now: datetime
-    ) -> Flow:
-        """Atomically: `update(changed)`, keep `left` unless its version is kept, keep `new`."""
-
-    @abstractmethod
-    async def _versions(self, id: UUID, version: str | None) -> Sequence[FlowVersion]:
-        """All, or the one, by `created_at` and id."""
-
-    @abstractmethod
-    async def _add_metrics(
-        self, id: UUID, metric_date: date, increments: MetricIncrements, now: datetime
-    ) -> FlowDailyMetrics: ...
-
-    @abstractmethod
-    async def _metrics(self, id: UUID, start: date, end: date) -> Sequence[FlowDailyMetrics]: ...
-
-
-def _change_type(candidate: object) -> ChangeType:
-    kept: ChangeType = checked(FlowVersion, "change_type", candidate)
-    return kept
-
-
-def _day(name: str, candidate: object) -> date:
-    try:
-        return day(candidate)
-    except ValueError as error:
-        raise ValidationError("FlowDailyMetrics", [Fault(name, str(error))]) from None

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -27,6 +27,7 @@ from ports.schema import EntitySchema
 from ports.time import Clock, IdGenerator
 
 E = TypeVar("E", bound=Entity)
+T = TypeVar("T")
 MAX_IDS = 10_000
 _ATTEMPTS = 100
 _STREAM_PAGE = 500
@@ -172,21 +173,12 @@ class Repository(ABC, Generic[E]):
             ConflictError: if the revision isn't the expected one, or after 100 lost attempts.
             EntityNotFoundError, DuplicateEntityError: as `update`; and what `change` raises.
         """
-        attempt = 0
-        while True:
-            current = await self.require(id)
-            if expected_revision is not None and current.revision != expected_revision:
-                raise ConflictError(self.schema.name, id, expected_revision, current.revision)
+
+        async def stored(current: E) -> E:
             changed = change(current)
-            if changed is current:
-                return current
-            try:
-                return await self.update(changed)
-            except ConflictError:
-                attempt += 1
-                if expected_revision is not None or attempt >= _ATTEMPTS:
-                    raise
-            await back_off(attempt)
+            return current if changed is current else await self.update(changed)
+
+        return await self._contended(id, expected_revision, stored)
 
     async def delete(self, id: Any, expected_revision: int | None = None) -> bool:
         """Remove the entity and what belongs to it alone. False if there was none.
@@ -289,6 +281,23 @@ class Repository(ABC, Generic[E]):
 
     def _new_id(self) -> Any:
         return self._context.ids.new_uuid()
+
+    async def _contended(
+        self, id: Any, expected_revision: int | None, attempt: Callable[[E], Awaitable[T]]
+    ) -> T:
+        """Read and `attempt`; again, as `modify` says, while that raises `ConflictError`."""
+        lost = 0
+        while True:
+            current = await self.require(id)
+            if expected_revision is not None and current.revision != expected_revision:
+                raise ConflictError(self.schema.name, id, expected_revision, current.revision)
+            try:
+                return await attempt(current)
+            except ConflictError:
+                lost += 1
+                if expected_revision is not None or lost >= _ATTEMPTS:
+                    raise
+            await back_off(lost)
 
     async def _scan(
         self,

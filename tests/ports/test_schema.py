@@ -6,60 +6,75 @@ from uuid import uuid4
 import attrs
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.errors import ValidationError
 from domain.flows import Flow
 from domain.identity import TenantId
 from domain.rules import checked, rules_of
 from domain.text import fold
+from ports.contracts.subjects import SUBJECTS, Subject
 from ports.errors import TenantMismatchError
 from ports.flows import FLOW_SCHEMA, FlowSummary
-from ports.schema import FieldSchema, Kind, Unique, search_text
+from ports.schema import EntitySchema, FieldSchema, Kind, Unique, search_text
 from tests.domain.values import FLOWS
 
-FIELDS = list(FLOW_SCHEMA.fields.values())
+SCHEMAS = [subject.schema for subject in SUBJECTS]
+FIELDS = [
+    pytest.param(schema, field, id=f"{schema.name}-{field.name}")
+    for schema in SCHEMAS
+    for field in schema.fields.values()
+]
 
 
-def admits(name: str, value: object) -> bool:
+def admits(entity: type, name: str, value: object) -> bool:
     """Whether the entity's own rule takes the value."""
     try:
-        checked(Flow, name, value)
+        checked(entity, name, value)
     except ValidationError:
         return False
     return True
 
 
-@pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.name)
-def test_a_field_may_be_null_exactly_where_the_entity_admits_it(field: FieldSchema) -> None:
+@pytest.mark.parametrize(("schema", "field"), FIELDS)
+def test_a_field_may_be_null_exactly_where_the_entity_admits_it(
+    schema: EntitySchema[Any], field: FieldSchema
+) -> None:
     """Stores order and compare by what is declared."""
-    assert field.name in rules_of(Flow)
-    assert field.nullable is admits(field.name, None)
+    entity: type = schema.entity
+    assert field.name in rules_of(entity)
+    assert field.nullable is admits(entity, field.name, None)
 
 
-@given(FLOWS)
-def test_every_value_of_an_entity_is_an_operand_of_its_field(flow: Flow) -> None:
+@given(data=st.data())
+def test_every_value_of_an_entity_is_an_operand_of_its_field(
+    subject: Subject, data: st.DataObject
+) -> None:
     """So an entity can be found by any of its values, and stands in a cursor."""
-    for field in FIELDS:
-        value = getattr(flow, field.name)
+    entity = data.draw(subject.entities(TenantId("acme")))
+    for field in subject.schema.fields.values():
+        value = getattr(entity, field.name)
         if field.kind is Kind.TEXTS:
             assert [field.operand(item) for item in value] == list(value)
         elif value is not None:
             assert field.operand(value) == value
 
 
-def test_what_is_declared_about_flows_names_fields_that_flows_have() -> None:
-    """Patchable, maintained, searchable and unique ones alike."""
-    known = set(attrs.fields_dict(Flow))
-    named = {name for unique in FLOW_SCHEMA.unique for name in (*unique.fields, unique.where)}
-    assert named - {None} <= set(FLOW_SCHEMA.fields)
-    assert FLOW_SCHEMA.patchable | FLOW_SCHEMA.maintained <= known
-    assert set(FLOW_SCHEMA.searchable) <= set(FLOW_SCHEMA.fields)
-    assert not FLOW_SCHEMA.patchable & (FLOW_SCHEMA.maintained | {"status", "is_default"})
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.name)
+def test_what_is_declared_names_fields_that_the_entity_has(schema: EntitySchema[Any]) -> None:
+    """Patchable, maintained, searchable and unique ones alike; what moves by a table isn't set."""
+    known = set(attrs.fields_dict(schema.entity))
+    named = {name for unique in schema.unique for name in (*unique.fields, unique.where)}
+    flags = {unique.where for unique in schema.unique}
+    assert named - {None} <= set(schema.fields)
+    assert schema.patchable | schema.maintained <= known
+    assert set(schema.searchable) <= set(schema.fields)
+    assert not schema.patchable & (schema.maintained | {"status"} | flags)
 
 
 def test_a_summary_has_the_fields_of_a_flow_that_a_list_shows() -> None:
     """Without the documents, and without what only the engine needs."""
-    left_out = {"definition", "trigger_conditions", "fallback_flow_id"}
+    left_out = {"definition", "trigger_conditions"}
     assert set(attrs.fields_dict(FlowSummary)) == set(attrs.fields_dict(Flow)) - left_out
 
 
