@@ -67,15 +67,17 @@ async def test_every_way_of_reading_gives_the_same_order(
 async def test_nulls_come_last_in_either_direction(scope: TenantScope, subject: Subject) -> None:
     """And entries that are equal in the order go by their id, in its direction."""
     repository = subject.of(scope)
-    remarks = ["b", None, "a", "b", None, "é", "B"]
-    made = [await repository.create(subject.draft(f"label {n}")) for n in range(len(remarks))]
-    for entity, remark in zip(made, remarks, strict=True):
-        await repository.patch(entity.id, **subject.remark_to(remark))
+    name, (first, second, third, last) = subject.ranked
+    made = [await repository.create(subject.draft(f"like {n}")) for n in range(7)]
+    await repository.delete_where(None)
+    values = [third, None, second, third, None, last, first]
+    for entity, value in zip(made, values, strict=True):
+        await repository.create(attrs.evolve(entity, **{name: value}))
     places = {entity.id: n for n, entity in enumerate(made)}
     for order, expected in (
-        (subject.remark, [6, 2, 0, 3, 5, 1, 4]),
-        (f"-{subject.remark}", [5, 3, 0, 2, 6, 4, 1]),
-        ([subject.remark, "-id"], [6, 2, 3, 0, 5, 4, 1]),
+        (name, [6, 2, 0, 3, 5, 1, 4]),
+        (f"-{name}", [5, 3, 0, 2, 6, 4, 1]),
+        ([name, "-id"], [6, 2, 3, 0, 5, 4, 1]),
         ("-id", [6, 5, 4, 3, 2, 1, 0]),
         (None, [0, 1, 2, 3, 4, 5, 6]),
     ):

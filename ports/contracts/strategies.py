@@ -4,10 +4,8 @@ All of these are hypothesis strategies. Short texts come from a small alphabet, 
 searches and unique keys meet each other.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any
-from uuid import UUID
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -22,8 +20,7 @@ from domain.definitions import (
     TransitionCondition,
 )
 from domain.documents import JsonObject
-from domain.flows import Flow, FlowStatus, MetricIncrements
-from domain.identity import Draft, TenantId
+from domain.flows import MetricIncrements
 
 CLASHING = "aAbB%_\\'\".$-ßſﬁİıΣσςé́ \nＡ😀"
 """Few letters, alike when folded or composed, with every sign that some store takes for its own."""
@@ -192,76 +189,6 @@ def definitions() -> SearchStrategy[FlowDefinition]:
 def valid_definitions() -> SearchStrategy[FlowDefinition]:
     """Definitions that can be published."""
     return st.builds(FlowDefinition.external, json_objects(), json_objects())
-
-
-DESCRIPTIVE: Mapping[str, SearchStrategy[Any]] = {
-    "description": st.none() | text(10_000),
-    "trigger_conditions": json_objects(),
-    "fallback_flow_id": st.none() | st.uuids(),
-    "tags": TAGS,
-    "category": st.none() | text(100, 1),
-}
-"""What a draft of a flow may have beside name, version and definition."""
-
-
-def flow_drafts(ids: SearchStrategy[UUID | None] | None = None) -> SearchStrategy[Draft[Flow]]:
-    """Drafts of flows; the store mints their ids, unless `ids` are given."""
-    return st.builds(
-        Flow.draft,
-        name=text(255, 1),
-        version=text(50, 1),
-        definition=definitions(),
-        created_by=st.none() | identifiers(256),
-        id=st.none() if ids is None else ids,
-        **DESCRIPTIVE,
-    )
-
-
-def whole_flows(tenant: TenantId) -> SearchStrategy[Flow]:
-    """Flows in any state of their life, as an export holds them."""
-
-    def of(status: FlowStatus) -> SearchStrategy[Flow]:
-        active = status is FlowStatus.ACTIVE
-        return st.builds(
-            Flow,
-            id=st.uuids(),
-            tenant_id=st.just(tenant),
-            name=text(255, 1),
-            version=text(50, 1),
-            definition=valid_definitions() if active else definitions(),
-            status=st.just(status),
-            is_default=st.booleans() if active else st.just(False),
-            usage_count=st.sampled_from([0, 1, 2**31, 2**53 + 1, 2**62]),
-            success_rate=RATES,
-            avg_completion_time_ms=DURATIONS,
-            last_used_at=st.none() | INSTANTS,
-            published_at=st.none() | INSTANTS,
-            published_by=st.none() | identifiers(256),
-            created_by=st.none() | identifiers(256),
-            updated_by=st.none() | identifiers(256),
-            created_at=INSTANTS,
-            updated_at=INSTANTS,
-            revision=st.sampled_from([1, 2, 2**31, 2**53 + 1, 2**62]),
-            **DESCRIPTIVE,
-        )
-
-    return st.sampled_from(FlowStatus).flatmap(of)
-
-
-RATES = st.none() | st.sampled_from([0.0, -0.0, 1.0, 5e-324, 0.1 + 0.2]) | st.floats(0, 1)
-DURATIONS = st.none() | st.sampled_from([0.0, 1e15, 5e-324, 1 / 3]) | st.floats(0, 1e15)
-
-FLOW_PATCHES: SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
-    {},
-    optional={
-        **DESCRIPTIVE,
-        "name": text(255, 1),
-        "success_rate": RATES,
-        "avg_completion_time_ms": DURATIONS,
-        "updated_by": st.none() | identifiers(256),
-    },
-).filter(bool)
-"""Patches of a flow, None included."""
 
 
 def increments() -> SearchStrategy[MetricIncrements]:

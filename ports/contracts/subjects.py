@@ -3,17 +3,22 @@
 A new aggregate is one more `Subject` here; what only it does has a module of contracts beside.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import attrs
+import pytest
+from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from domain.definitions import FlowDefinition
+from domain.errors import ValidationError
 from domain.flows import Flow, FlowStatus
 from domain.identity import Draft, TenantId
-from ports.contracts.strategies import FLOW_PATCHES, flow_drafts, whole_flows
+from ports.contracts import entities
+from ports.contracts.strategies import definitions, text, valid_definitions
 from ports.flows import FLOW_SCHEMA, FlowRepository
 from ports.repository import Repository
 from ports.schema import EntitySchema
@@ -25,28 +30,71 @@ Entity: TypeAlias = Any
 """Contracts are for every entity; what they read of one is in its schema or its subject."""
 
 
-@attrs.frozen(kw_only=True, eq=False, repr=False)
+@attrs.frozen(kw_only=True, eq=False, repr=False, slots=False)
 class Subject:
     """A type of entity, as the contracts of every repository need it.
 
     `of`: its repository in a scope or unit. `draft`: a plain draft of that label; another label
-    is another unique key. `note`: a nullable text field that may be patched; `remark`: another,
-    which is also sortable. `drafts`, `entities` (whole ones, as an export holds them) and
-    `patches` generate all that the domain admits. `misplaced`: a new entity in a status that can't
-    follow its own. `use`: count something that the store maintains.
+    is another unique key. `note`: a text field that may be patched; `remark`: another, which is
+    also sortable and may be part of the unique key. `ranked`: a nullable, sortable field and four
+    of its values in their order. `use`: count something that the store maintains.
+
+    `own`: what those fields may hold whose type doesn't say it, for all that the domain admits is
+    generated. `variants`: sets of fields that belong together, each in place of some of `own` in
+    whole entities; needed where what is drawn field by field would hardly ever be admitted.
     """
 
-    name: str
     schema: EntitySchema[Any]
     of: Callable[[Holder], Repository[Entity]]
     draft: Callable[..., Draft[Entity]]
     note: str
     remark: str
-    drafts: SearchStrategy[Draft[Entity]]
-    entities: Callable[[TenantId], SearchStrategy[Entity]]
-    patches: SearchStrategy[dict[str, Any]]
-    misplaced: Callable[[Entity], Entity]
+    ranked: tuple[str, tuple[Any, Any, Any, Any]]
     use: Callable[[Repository[Entity], Any], Coroutine[Any, Any, object]]
+    own: entities.Fields
+    variants: Sequence[entities.Fields] = ({},)
+
+    @property
+    def name(self) -> str:
+        """How the tests' ids show it."""
+        return self.schema.name
+
+    @cached_property
+    def _fields(self) -> entities.Fields:
+        return entities.fields(self.schema, self.own)
+
+    @cached_property
+    def drafts(self) -> SearchStrategy[Draft[Entity]]:
+        """Every draft that the domain admits."""
+        return entities.drafts(self.schema, self._fields)
+
+    def entities(self, tenant: TenantId) -> SearchStrategy[Entity]:
+        """Every entity that the domain admits, as an export holds them."""
+        ways = [{**self._fields, **variant} for variant in self.variants]
+        return st.one_of([entities.entities(self.schema, way, tenant) for way in ways])
+
+    @cached_property
+    def patches(self) -> SearchStrategy[dict[str, Any]]:
+        """Every patch that the domain admits."""
+        return entities.patches(self.schema, self._fields)
+
+    @property
+    def note_is_optional(self) -> bool:
+        """Whether it may be None; then it is that of a plain draft."""
+        return self.schema.fields[self.note].nullable
+
+    def misplaced(self, entity: Entity) -> Entity:
+        """The entity in a status that can't follow its own."""
+        lifecycle = self.schema.lifecycle
+        if lifecycle is None:
+            pytest.skip(f"any status of a {self.name} may follow any other")
+        for status in lifecycle.table:
+            if not lifecycle.allows(entity.status, status):
+                try:
+                    return attrs.evolve(entity, status=status)
+                except ValidationError:
+                    continue
+        raise ValueError(f"any status may follow {entity.status}")
 
     def noted(self, entity: Entity, note: str | None) -> Entity:
         """The entity with another note."""
@@ -78,27 +126,39 @@ def _flow_draft(label: str = "one", *, id: UUID | None = None) -> Draft[Flow]:
     return Flow.draft(name=label, definition=FlowDefinition.external({"label": label}), id=id)
 
 
-def _flow_repository(holder: Holder) -> FlowRepository:
-    return holder.flows
-
-
 async def _use_flow(repository: Repository[Entity], id: UUID) -> None:
     assert isinstance(repository, FlowRepository)
     await repository.increment_usage(id, 3)
 
 
+_RATES = st.none() | st.sampled_from([0.0, -0.0, 1.0, 5e-324, 0.1 + 0.2]) | st.floats(0, 1)
+_DURATIONS = st.none() | st.sampled_from([0.0, 1e15, 5e-324, 1 / 3]) | st.floats(0, 1e15)
+
 FLOWS = Subject(
-    name="flow",
     schema=FLOW_SCHEMA,
-    of=_flow_repository,
+    of=lambda holder: holder.flows,
     draft=_flow_draft,
     note="description",
     remark="category",
-    drafts=flow_drafts(),
-    entities=whole_flows,
-    patches=FLOW_PATCHES,
-    misplaced=lambda flow: attrs.evolve(flow, status=FlowStatus.INACTIVE),
+    ranked=("category", ("B", "a", "b", "é")),
     use=_use_flow,
+    own={
+        "name": text(255, 1),
+        "version": text(50, 1),
+        "description": st.none() | text(10_000),
+        "definition": definitions(),
+        "category": st.none() | text(100, 1),
+        "success_rate": _RATES,
+        "avg_completion_time_ms": _DURATIONS,
+    },
+    variants=[
+        {
+            "status": st.just(status),
+            "is_default": st.booleans() if status is FlowStatus.ACTIVE else st.just(False),
+            "definition": valid_definitions() if status is FlowStatus.ACTIVE else definitions(),
+        }
+        for status in FlowStatus
+    ],
 )
 
 SUBJECTS = (FLOWS,)
