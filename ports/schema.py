@@ -113,7 +113,8 @@ class EntitySchema(Generic[E]):
     """All that a repository needs to know about a type of entity.
 
     `patchable`: fields that are right by themselves and may be set without reading the entity.
-    `maintained`: fields that the store counts; updates leave them as they stand.
+    `maintained`: fields that the store counts; updates leave them as they stand, so no rule between
+    fields of the entity may speak of one.
     `searchable`: the text fields that a search looks through.
     """
 

@@ -47,7 +47,11 @@ class Codec:
 
 
 def codec(kind: Any, entity_type: str) -> tuple[Codec, bool]:
-    """The codec of a field of type `kind`, and whether the field may be null."""
+    """The codec of a field of type `kind`, and whether the field may be null.
+
+    Raises:
+        LookupError: if none is known; a new kind of value is an entry of `_CODECS`.
+    """
     nullable = get_origin(kind) in (Union, UnionType)
     if nullable:
         (kind,) = (part for part in get_args(kind) if part is not NoneType)
@@ -56,6 +60,8 @@ def codec(kind: Any, entity_type: str) -> tuple[Codec, bool]:
         return _definitions(entity_type), nullable
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _members(kind), nullable
+    if kind not in _CODECS:
+        raise LookupError(f"no column is known for {kind} of a {entity_type}")
     return _CODECS[kind], nullable
 
 

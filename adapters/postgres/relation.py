@@ -214,11 +214,11 @@ class Relation(Generic[E]):
         return sa.update(self.table).values(raised)
 
     def is_tenants(self) -> sa.ColumnElement[bool]:
-        """The row is the tenant's."""
+        """The row is the tenant's; the parameter is `tenant`."""
         return self.table.c.tenant_id == sa.bindparam("tenant", type_=TEXT)
 
     def is_one(self) -> sa.ColumnElement[bool]:
-        """The row is the tenant's, and of that id."""
+        """The row is the tenant's, and of that id; the parameters are `tenant` and `id`."""
         column = self.table.c.id
         return sa.and_(self.is_tenants(), column == sa.bindparam("id", type_=column.type))
 

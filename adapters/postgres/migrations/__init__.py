@@ -1,7 +1,13 @@
 """The database's form, version by version: Alembic migrations, run by `migrate`.
 
 A migration says all that it does itself and imports nothing of ours, so that it does the same for
-ever. A new one: `alembic -c adapters/postgres/migrations/alembic.ini revision --autogenerate`.
+ever. A new one is drawn up from what the tables declare and a migrated database lacks, such as that
+of `dialogbase up postgres`, which prints its URL; then `make format`, and read it:
+
+    alembic -c adapters/postgres/migrations/alembic.ini -x url=URL \\
+        revision --autogenerate -m campaigns
+
+A search index whose fields change is written in by hand: Alembic can't compare those.
 """
 
 import asyncio
@@ -63,10 +69,10 @@ async def state(url: str, *, deadline: float = 10.0) -> MigrationState:
 
 
 def comparable(item: object, name: str | None, kind: str, reflected: bool, other: object) -> bool:
-    """What Alembic can compare: not the expression of a search index, nor a table of others'."""
+    """What Alembic can compare: not two search indexes' expressions, nor a table of others'."""
     if kind == "table":
         return not reflected or other is not None
-    return not (kind == "index" and name is not None and name.endswith("_search"))
+    return other is None or not (kind == "index" and str(name).endswith("_search"))
 
 
 def _config() -> Config:
