@@ -11,7 +11,7 @@ from adapters.memory.repository import MemoryRepository
 from adapters.memory.tables import Table, Transaction
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
 from domain.rules import checked, restored
-from ports.errors import EntityNotFoundError
+from ports.errors import DuplicateEntityError, EntityNotFoundError, TransactionError
 from ports.flows import FlowRepository, FlowSummary
 from ports.repository import Selection
 from ports.schema import Unique
@@ -55,7 +55,10 @@ class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
                 left = former.edited(by=by).as_default(False)
                 transaction.replace(self._name, self._raised({**vars(left)}, now))
             stored = self._raised({**vars(chosen)}, now)
-            transaction.replace(self._name, stored)
+            try:
+                transaction.replace(self._name, stored)
+            except DuplicateEntityError:
+                raise TransactionError("another flow became the default first") from None
             return stored
 
     async def _count_use(self, id: UUID, amount: int, used_at: datetime) -> int:

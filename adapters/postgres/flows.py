@@ -16,7 +16,7 @@ from adapters.postgres.mapper import RowMapper
 from adapters.postgres.repository import PostgresRepository, writing
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
 from domain.rules import checked, restored
-from ports.errors import DuplicateEntityError, EntityNotFoundError
+from ports.errors import DuplicateEntityError, EntityNotFoundError, TransactionError
 from ports.flows import FlowRepository, FlowSummary
 from ports.repository import Selection
 
@@ -47,8 +47,13 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
             author = None if by is None else marked.updated_by
             values = {"tenant": self._tenant, "id": id, "by": author, "now": self._now(now)}
             await executor.affect(sql.CLEAR_DEFAULT.sql, sql.CLEAR_DEFAULT.arguments(values))
-            rows = await executor.write(sql.SET_DEFAULT.sql, sql.SET_DEFAULT.arguments(values))
-            return self._entities(rows)[0]
+            try:
+                rows = await executor.write(sql.SET_DEFAULT.sql, sql.SET_DEFAULT.arguments(values))
+                return self._entities(rows)[0]
+            except ConstraintBroken:
+                pass
+            # Another became it since, without a swap. Outside a unit, this is tried again.
+            raise TransactionError("another flow became the default first")
 
         return await self._executor.atomically(swap)
 

@@ -12,6 +12,7 @@ from domain.definitions import FlowDefinition, State, StateType
 from domain.errors import TransitionNotAllowedError, ValidationError
 from domain.flows import FLOW_LIFECYCLE, Flow, FlowStatus
 from domain.identity import UserId
+from ports.capabilities import Capability
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, examples, raised_by, raised_by_each
 from ports.contracts.strategies import HOSTILE, valid_definitions
@@ -20,6 +21,7 @@ from ports.errors import (
     DuplicateEntityError,
     EntityNotFoundError,
     InvalidQueryError,
+    TransactionError,
 )
 from ports.flows import FlowRepository
 from ports.stores import TenantScope
@@ -214,6 +216,26 @@ async def test_set_default_swaps_the_default(backend: Backend, scope: TenantScop
     assert exact(former) == exact(attrs.evolve(first, is_default=False, revision=4, **changes))
     assert exact(await flows.get_default()) == exact(second)
     assert await flows.count({"is_default": True}) == 1
+
+
+@contract(needs=Capability.TRANSACTIONS)
+async def test_a_unit_that_finds_another_default_come_first_may_be_run_again(
+    backend: Backend,
+) -> None:
+    """It is told so as of any lost race, not of a key, which no caller of set_default gave."""
+    here, there = backend.rivals()
+    one, two = [await active_flow(here.flows, name) for name in ("one", "two")]
+
+    async def unit() -> None:
+        async with here.authoring() as work:
+            assert await work.flows.get_default() is None
+            await there.flows.set_default(two.id)
+            await work.flows.set_default(one.id)
+
+    assert isinstance(await raised_by(unit()), TransactionError)
+    default = await there.flows.get_default()
+    assert default is not None
+    assert default.id == two.id
 
 
 @contract
