@@ -37,7 +37,12 @@ def _erase(table: sa.Table) -> tuple[str, tuple[str, ...]]:
     return statement.sql, statement.names
 
 
-_ERASE = [_erase(table) for table in ENTITIES]
+def _left(table: sa.Table) -> str:
+    tenants = table.c.tenant_id == sa.bindparam("tenant", type_=TEXT)
+    return compiled(sa.select(_ONE).select_from(table).where(tenants).limit(_ONE)).sql
+
+
+_ERASE = [(*_erase(table), _left(table)) for table in ENTITIES]
 
 
 class PostgresMaintenance(AuthoringMaintenance):
@@ -57,8 +62,11 @@ class PostgresMaintenance(AuthoringMaintenance):
 
     async def erase_tenant(self, tenant: TenantId) -> int:
         erased = 0
-        for sql, names in _ERASE:
+        for sql, names, left in _ERASE:
             values = {"tenant": tenant, "limit": BATCH}
-            while went := await self._executor.affect(sql, [values[name] for name in names]):
+            went = -1
+            # None went, too, if another deleted the same batch meanwhile.
+            while went or await self._executor.read(left, [tenant]):
+                went = await self._executor.affect(sql, [values[name] for name in names])
                 erased += went
         return erased

@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from adapters.postgres import maintenance
 from domain.definitions import FlowDefinition
 from domain.flows import Flow
 from tests.postgres.opening import bare, new_tenant, store, waiting_for_a_lock
@@ -25,5 +28,27 @@ def test_a_default_that_comes_up_amid_set_default_is_replaced_too(url: str) -> N
                 await waiting_for_a_lock(beside)
             assert (await setting).is_default
             assert not (await flows.require(theirs.id)).is_default
+
+    asyncio.run(scenario())
+
+
+def test_erasing_goes_on_when_another_deletes_the_same_batch(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch that is gone already isn't the end: what lies behind it is erased, too."""
+    monkeypatch.setattr(maintenance, "BATCH", 1)
+
+    async def scenario() -> None:
+        async with store(url) as opened, bare(url) as rival, bare(url) as beside:
+            tenant = new_tenant()
+            flows = opened.repositories(tenant).flows
+            await flows.create_many(Flow.draft(name=name) for name in "abc")
+            first = (await flows.scan(limit=1)).items[0]
+            async with rival.transaction():
+                await rival.execute("DELETE FROM flows WHERE id = $1", first.id)
+                erasing = asyncio.create_task(opened.maintenance().erase_tenant(tenant))
+                await waiting_for_a_lock(beside)
+            assert await erasing == 2
+            assert await flows.count() == 0
 
     asyncio.run(scenario())
