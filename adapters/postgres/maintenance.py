@@ -64,7 +64,7 @@ class PostgresMaintenance(AuthoringMaintenance):
         erased = 0
         for sql, names, left in _ERASE:
             values = {"tenant": tenant, "limit": BATCH}
-            went = -1
+            went = 0
             # None went, too, if another deleted the same batch meanwhile.
             while went or await self._executor.read(left, [tenant]):
                 went = await self._executor.affect(sql, [values[name] for name in names])
