@@ -67,6 +67,15 @@ class Relation(Generic[E]):
         keys = {constraint_name(name, unique): unique.key for unique in self.schema.unique}
         return {f"pk_{name}": ("id",), **keys}
 
+    def collision_key(self, entity: E) -> tuple[str, ...]:
+        """Puts entities in the order of the unique key on which they are most likely to meet."""
+        return tuple(str(getattr(entity, name)) for name in self._collision_fields)
+
+    @cached_property
+    def _collision_fields(self) -> tuple[str, ...]:
+        plain = (unique.fields for unique in self.schema.unique if unique.where is None)
+        return next(plain, ("id",))
+
     @cached_property
     def bulk_columns(self) -> tuple[str, ...]:
         """The columns of a row, in the order of `row`."""
@@ -159,14 +168,14 @@ class Relation(Generic[E]):
         """Sets the columns `names` of every match."""
         return self._shapes.get(
             ("patch", names, outline(criteria, values)),
-            lambda: self._raising(names).where(*self._matching(criteria)),
+            lambda: self._raising(names).where(*self._locked(criteria)),
         )
 
     def delete_where(self, criteria: Criteria, values: list[Any]) -> Statement:
         """Removes every match."""
         return self._shapes.get(
             ("delete", outline(criteria, values)),
-            lambda: sa.delete(self.table).where(*self._matching(criteria)),
+            lambda: sa.delete(self.table).where(*self._locked(criteria)),
         )
 
     def select(self, selection: Selection, columns: Sequence[Any], values: list[Any]) -> Statement:
@@ -203,6 +212,13 @@ class Relation(Generic[E]):
     def _matching(self, criteria: Criteria) -> tuple[Any, Any]:
         condition = Translation(self.table, self.schema).condition(criteria)
         return self.is_tenants(), condition
+
+    def _locked(self, criteria: Criteria) -> tuple[Any, Any]:
+        # Matches are locked in one order, whatever plan finds them: two statements over the same
+        # rows then wait for each other, and never each for the other's next row.
+        key = self.table.c.id
+        matches = sa.select(key).where(*self._matching(criteria)).order_by(key).with_for_update()
+        return self.is_tenants(), key.in_(sa.select(matches.cte("matches").c.id))
 
     def _raising(self, names: frozenset[str]) -> Any:
         changes = {
