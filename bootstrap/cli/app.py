@@ -49,6 +49,12 @@ def _app() -> App:
 def main() -> int:
     """The process `dialogbase`: what libraries log is not for its user's eyes, or programs'."""
     logging.disable()
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed by whoever started this process
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        else:
+            stream.reconfigure(errors="replace")  # the terminal may not be able to show all
     return call(sys.argv[1:])
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from shlex import quote
 from typing import Any
 
 from rich import box
@@ -106,7 +107,7 @@ def _end_scene(
     if settings.stores.authoring != "memory":
         chosen = f" --profile {settings.profile}"
         if settings.profile == "embedded":
-            chosen += f" --data {settings.data}"
+            chosen += f" --data {quote(str(settings.data))}"
         lines.append("What they wrote is kept. Look at it:")
         lines.append(f"  dialogbase export flows --tenant {tenant}{chosen}")
     console.print(Text("\n".join(lines)), soft_wrap=True)

@@ -61,8 +61,10 @@ DEFAULTS: Final = Common()
 
 
 def print_json(document: object) -> None:
-    """One line on standard output."""
-    sys.stdout.write(orjson.dumps(document).decode() + "\n")
+    """One line on standard output, in UTF-8 whatever the terminal's encoding."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(orjson.dumps(document) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def output() -> Console:
