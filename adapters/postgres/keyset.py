@@ -6,6 +6,10 @@ be null need one range together, `(a, id) > ($1, $2)`; of a key that can be null
 stand last in either direction, are a range of their own. The ranges are read one after the other
 (UNION ALL under LIMIT), each in order, so that the next begins only when one is exhausted. As one
 condition with OR, PostgreSQL would read the index from its beginning.
+
+No ORDER BY stands around them, since PostgreSQL would begin every range to merge them. None is
+needed: it appends parts in turn unless it appends in parallel, which it never does with parts that
+have a LIMIT of their own (their rows would differ from process to process), as each range has.
 """
 
 from collections.abc import Iterator, Sequence
