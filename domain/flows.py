@@ -295,7 +295,8 @@ def _figures(candidate: object) -> FrozenDict[str, float]:
     faults: list[Fault] = []
     for name, amount in candidate.items():
         try:
-            kept[_FIGURE_NAME(name)] = _FIGURE(amount)
+            # Without the sign of a zero, which sums of figures keep or lose as they are written.
+            kept[_FIGURE_NAME(name)] = _FIGURE(amount) + 0.0
         except ValueError as error:
             faults.append(Fault(key_step(name), str(error)))
     if faults:

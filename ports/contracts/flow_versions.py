@@ -260,6 +260,16 @@ async def test_figures_add_up(
 
 
 @contract
+async def test_a_figure_of_zero_has_no_sign(scope: TenantScope) -> None:
+    """Neither as it came nor summed, whatever a store makes of -0.0 on its way."""
+    flow = await scope.flows.create(Flow.draft(name="a"))
+    for _ in range(2):
+        increments = MetricIncrements(custom_metrics={"balance": -0.0})
+        figures = await scope.flows.record_metrics(flow.id, date(2026, 3, 1), increments)
+        assert str(figures.totals.custom_metrics["balance"]) == "0.0"
+
+
+@contract
 async def test_figures_are_read_by_days_both_included(scope: TenantScope) -> None:
     """In order, only of days that have any; the first and last day of all can be asked for."""
     flows = scope.flows
