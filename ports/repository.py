@@ -96,13 +96,14 @@ class Repository(ABC, Generic[E]):
         """Store all of them or none, in one transaction; memory grows with their number.
 
         Raises:
-            DuplicateEntityError: if one of them, or two of them together, break a unique key.
+            DuplicateEntityError: if one of them, or two of them together, break a unique key; of
+                several it names that which is met first in the order of the first unique key.
             TenantMismatchError: if one of them is another tenant's.
         """
         now = self._context.clock.now()
         made = tuple(self._identified(entity, now) for entity in entities)
         if made:
-            await self._insert(made)
+            await self._insert(self.schema.in_writing_order(made))
         return made
 
     async def get_by_id(self, id: Any) -> E | None:
@@ -328,7 +329,7 @@ class Repository(ABC, Generic[E]):
 
     @abstractmethod
     async def _insert(self, entities: Sequence[E]) -> None:
-        """All or none; `DuplicateEntityError` names the key."""
+        """All or none, in this order; `DuplicateEntityError` names the key met first."""
 
     @abstractmethod
     async def _get(self, id: Any) -> E | None: ...

@@ -67,15 +67,6 @@ class Relation(Generic[E]):
         keys = {constraint_name(name, unique): unique.key for unique in self.schema.unique}
         return {f"pk_{name}": ("id",), **keys}
 
-    def collision_key(self, entity: E) -> tuple[str, ...]:
-        """Puts entities in the order of the unique key on which they are most likely to meet."""
-        return tuple(str(getattr(entity, name)) for name in self._collision_fields)
-
-    @cached_property
-    def _collision_fields(self) -> tuple[str, ...]:
-        plain = (unique.fields for unique in self.schema.unique if unique.where is None)
-        return next(plain, ("id",))
-
     @cached_property
     def bulk_columns(self) -> tuple[str, ...]:
         """The columns of a row, in the order of `row`."""

@@ -67,15 +67,12 @@ class PostgresRepository(Repository[E]):
                 statement.sql, statement.arguments(relation.row(entities[0]))
             )
         else:
-            # In the order of a unique key: two lists with keys in common then meet at the first of
-            # them, and never wait each for the other.
-            ordered = sorted(entities, key=relation.collision_key)
             # Faster than several INSERTs from two rows on.
             await self._executor.copy(
                 relation.table.name,
                 relation.bulk_columns,
                 len(entities),
-                lambda: (list(relation.row(entity).values()) for entity in ordered),
+                lambda: (list(relation.row(entity).values()) for entity in entities),
             )
 
     async def _get(self, id: Any) -> E | None:
