@@ -23,6 +23,9 @@ from domain.identity import TenantId, UserId
 from ports.contracts.strategies import DATES, INSTANTS, TAGS, identifiers, json_objects
 from ports.schema import EntitySchema
 
+Entity: TypeAlias = Any
+"""Contracts are for every entity; what they read of one is in its schema or its subject."""
+
 Fields: TypeAlias = Mapping[str, SearchStrategy[Any]]
 
 _COUNTS = [1, 2, 2**31, 2**53 + 1, 2**62]
@@ -79,13 +82,13 @@ def entities(schema: EntitySchema[Any], known: Fields, tenant: TenantId) -> Sear
 
 
 def drafts(schema: EntitySchema[Any], known: Fields) -> SearchStrategy[Any]:
-    """Drafts by the entity's `draft`; the store mints their ids."""
+    """Drafts by the entity's `draft`, of known fields; ids are minted unless they are known."""
     draft: Callable[..., Any] = getattr(schema.entity, "draft")  # noqa: B009  # not of `Entity`
-    asked = inspect.signature(draft).parameters.keys() - {"id"}
+    asked = inspect.signature(draft).parameters.keys() & known.keys()
     return _made(draft, {name: known[name] for name in sorted(asked)})
 
 
 def patches(schema: EntitySchema[Any], known: Fields) -> SearchStrategy[dict[str, Any]]:
     """Patches of some of what may be patched, None included."""
-    held = {name: known[name] for name in sorted(schema.patchable)}
+    held = {name: known[name] for name in sorted(schema.patchable & known.keys())}
     return st.fixed_dictionaries({}, optional=held).filter(bool)

@@ -1,8 +1,7 @@
 """Any course of operations, in lockstep with the reference: results, order and errors agree."""
 
 from collections.abc import Callable
-from datetime import date
-from typing import Any, TypeAlias
+from typing import Any
 from uuid import UUID
 
 import attrs
@@ -10,87 +9,56 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from domain.definitions import FlowDefinition
-from domain.flows import Flow, FlowStatus
+from domain.errors import ValidationError
 from ports.capabilities import Capability
+from ports.contracts import entities
 from ports.contracts.exact import exact, outcome
 from ports.contracts.harness import Backend, examples
-from ports.contracts.model import FlowModel
+from ports.contracts.model import Draw, Operation, RepositoryModel
 from ports.contracts.queries import criteria, orders
-from ports.contracts.strategies import increments
+from ports.contracts.subjects import Entity, Subject
 from ports.errors import TransactionError
-from ports.flows import FLOW_SCHEMA, FlowRepository
 from ports.paging import Pagination
+from ports.repository import Repository
 
 IDS = st.sampled_from([UUID(int=n << 100 | n) for n in range(1, 6)])
-NAMES = st.sampled_from(["a", "A", "%"])
-VERSIONS = st.sampled_from(["1.0", "1.1", "2.0"])
-NOTES = st.none() | st.sampled_from(["", "x", "X%", "ß", "\\"])
-BY = st.none() | st.just("ada")
-DAYS = st.sampled_from([date(2024, 2, 28), date(2024, 2, 29), date(2024, 3, 1)])
-DEFINITIONS = st.sampled_from([FlowDefinition(), FlowDefinition.external({"n": 3.0})])
 REVISIONS = st.none() | st.integers(1, 4)
-DRAFTS = st.builds(
-    Flow.draft,
-    id=IDS,
-    name=NAMES,
-    version=VERSIONS,
-    definition=DEFINITIONS,
-    description=NOTES,
-    tags=st.lists(NAMES, max_size=2),
-)
-PATCHES = st.fixed_dictionaries(
-    {}, optional={"name": NAMES, "description": NOTES, "category": NOTES.filter(lambda x: x != "")}
-).filter(bool)
 
 
 class Mishap(Exception):
     """What ends a unit of work that is to be rolled back."""
 
 
-@attrs.frozen
-class Operation:
-    """A call that the store and the model both get."""
-
-    name: str
-    arguments: tuple[Any, ...] = ()
-    named: dict[str, Any] = attrs.field(factory=dict)
-
-
-Draw: TypeAlias = Callable[[st.SearchStrategy[Any]], Any]
-
-
-def _edited(draw: Draw, seen: list[Flow]) -> Flow | None:
+def _edited(draw: Draw, subject: Subject, seen: list[Entity]) -> Entity:
     """An entity that was seen some time, perhaps since changed, with a change of the caller's."""
-    if not seen:
-        return None
-    flow: Flow = draw(st.sampled_from(seen))
-    change = draw(st.sampled_from(["description", "name", "status", "is_default"]))
-    if change == "description":
-        return attrs.evolve(flow, description=draw(NOTES))
-    if change == "name":
-        return attrs.evolve(flow, name=draw(NAMES), version=draw(VERSIONS))
-    if change == "is_default":
-        return flow.as_default(flow.status is FlowStatus.ACTIVE)
-    statuses = set(FlowStatus) - ({FlowStatus.ACTIVE} if flow.definition.faults else set())
-    status = draw(st.sampled_from(sorted(statuses)))
-    stays = flow.is_default and status is FlowStatus.ACTIVE
-    return attrs.evolve(flow, status=status, is_default=stays)
+    entity = draw(st.sampled_from(seen))
+    ways = dict(subject.course.few)
+    if subject.schema.lifecycle is not None:
+        ways["status"] = st.sampled_from(list(subject.schema.lifecycle.table))
+    names = draw(st.lists(st.sampled_from(sorted(ways)), min_size=1, max_size=2, unique=True))
+    try:
+        return attrs.evolve(entity, **{name: draw(ways[name]) for name in names})
+    except ValidationError:  # for a rule between fields
+        return entity
 
 
-def draw_operation(draw: Draw, seen: list[Flow], known: list[Flow]) -> Operation:
+def draw_operation(
+    draw: Draw, subject: Subject, seen: list[Entity], known: list[Entity]
+) -> Operation:
     """Any operation, most often on what is there."""
-    edited = _edited(draw, seen)
-    wanted = criteria(FLOW_SCHEMA, known, regex=False)
+    schema, course = subject.schema, subject.course
+    drafts = entities.drafts(schema, {**course.few, "id": IDS})
+    patches = entities.patches(schema, course.few)
+    wanted = criteria(schema, known, regex=False)
     id = draw(IDS)
     ways: dict[str, Callable[[], Operation]] = {
-        "create": lambda: Operation("create", (draw(DRAFTS),)),
+        "create": lambda: Operation("create", (draw(drafts),)),
         "create_many": lambda: Operation(
-            "create_many", (draw(st.lists(DRAFTS, min_size=1, max_size=3)),)
+            "create_many", (draw(st.lists(drafts, min_size=1, max_size=3)),)
         ),
         "get_by_id": lambda: Operation("get_by_id", (id,)),
         "get_many": lambda: Operation("get_many", (draw(st.lists(IDS, min_size=1, max_size=4)),)),
-        "patch": lambda: Operation("patch", (id, draw(REVISIONS)), draw(PATCHES)),
+        "patch": lambda: Operation("patch", (id, draw(REVISIONS)), draw(patches)),
         "delete": lambda: Operation("delete", (id, draw(REVISIONS))),
         "count": lambda: Operation("count", (draw(wanted),)),
         "list": lambda: Operation(
@@ -98,38 +66,25 @@ def draw_operation(draw: Draw, seen: list[Flow], known: list[Flow]) -> Operation
             (
                 draw(wanted),
                 Pagination(draw(st.integers(1, 2)), draw(st.integers(1, 3))),
-                draw(orders(FLOW_SCHEMA)),
+                draw(orders(schema)),
             ),
         ),
-        "update_where": lambda: Operation("update_where", (draw(wanted),), draw(PATCHES)),
+        "update_where": lambda: Operation("update_where", (draw(wanted),), draw(patches)),
         "delete_where": lambda: Operation("delete_where", (draw(wanted),)),
-        "get_default": lambda: Operation("get_default"),
-        "set_default": lambda: Operation("set_default", (id,), {"by": draw(BY)}),
-        "unset_default": lambda: Operation("unset_default", (), {"by": draw(BY)}),
-        "publish": lambda: Operation("publish", (id,), {"by": draw(BY)}),
-        "move_to": lambda: Operation(
-            "move_to", (id, draw(st.sampled_from(sorted(set(FlowStatus) - {FlowStatus.ACTIVE}))))
-        ),
-        "archive": lambda: Operation("archive", (id,), {"by": draw(BY)}),
-        "restore": lambda: Operation("restore", (id,), {"by": draw(BY)}),
-        "increment_usage": lambda: Operation("increment_usage", (id, draw(st.integers(1, 9)))),
-        "create_version": lambda: Operation(
-            "create_version", (id,), {"version": draw(st.none() | VERSIONS), "by": draw(BY)}
-        ),
-        "get_versions": lambda: Operation("get_versions", (id,)),
-        "rollback_to": lambda: Operation("rollback_to", (id, draw(VERSIONS))),
-        "record_metrics": lambda: Operation("record_metrics", (id, draw(DAYS), draw(increments()))),
-        "get_metrics": lambda: Operation("get_metrics", (id, draw(DAYS), draw(DAYS))),
+        **course.operations(draw, id),
     }
-    if edited is not None:
-        ways["update"] = lambda: Operation("update", (edited,))
-    # What makes and changes flows is drawn more often than what only looks.
-    names = [*ways, *["create", "publish", "set_default", "update"] * 2]
+    if seen:
+        ways["update"] = lambda: Operation("update", (_edited(draw, subject, seen),))
+    # What makes and changes entities is drawn more often than what only looks.
+    names = [*ways, *["create", "update", *course.often] * 2]
     return ways[draw(st.sampled_from([name for name in names if name in ways]))]()
 
 
 async def in_lockstep(
-    operation: Operation, flows: FlowRepository, model: FlowModel, seen: list[Flow]
+    operation: Operation,
+    repository: Repository[Entity],
+    model: RepositoryModel,
+    seen: list[Entity],
 ) -> None:
     """Both do it, and come to the same."""
     expected: object
@@ -137,16 +92,15 @@ async def in_lockstep(
         expected = getattr(model, operation.name)(*operation.arguments, **operation.named)
     except Exception as error:  # noqa: BLE001  # whatever it is, the store must raise it too
         expected = error
-    result = await attempted(operation, flows)
-    minted = {"id"} if "version" in operation.name else set()
-    assert outcome(result, minted) == outcome(expected, minted)
-    seen.extend(item for item in (result, expected) if isinstance(item, Flow))
+    result = await attempted(operation, repository)
+    assert outcome(result, operation.minted) == outcome(expected, operation.minted)
+    seen.extend(item for item in (result, expected) if isinstance(item, model.schema.entity))
 
 
-async def attempted(operation: Operation, flows: FlowRepository) -> object:
+async def attempted(operation: Operation, repository: Repository[Entity]) -> object:
     """What it returns, or raises."""
     try:
-        result: object = await getattr(flows, operation.name)(
+        result: object = await getattr(repository, operation.name)(
             *operation.arguments, **operation.named
         )
     except Exception as error:  # noqa: BLE001  # compared by the caller
@@ -154,15 +108,17 @@ async def attempted(operation: Operation, flows: FlowRepository) -> object:
     return result
 
 
-class FlowMachine(RuleBasedStateMachine):
-    """One tenant's flows, written by two instances of the store."""
+class Machine(RuleBasedStateMachine):
+    """One tenant's entities, written by two instances of the store."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, subject: Subject) -> None:
         super().__init__()
         self.backend = backend
+        self.subject = subject
         self.scopes = backend.rivals()
-        self.model = FlowModel(self.scopes[0].tenant, backend.clock)
-        self.seen: list[Flow] = []
+        tenant = self.scopes[0].tenant
+        self.model = subject.course.model(subject.schema, tenant, backend.clock)
+        self.seen: list[Entity] = []
 
     def tick(self) -> None:
         """Each step has its own millisecond, for what is ordered by time."""
@@ -172,9 +128,10 @@ class FlowMachine(RuleBasedStateMachine):
     def operate(self, data: st.DataObject, instance: int) -> None:
         """One operation by itself."""
         self.tick()
-        operation = draw_operation(data.draw, self.seen, list(self.model.flows.values()))
-        flows = self.scopes[instance].flows
-        self.backend.run(in_lockstep(operation, flows, self.model, self.seen))
+        known = list(self.model.entities.values())
+        operation = draw_operation(data.draw, self.subject, self.seen, known)
+        repository = self.subject.of(self.scopes[instance])
+        self.backend.run(in_lockstep(operation, repository, self.model, self.seen))
 
     @rule(data=st.data(), instance=st.sampled_from([0, 1]), rolled_back=st.booleans())
     def unit(self, data: st.DataObject, instance: int, rolled_back: bool) -> None:
@@ -185,15 +142,16 @@ class FlowMachine(RuleBasedStateMachine):
 
         async def steps() -> None:
             async with self.scopes[instance].authoring() as work:
+                repository = self.subject.of(work)
                 for _ in range(data.draw(st.integers(1, 4))):
                     self.tick()
-                    known = list(staged.flows.values())
-                    operation = draw_operation(data.draw, seen, known)
+                    known = list(staged.entities.values())
+                    operation = draw_operation(data.draw, self.subject, seen, known)
                     if staged.doomed:
-                        refused = await attempted(operation, work.flows)
+                        refused = await attempted(operation, repository)
                         assert isinstance(refused, TransactionError), operation
                     else:
-                        await in_lockstep(operation, work.flows, staged, seen)
+                        await in_lockstep(operation, repository, staged, seen)
                     await self.agree(1 - instance)
                 if rolled_back:
                     raise Mishap
@@ -214,9 +172,9 @@ class FlowMachine(RuleBasedStateMachine):
 
     async def agree(self, instance: int) -> None:
         """Everything that shows outside of units is as the model has it."""
-        flows = self.scopes[instance].flows
-        stored = [flow async for flow in flows.stream()]
-        expected = sorted(self.model.flows.values(), key=lambda flow: flow.id)
+        repository = self.subject.of(self.scopes[instance])
+        stored = [entity async for entity in repository.stream()]
+        expected = sorted(self.model.entities.values(), key=lambda entity: entity.id)
         assert exact(stored) == exact(expected)
 
     def teardown(self) -> None:
@@ -224,7 +182,7 @@ class FlowMachine(RuleBasedStateMachine):
         self.backend.run(self.agree(0))
 
 
-def test_any_course_of_operations_agrees_with_the_model(backend: Backend) -> None:
+def test_any_course_of_operations_agrees_with_the_model(backend: Backend, subject: Subject) -> None:
     """Whatever is done in whatever order, alone and in units of work, by either instance."""
-    factory: Any = lambda: FlowMachine(backend)  # noqa: E731  # typed as a class, called only
+    factory: Any = lambda: Machine(backend, subject)  # noqa: E731  # typed as a class, called only
     run_state_machine_as_test(factory, settings=settings(examples(0.4), stateful_step_count=20))

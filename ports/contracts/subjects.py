@@ -18,6 +18,9 @@ from domain.errors import ValidationError
 from domain.flows import Flow, FlowStatus
 from domain.identity import Draft, TenantId
 from ports.contracts import entities
+from ports.contracts.entities import Entity as Entity
+from ports.contracts.flow_model import FLOW_COURSE
+from ports.contracts.model import Course
 from ports.contracts.strategies import definitions, text, valid_definitions
 from ports.flows import FLOW_SCHEMA, FlowRepository
 from ports.repository import Repository
@@ -26,8 +29,6 @@ from ports.stores import TenantScope
 from ports.unit_of_work import AuthoringUnit
 
 Holder: TypeAlias = TenantScope | AuthoringUnit
-Entity: TypeAlias = Any
-"""Contracts are for every entity; what they read of one is in its schema or its subject."""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False, slots=False)
@@ -42,6 +43,7 @@ class Subject:
     `own`: what those fields may hold whose type doesn't say it, for all that the domain admits is
     generated. `variants`: sets of fields that belong together, each in place of some of `own` in
     whole entities; needed where what is drawn field by field would hardly ever be admitted.
+    `course`: how the state machine takes it through its life.
     """
 
     schema: EntitySchema[Any]
@@ -49,9 +51,10 @@ class Subject:
     draft: Callable[..., Draft[Entity]]
     note: str
     remark: str
-    ranked: tuple[str, tuple[Any, Any, Any, Any]]
+    ranked: tuple[str, Sequence[Any]]
     use: Callable[[Repository[Entity], Any], Coroutine[Any, Any, object]]
     own: entities.Fields
+    course: Course
     variants: Sequence[entities.Fields] = ({},)
 
     @property
@@ -66,7 +69,8 @@ class Subject:
     @cached_property
     def drafts(self) -> SearchStrategy[Draft[Entity]]:
         """Every draft that the domain admits."""
-        return entities.drafts(self.schema, self._fields)
+        minted = {name: held for name, held in self._fields.items() if name != "id"}
+        return entities.drafts(self.schema, minted)
 
     def entities(self, tenant: TenantId) -> SearchStrategy[Entity]:
         """Every entity that the domain admits, as an export holds them."""
@@ -151,6 +155,7 @@ FLOWS = Subject(
         "success_rate": _RATES,
         "avg_completion_time_ms": _DURATIONS,
     },
+    course=FLOW_COURSE,
     variants=[
         {
             "status": st.just(status),
