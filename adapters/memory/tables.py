@@ -207,7 +207,7 @@ class Transaction:
             for key, row in rows.items():
                 self._refuse_changed(name, key)
                 if row is not GONE:
-                    self._refuse_held(self.base.tables[name], name, key, row)
+                    self._refuse_lost(self.base.tables[name], name, key, row)
         self.base.watching.discard(self)
         for name, rows in self.writes.items():
             table = self.base.tables[name]
@@ -266,6 +266,15 @@ class Transaction:
     def _refuse_changed(self, name: str, key: Key) -> None:
         if name in self.preserved and key in self.preserved[name]:
             raise TransactionError("another transaction changed the same entity first")
+
+    def _refuse_lost(self, table: Table, name: str, key: Key, row: Row) -> None:
+        try:
+            self._refuse_held(table, name, key, row)
+        except DuplicateEntityError as error:
+            # Who holds a flag may change without anyone having made a duplicate: a lost race.
+            if any(unique.where in error.key for unique in table.unique):
+                raise TransactionError("another transaction came first") from None
+            raise
 
     def _refuse_held(self, table: Table, name: str, key: Key, row: Row) -> None:
         written = self.writes.get(name, {})

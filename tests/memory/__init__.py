@@ -1,0 +1,1 @@
+"""What only the memory adapter does: units that would wait for each other in PostgreSQL."""
