@@ -19,7 +19,7 @@ class Wire:
     lost: asyncio.Event = attrs.field(factory=asyncio.Event)
     """Set once an answer was lost."""
     _ends: list[asyncio.StreamWriter] = attrs.field(factory=list)
-    _server: asyncio.Server | None = None
+    _carrying: set["asyncio.Task[None] | None"] = attrs.field(factory=set)
 
     @classmethod
     @asynccontextmanager
@@ -28,14 +28,13 @@ class Wire:
         parts = urlsplit(url)
         wire = cls(parts.hostname or "", parts.port or 5432)
         server = await asyncio.start_server(wire._carry, "127.0.0.1", 0)
-        wire._server = server
         port = server.sockets[0].getsockname()[1]
         location = parts.netloc.rpartition("@")[0] + f"@127.0.0.1:{port}"
         try:
             yield wire, parts._replace(netloc=location).geturl()
         finally:
             server.close()
-            wire.cut()
+            await wire._end()
 
     def cut(self) -> None:
         """Every connection ends at once; new ones can be made."""
@@ -44,11 +43,23 @@ class Wire:
         self._ends.clear()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._carrying.add(asyncio.current_task())
+        self._ends.append(writer)
         there, back = await asyncio.open_connection(self.host, self.port)
-        self._ends += [writer, back]
+        self._ends.append(back)
         await asyncio.gather(
             self._pump(reader, back, answering=False), self._pump(there, writer, answering=True)
         )
+
+    async def _end(self) -> None:
+        """Nothing of it is left on the loop, which may close next."""
+        carrying = [task for task in self._carrying if task is not None]
+        for task in carrying:
+            task.cancel()
+        await asyncio.gather(*carrying, return_exceptions=True)
+        ends = list(self._ends)
+        self.cut()
+        await asyncio.gather(*(end.wait_closed() for end in ends), return_exceptions=True)
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, answering: bool
