@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import total_ordering
+from itertools import islice
 from typing import Any, TypeVar
 
 import attrs
@@ -140,7 +141,7 @@ class MemoryRepository(Repository[E]):
         return raised
 
     def _matching(self, view: Transaction, criteria: Criteria) -> Iterator[E]:
-        return (entity for entity in self._candidates(view, criteria) if criteria.matches(entity))
+        return _meeting(criteria, self._candidates(view, criteria))
 
     def _candidates(self, view: Transaction, criteria: Criteria) -> Iterable[E]:
         held = self._held(view, criteria)
@@ -164,10 +165,15 @@ class MemoryRepository(Repository[E]):
     def _in_key_order(self, view: Transaction, selection: Selection) -> Iterator[E]:
         table = view.table(self._name)
         after = None if selection.after is None else sortable(selection.after[0])
-        for key in table.keys_after(after, selection.order.keys[0].descending):
-            entity = table.rows[key]
-            if selection.criteria.matches(entity):
-                yield entity
+        keys = table.keys_after(after, selection.order.keys[0].descending)
+        entities = (table.rows[key] for key in keys)
+        return _meeting(selection.criteria, entities)
+
+
+def _meeting(criteria: Criteria, entities: Iterable[E]) -> Iterator[E]:
+    if isinstance(criteria, And) and not criteria.terms:
+        return iter(entities)
+    return filter(criteria.matches, entities)
 
 
 def _equalities(criteria: Criteria) -> dict[str, Any]:
@@ -181,13 +187,7 @@ def _equalities(criteria: Criteria) -> dict[str, Any]:
 
 
 def _cut(items: Iterable[E], offset: int, limit: int) -> list[E]:
-    kept: list[E] = []
-    for index, item in enumerate(items):
-        if index >= offset:
-            kept.append(item)
-            if len(kept) == limit:
-                break
-    return kept
+    return list(islice(items, offset, offset + limit))
 
 
 def sort_key(order: Order) -> Callable[[Any], tuple[Any, ...]]:
