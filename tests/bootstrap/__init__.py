@@ -1,0 +1,1 @@
+"""Settings, the container, `open`, the command line, import and export."""

@@ -1,0 +1,1 @@
+"""The service's own tests: the same on memory and on PostgreSQL."""
