@@ -96,38 +96,44 @@ class Criteria:
 
 
 @attrs.frozen(kw_only=True)
-class And(Criteria):
-    """Every part holds; so does one without parts."""
+class _Junction(Criteria):
+    """Several conditions taken together."""
 
     terms: tuple[Criteria, ...] = ()
 
     @classmethod
     def of(cls, schema: EntitySchema[Any], *terms: Criteria) -> Criteria:
-        """All of `terms` together, in the flattest form."""
-        return bounded(cls(schema=schema, terms=_flat(cls, schema, terms)))
+        """`terms` joined, in the flattest form."""
+        return bounded(cls(schema=schema, terms=cls._flat(schema, terms)))
 
     @property
     def parts(self) -> tuple[Criteria, ...]:
         return self.terms
+
+    @classmethod
+    def _flat(cls, schema: EntitySchema[Any], terms: tuple[Criteria, ...]) -> tuple[Criteria, ...]:
+        flat: list[Criteria] = []
+        for term in terms:
+            if not isinstance(term, Criteria):
+                raise InvalidQueryError(f"not a criteria: {type(term).__name__}")
+            if term.schema is not schema:
+                other = term.schema.name
+                raise InvalidQueryError(f"criteria on {schema.name} and {other} don't mix")
+            flat.extend(term.terms if isinstance(term, cls) else (term,))
+        return tuple(flat)
+
+
+@attrs.frozen(kw_only=True)
+class And(_Junction):
+    """Every part holds; so does one without parts."""
 
     def matches(self, entity: Any) -> bool:
         return all(term.matches(entity) for term in self.terms)
 
 
 @attrs.frozen(kw_only=True)
-class Or(Criteria):
+class Or(_Junction):
     """At least one part holds; never, without parts."""
-
-    terms: tuple[Criteria, ...] = ()
-
-    @classmethod
-    def of(cls, schema: EntitySchema[Any], *terms: Criteria) -> Criteria:
-        """Any of `terms`, in the flattest form."""
-        return bounded(cls(schema=schema, terms=_flat(cls, schema, terms)))
-
-    @property
-    def parts(self) -> tuple[Criteria, ...]:
-        return self.terms
 
     def matches(self, entity: Any) -> bool:
         return any(term.matches(entity) for term in self.terms)
@@ -189,16 +195,3 @@ def bounded(criteria: Criteria) -> Criteria:
             )
         level = tuple(part for node in level for part in node.parts)
     return criteria
-
-
-def _flat(
-    kind: type[And] | type[Or], schema: EntitySchema[Any], terms: tuple[Criteria, ...]
-) -> tuple[Criteria, ...]:
-    flat: list[Criteria] = []
-    for term in terms:
-        if not isinstance(term, Criteria):
-            raise InvalidQueryError(f"criteria combine with criteria, not {type(term).__name__}")
-        if term.schema is not schema:
-            raise InvalidQueryError(f"criteria on {schema.name} and {term.schema.name} don't mix")
-        flat.extend(term.terms if isinstance(term, kind) else (term,))
-    return tuple(flat)
