@@ -115,7 +115,9 @@ class _Junction(Criteria):
         flat: list[Criteria] = []
         for term in terms:
             if not isinstance(term, Criteria):
-                raise InvalidQueryError(f"not a criteria: {type(term).__name__}")
+                raise InvalidQueryError(
+                    f"criteria combine with criteria, not {type(term).__name__}"
+                )
             if term.schema is not schema:
                 other = term.schema.name
                 raise InvalidQueryError(f"criteria on {schema.name} and {other} don't mix")
