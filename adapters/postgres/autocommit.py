@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
+from time import monotonic
 from typing import Any, TypeVar
 
 import tenacity
@@ -68,8 +69,10 @@ class PoolExecutor(Executor):
     async def _run(self, method: str, arguments: tuple[Any, ...], writing: bool) -> Any:
         # On a connection that is free already, asyncpg's own timer is the deadline; asyncio's, and
         # all that else may be needed, cost several times as much.
+        seconds = self._deadline
         connection = self._pool.idle()
         if connection is not None:
+            begun = monotonic()
             try:
                 answer = await getattr(connection, method)(*arguments, timeout=self._deadline)
             except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
@@ -81,13 +84,14 @@ class PoolExecutor(Executor):
             else:
                 self._pool.release(connection)
                 return answer
-            if not isinstance(failure, _REPEATABLE):
+            seconds -= monotonic() - begun
+            if not isinstance(failure, _REPEATABLE) or seconds <= 0:
                 raise failure
 
         async def called(connection: Any, seconds: float) -> Any:
             return await getattr(connection, method)(*arguments, timeout=seconds)
 
-        return await self._patiently(called, writing, self._deadline)
+        return await self._patiently(called, writing, seconds)
 
     async def _patiently(
         self, call: Callable[[Any, float], Awaitable[T]], writing: bool, seconds: float
