@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.contracts.test_third_party import ADAPTER
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("domain", "ports", "adapters", "bootstrap")
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -120,6 +122,25 @@ def test_its_command_tells_the_demo_from_the_samples_inside(
     )
     assert done.returncode == 0, done.stderr
     assert "Another tenant" in done.stdout
+
+
+def test_a_third_party_s_adapter_is_tested_by_the_contracts_inside(
+    installed: Path, tmp_path: Path
+) -> None:
+    """By the documented command, and with the repository nowhere on the path."""
+    (tmp_path / "my_adapter.py").write_text(ADAPTER)
+    command = (
+        "-p ports.contracts.plugin --pyargs ports.contracts --backend my_adapter:{} -k deleted"
+    )
+    for adapter, code, told in (("Toy", 0, "1 passed"), ("Forgetful", 1, "1 failed")):
+        done = _python(
+            f"import pytest; raise SystemExit(pytest.main({command.format(adapter).split()!r}))",
+            tmp_path,
+            installed,
+            cwd=tmp_path,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert told in done.stdout
 
 
 @pytest.mark.parametrize("name", ["domain", "ports", "adapters"])
