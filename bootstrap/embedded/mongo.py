@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _REPLICA_SET = "dialogbase"
 _USER = "dialogbase"
 _DATABASE = "dialogbase"
+_NOT_READ_YET = (94, 109)
+"""NotYetInitialized, ConfigurationInProgress."""
 _POLL = 0.02
 
 
@@ -84,7 +86,7 @@ class Mongo(Server):
         assert isinstance(members, list)
         if members[0]["host"] != f"{HOST}:{port}":
             members[0]["host"] = f"{HOST}:{port}"
-            await user.admin.command("replSetReconfig", configuration, force=True)
+            await _reconfigured(user, configuration)
 
     def url(self, port: int) -> str:
         return (
@@ -113,6 +115,23 @@ def _client(port: int, password: str | None = None) -> "AsyncMongoClient[dict[st
     return AsyncMongoClient(
         HOST, port, directConnection=True, username=_USER, password=password, authSource="admin"
     )
+
+
+async def _reconfigured(
+    client: "AsyncMongoClient[dict[str, object]]", configuration: dict[str, object]
+) -> None:
+    """It answers before it has read the configuration that it left: asked until it has."""
+    from pymongo.errors import OperationFailure
+
+    while True:
+        try:
+            await client.admin.command("replSetReconfig", configuration, force=True)
+        except OperationFailure as error:
+            if error.code not in _NOT_READ_YET:
+                raise
+            await asyncio.sleep(_POLL)
+        else:
+            return
 
 
 async def _elected(client: "AsyncMongoClient[dict[str, object]]") -> None:
