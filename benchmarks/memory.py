@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from adapters.memory import MemoryStore
+from adapters.memory import MemoryAuthoringStore
 from benchmarks.content import drafts
 from benchmarks.figures import Figure, duration
 from benchmarks.measuring import Contender, Spread, in_turns
@@ -31,7 +31,7 @@ class _Filled:
 
     @classmethod
     async def of(cls, size: int) -> "_Filled":
-        flows = MemoryStore().repositories(_TENANT).flows
+        flows = MemoryAuthoringStore().repositories(_TENANT).flows
         stored = list(await flows.create_many(drafts(size)))
         return cls(flows, size, stored)
 

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 
 from dependency_injector import containers, providers
 
-from adapters.memory import MemoryStore
+from adapters.memory import MemoryAuthoringStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
 from bootstrap.settings import ServerName, Settings
@@ -86,7 +86,7 @@ class Container(containers.DeclarativeContainer):
 
     urls = providers.Resource(server_urls, settings)
 
-    memory = providers.Singleton(MemoryStore, clock=clock, ids=ids)
+    memory = providers.Singleton(MemoryAuthoringStore, clock=clock, ids=ids)
     # `urls` is an argument of its own: what a resource is given is shut down after it.
     postgres = providers.Resource(_postgres_store, settings, urls, clock, ids)
 

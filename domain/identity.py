@@ -21,6 +21,8 @@ TENANT = matching(
     "must have 1 to 64 characters of A-Z a-z 0-9 _ . : - and begin with a letter or digit",
 )
 USER = identifier(256)
+DIALOGUE_ID = identifier(128)
+"""Of conversations, messages and sessions."""
 REVISION = whole(1)
 
 
@@ -36,13 +38,18 @@ def tenant_id(candidate: str) -> TenantId:
         raise ValidationError("TenantId", [Fault("", str(error))]) from None
 
 
-class Entity(Protocol):
-    """What every mutable, revisioned entity has."""
+class Entry(Protocol):
+    """What everything has that a store keeps, entries of a log included."""
 
     @property
     def id(self) -> Any: ...
     @property
     def tenant_id(self) -> TenantId: ...
+
+
+class Entity(Entry, Protocol):
+    """What every mutable, revisioned entity has."""
+
     @property
     def created_at(self) -> datetime: ...
     @property
@@ -54,8 +61,10 @@ class Entity(Protocol):
 E = TypeVar("E")
 
 NIL = UUID(int=0)
-_NO_TENANT = TenantId("unassigned")
-_NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+UNASSIGNED = "unassigned"
+"""Stands for a tenant, or an id that is text, until a store gives it."""
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+"""Stands for a time until a store gives it."""
 
 
 @attrs.frozen
@@ -67,11 +76,13 @@ class Draft(Generic[E]):
 
     _provisional: E
     _chosen_id: object = None
+    _timed: tuple[str, ...] = ()
+    """Further fields that take the time of creation."""
 
     PROVISIONAL: ClassVar[Mapping[str, Any]] = {
-        "tenant_id": _NO_TENANT,
-        "created_at": _NO_TIME,
-        "updated_at": _NO_TIME,
+        "tenant_id": TenantId(UNASSIGNED),
+        "created_at": NO_TIME,
+        "updated_at": NO_TIME,
         "revision": 1,
     }
 
@@ -93,5 +104,29 @@ class Draft(Generic[E]):
                 "created_at": now,
                 "updated_at": now,
                 "revision": 1,
+                **dict.fromkeys(self._timed, now),
             },
         )
+
+
+@attrs.frozen
+class EntryDraft(Generic[E]):
+    """A valid entry of a log that no store has seen: it lacks tenant, place and, mostly, id and
+    time. `Message.draft(…)` and its like make one; an `AppendLog` gives it the rest.
+    """
+
+    provisional: E
+    has_id: bool = attrs.field(kw_only=True)
+    has_time: bool = attrs.field(kw_only=True)
+
+    def placed(self, *, at: datetime, new_id: object, **place: Any) -> E:
+        """The entry with its place (tenant, log, sequence); `at` and `new_id` unless it has one.
+
+        `place` and `at` were checked before.
+        """
+        fields = {**vars(self.provisional), **place}
+        if not self.has_id:
+            fields["id"] = new_id
+        if not self.has_time:
+            fields["at"] = at
+        return restored(type(self.provisional), fields)

@@ -265,3 +265,16 @@ def sequence(inner: Rule, max_items: int = 10_000) -> Rule:
 def json_object(candidate: object) -> JsonObject:
     """A JSON object within the limits of `domain.documents`."""
     return candidate if type(candidate) is JsonObject else JsonObject.of(candidate)
+
+
+def bounded_json(max_bytes: int) -> Rule:
+    """A JSON object of at most so many bytes when encoded.
+
+    For entities with several: a store that keeps documents in a binary form needs up to six times
+    the bytes (BSON, an array of one-digit numbers), and has a limit for all of them together.
+    """
+
+    def apply(candidate: object) -> JsonObject:
+        return JsonObject.of(candidate, max_bytes=max_bytes)
+
+    return apply

@@ -53,6 +53,31 @@ class ConflictError(RepositoryError):
         )
 
 
+class SequenceConflictError(ConflictError):
+    """A log doesn't end where the caller believed: `expected` and `actual` are last sequences."""
+
+    def __str__(self) -> str:
+        return (
+            f"the log of {self.entity_type} {self.entity_id} ends at sequence {self.actual}, "
+            f"not {self.expected}"
+        )
+
+
+class IdempotencyKeyReusedError(RepositoryError):
+    """An idempotency key that stands for an append came again with other content."""
+
+    def __init__(self, entity_type: str, entity_id: object) -> None:
+        self.entity_type = entity_type
+        self.entity_id = entity_id
+        super().__init__(entity_type, entity_id)
+
+    def __str__(self) -> str:
+        return (
+            f"the idempotency key was used in {self.entity_type} {self.entity_id} already, "
+            "with other content"
+        )
+
+
 class InvalidQueryError(RepositoryError, ValueError):
     """A criteria, order, page or cursor that has no meaning for this entity."""
 

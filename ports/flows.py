@@ -15,7 +15,7 @@ from ports.criteria import Criteria, CriteriaLike
 from ports.flow_metrics import FlowMetrics
 from ports.flow_versions import FlowVersions
 from ports.paging import CursorPage, Order, OrderLike, PaginatedResult, Pagination
-from ports.repository import Selection
+from ports.reading import Selection
 from ports.schema import EntitySchema, FieldSchema, Kind, Unique
 
 FLOW_SCHEMA = EntitySchema(

@@ -12,13 +12,14 @@ from uuid import UUID
 import attrs
 
 from domain.errors import Fault, ValidationError, key_step
-from domain.identity import Entity, TenantId
+from domain.identity import Entry, TenantId
 from domain.lifecycle import Lifecycle
 from domain.rules import Rule, checked, day, flag, instant, number, one_of, text, uuid, whole
 from domain.text import fold
+from domain.words import words
 from ports.errors import InvalidQueryError, TenantMismatchError
 
-E = TypeVar("E", bound=Entity)
+E = TypeVar("E", bound=Entry)
 
 
 class Kind(StrEnum):
@@ -34,6 +35,15 @@ class Kind(StrEnum):
     DATE = "date"
     TEXTS = "texts"
     """A list of texts."""
+
+
+class SearchBy(StrEnum):
+    """How a search finds its terms."""
+
+    PARTS = "parts"
+    """Anywhere in the folded text, as parts of words too; terms are cut at white space."""
+    WORDS = "words"
+    """As the beginnings of words; both are cut as `domain.words` says."""
 
 
 _TEXT_FORMS: Mapping[Kind, Callable[[str], object]] = {
@@ -115,7 +125,7 @@ class EntitySchema(Generic[E]):
     `patchable`: fields that are right by themselves and may be set without reading the entity.
     `maintained`: fields that the store counts; updates leave them as they stand, so no rule between
     fields of the entity may speak of one.
-    `searchable`: the text fields that a search looks through.
+    `searchable`: the text fields that a search looks through, `search_by`: in which way.
     """
 
     entity: type[E]
@@ -125,6 +135,7 @@ class EntitySchema(Generic[E]):
     patchable: frozenset[str] = frozenset()
     maintained: frozenset[str] = frozenset()
     searchable: tuple[str, ...] = ()
+    search_by: SearchBy = SearchBy.PARTS
     lifecycle: Lifecycle[Any] | None = None
 
     def field(self, name: str) -> FieldSchema:
@@ -198,6 +209,14 @@ class EntitySchema(Generic[E]):
     def search_text(self, entity: E) -> str:
         """What a search looks through: the folded searchable fields, a line each."""
         return search_text(getattr(entity, name) for name in self.searchable)
+
+    def search_words(self, entity: E) -> frozenset[str]:
+        """What a search by words looks through: all words of the searchable fields."""
+        texts: list[str | None] = []
+        for name in self.searchable:
+            value = getattr(entity, name)
+            texts.extend((value,) if value is None or isinstance(value, str) else value)
+        return words(texts)
 
 
 def search_text(values: Iterable[str | Sequence[str] | None]) -> str:

@@ -3,33 +3,48 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
 from domain.identity import TenantId
 from ports.capabilities import Capability
+from ports.contexts import ContextRepository
+from ports.conversations import ConversationRepository
+from ports.errors import UnsupportedOperationError
 from ports.flows import FlowRepository
-from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
+from ports.messages import MessageRepository
+from ports.unit_of_work import (
+    AuthoringRepositories,
+    AuthoringUnit,
+    DialogueRepositories,
+    DialogueUnit,
+)
+
+R = TypeVar("R", covariant=True)
+U = TypeVar("U", covariant=True)
+M = TypeVar("M", covariant=True)
+T = TypeVar("T")
 
 
-class AuthoringStore(ABC):
-    """Everything that joins the authoring unit of work, in one store. Safe to share by tasks."""
+class Store(ABC, Generic[R, U, M]):
+    """Everything that joins one kind of unit of work, in one store. Safe to share by tasks."""
 
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]]
 
     @abstractmethod
-    def repositories(self, tenant: TenantId) -> AuthoringRepositories:
+    def repositories(self, tenant: TenantId) -> R:
         """A tenant's repositories, each operation of which is a unit by itself; cheap, no I/O."""
 
     @abstractmethod
-    def unit(self, tenant: TenantId) -> AbstractAsyncContextManager[AuthoringUnit]:
-        """One atomic unit over a tenant's authoring data."""
+    def unit(self, tenant: TenantId) -> AbstractAsyncContextManager[U]:
+        """One atomic unit over a tenant's data."""
 
     @abstractmethod
-    def maintenance(self) -> "AuthoringMaintenance":
+    def maintenance(self) -> M:
         """What works across tenants."""
 
     @abstractmethod
@@ -41,16 +56,16 @@ class AuthoringStore(ABC):
         """
 
 
-class AuthoringMaintenance(ABC):
+class Maintenance(ABC):
     """What works across tenants, kept apart so that no request handler reaches it by accident."""
 
     @abstractmethod
     def tenants(self) -> AsyncIterator[TenantId]:
-        """Every tenant that has authoring data, by code point; in constant memory."""
+        """Every tenant that has data in this store, by code point; in constant memory."""
 
     @abstractmethod
     async def erase_tenant(self, tenant: TenantId) -> int:
-        """Delete all authoring data of a tenant; how many entities went (what belongs to one
+        """Delete all of a tenant's data in this store; how many entities went (what belongs to one
         alone goes with it, uncounted).
 
         In batches, each atomic: interrupted, it may be called again and goes on; 0 when nothing
@@ -58,22 +73,90 @@ class AuthoringMaintenance(ABC):
         """
 
 
+class AuthoringMaintenance(Maintenance):
+    """Maintenance of flows and whatever else is authored."""
+
+
+class DialogueMaintenance(Maintenance):
+    """Maintenance of conversations, their messages and contexts, of all tenants."""
+
+    @abstractmethod
+    async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
+        """Time out the active conversations in which nothing happened since `before` (exclusive),
+        those first in which nothing happened for longest; how many, at most `limit`.
+
+        As `ConversationRepository.close_idle`, for every tenant: one in which something happens
+        meanwhile stays active. In batches of at most 1 000 conversations, each found by index;
+        interrupted, it may be called again and goes on.
+        """
+
+    @abstractmethod
+    async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
+        """Delete the conversations whose `retain_until` has passed (`now` or earlier), with their
+        messages and contexts, whatever their status; how many, at most `limit`.
+
+        In batches: a conversation goes whole or not at all. One whose `retain_until` is moved on
+        meanwhile stays. Interrupted, it may be called again and goes on.
+        """
+
+
+class AuthoringStore(Store[AuthoringRepositories, AuthoringUnit, AuthoringMaintenance]):
+    """Everything that joins the authoring unit of work."""
+
+
+class DialogueStore(Store[DialogueRepositories, DialogueUnit, DialogueMaintenance]):
+    """Everything that joins the dialogue unit of work."""
+
+
+def _offered(store: T | None, what: str) -> T:
+    if store is None:
+        raise UnsupportedOperationError(f"no store for {what} data was opened")
+    return store
+
+
 @attrs.frozen(slots=False)
 class TenantScope:
-    """All of one tenant's repositories, and nothing of anyone else's. Cheap; no I/O."""
+    """All of one tenant's repositories, and nothing of anyone else's. Cheap; no I/O.
+
+    Where no store was given for a group, its ports raise `UnsupportedOperationError`.
+    """
 
     tenant: TenantId
-    _authoring: AuthoringStore = attrs.field(repr=False)
+    _authoring: AuthoringStore | None = attrs.field(repr=False, default=None)
+    _dialogue: DialogueStore | None = attrs.field(repr=False, default=None)
 
     @cached_property
-    def _repositories(self) -> AuthoringRepositories:
-        return self._authoring.repositories(self.tenant)
+    def _authored(self) -> AuthoringRepositories:
+        return _offered(self._authoring, "authoring").repositories(self.tenant)
+
+    @cached_property
+    def _dialogues(self) -> DialogueRepositories:
+        return _offered(self._dialogue, "dialogue").repositories(self.tenant)
 
     @property
     def flows(self) -> FlowRepository:
         """The tenant's flows; each call is a unit by itself."""
-        return self._repositories.flows
+        return self._authored.flows
+
+    @property
+    def conversations(self) -> ConversationRepository:
+        """The tenant's conversations; each call is a unit by itself."""
+        return self._dialogues.conversations
+
+    @property
+    def messages(self) -> MessageRepository:
+        """The messages of the tenant's conversations; each call is a unit by itself."""
+        return self._dialogues.messages
+
+    @property
+    def contexts(self) -> ContextRepository:
+        """The durable contexts of the tenant's conversations; each call is a unit by itself."""
+        return self._dialogues.contexts
 
     def authoring(self) -> AbstractAsyncContextManager[AuthoringUnit]:
         """One atomic unit: commits on a clean exit, rolls back on an exception or cancellation."""
-        return self._authoring.unit(self.tenant)
+        return _offered(self._authoring, "authoring").unit(self.tenant)
+
+    def dialogue(self) -> AbstractAsyncContextManager[DialogueUnit]:
+        """One atomic unit: commits on a clean exit, rolls back on an exception or cancellation."""
+        return _offered(self._dialogue, "dialogue").unit(self.tenant)

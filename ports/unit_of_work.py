@@ -1,8 +1,28 @@
-"""Units of work: several operations that happen together or not at all."""
+"""Units of work: several operations that happen together or not at all.
+
+A unit is obtained by `async with scope.authoring() as work`, or `scope.dialogue()`. A clean exit
+commits; an exception or a cancellation rolls back. The unit sees the store as it stood at the
+unit's first operation, and its own changes (snapshot isolation); nobody else sees these before the
+commit, and then all at once. Of two units that change the same entity one commits and the other
+gets `TransactionError`, at its write or at its end (first one wins); it may be run again as a
+whole.
+
+A writing operation that raises within the unit dooms it, also if the caller catches the error:
+what follows, and the commit, raise `TransactionError`, and nothing is kept. Errors that are found
+before the store is asked (`ValidationError`, `InvalidQueryError`, `TenantMismatchError`) doom
+nothing, and neither does what only read before it raised: a `publish` of a flow that isn't there,
+or one that `change` in `modify` refuses.
+
+A unit belongs to one task: its operations run one after the other. After its end its repositories
+raise `TransactionError`.
+"""
 
 from abc import ABC, abstractmethod
 
+from ports.contexts import ContextRepository
+from ports.conversations import ConversationRepository
 from ports.flows import FlowRepository
+from ports.messages import MessageRepository
 
 
 class AuthoringRepositories(ABC):
@@ -15,20 +35,27 @@ class AuthoringRepositories(ABC):
 
 
 class AuthoringUnit(AuthoringRepositories):
-    """The repositories of one atomic unit over a tenant's authoring data.
+    """The repositories of one atomic unit over a tenant's authoring data."""
 
-    Obtained by `async with scope.authoring() as work`. A clean exit commits; an exception or a
-    cancellation rolls back. The unit sees the store as it stood at the unit's first operation, and
-    its own changes (snapshot isolation); nobody else sees these before the commit, and then all at
-    once. Of two units that change the same entity one commits and the other gets
-    `TransactionError`, at its write or at its end (first one wins); it may be run again as a whole.
 
-    A writing operation that raises within the unit dooms it, also if the caller catches the
-    error: what follows, and the commit, raise `TransactionError`, and nothing is kept. Errors
-    that are found before the store is asked (`ValidationError`, `InvalidQueryError`,
-    `TenantMismatchError`) doom nothing, and neither does what only read before it raised: a
-    `publish` of a flow that isn't there, or one that `change` in `modify` refuses.
+class DialogueRepositories(ABC):
+    """All of a tenant's repositories of dialogue data; each made when it is first asked for."""
 
-    A unit belongs to one task: its operations run one after the other. After its end its
-    repositories raise `TransactionError`.
-    """
+    @property
+    @abstractmethod
+    def conversations(self) -> ConversationRepository:
+        """The tenant's conversations."""
+
+    @property
+    @abstractmethod
+    def messages(self) -> MessageRepository:
+        """The messages of the tenant's conversations."""
+
+    @property
+    @abstractmethod
+    def contexts(self) -> ContextRepository:
+        """The durable execution contexts of the tenant's conversations."""
+
+
+class DialogueUnit(DialogueRepositories):
+    """The repositories of one atomic unit over a tenant's dialogue data."""

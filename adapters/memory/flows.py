@@ -13,7 +13,7 @@ from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, 
 from domain.rules import checked, restored
 from ports.errors import DuplicateEntityError, EntityNotFoundError, TransactionError
 from ports.flows import FlowRepository, FlowSummary
-from ports.repository import Selection
+from ports.reading import Selection
 from ports.schema import Unique
 
 VERSIONS = "flow version"

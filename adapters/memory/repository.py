@@ -16,7 +16,8 @@ from domain.rules import checked, restored
 from ports.criteria import And, Comparison, Criteria, Operator
 from ports.errors import ConflictError, EntityNotFoundError
 from ports.paging import Order, Position
-from ports.repository import Context, Repository, Selection
+from ports.reading import Context, Selection
+from ports.repository import Repository
 from ports.schema import EntitySchema
 
 E = TypeVar("E", bound=Entity)

@@ -1,51 +1,53 @@
-"""The store of the memory adapter, and its units of work."""
+"""The stores of the memory adapter, and their units of work."""
 
-from collections.abc import AsyncIterator
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from adapters.memory.flows import MemoryFlowRepository
-from adapters.memory.repository import MemoryRepository
 from adapters.memory.session import Session, SingleSession, UnitSession
-from adapters.memory.tables import Tables
+from adapters.memory.tables import Table, Tables
 from adapters.system import SystemClock, Uuid7Generator
 from domain.identity import TenantId
 from ports.capabilities import Capability
 from ports.flows import FlowRepository
-from ports.repository import Context
-from ports.stores import AuthoringMaintenance, AuthoringStore
+from ports.reading import Context
+from ports.stores import AuthoringMaintenance, AuthoringStore, Maintenance, Store
 from ports.time import Clock, IdGenerator
-from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
+from ports.unit_of_work import AuthoringUnit
 
-AGGREGATES: tuple[type[MemoryRepository[Any]], ...] = (MemoryFlowRepository,)
-"""Whose tables a tenant has."""
+R = TypeVar("R")
+M = TypeVar("M")
 
 
-class MemoryStore(AuthoringStore):
-    """Authoring data in this process's memory, gone with it. Tenants cost what they hold."""
+class MemoryStore(Store[R, R, M], Generic[R, M]):
+    """Data in this process's memory, gone with it. Tenants cost what they hold."""
 
     name: ClassVar[str] = "memory"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.TRANSACTIONS, Capability.REGEX}
     )
+    aggregates: ClassVar[Sequence[Any]]
+    """The repositories whose tables a tenant has."""
 
     def __init__(self, *, clock: Clock | None = None, ids: IdGenerator | None = None) -> None:
         self._clock = SystemClock() if clock is None else clock
         self._ids = Uuid7Generator(self._clock) if ids is None else ids
         self._tenants: dict[TenantId, Tables] = {}
 
-    def sibling(self, *, clock: Clock | None = None) -> "MemoryStore":
+    def sibling(self, *, clock: Clock | None = None) -> Self:
         """Another store over the same data, as a second process would have it."""
-        other = MemoryStore(clock=self._clock if clock is None else clock)
+        other = type(self)(clock=self._clock if clock is None else clock)
         other._tenants = self._tenants
         return other
 
-    def repositories(self, tenant: TenantId) -> AuthoringRepositories:
+    def repositories(self, tenant: TenantId) -> R:
         return self._repositories(tenant, SingleSession(self._tables(tenant)))
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
+    async def unit(self, tenant: TenantId) -> AsyncIterator[R]:
         session = UnitSession(self._tables(tenant))
         try:
             yield self._repositories(tenant, session)
@@ -53,26 +55,40 @@ class MemoryStore(AuthoringStore):
         finally:
             session.end()
 
-    def maintenance(self) -> AuthoringMaintenance:
-        return MemoryAuthoringMaintenance(self._tenants)
-
     async def check(self) -> None:
         return
 
-    def _repositories(self, tenant: TenantId, session: Session) -> "MemoryRepositories":
-        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
-        return MemoryRepositories(context, session)
+    def _repositories(self, tenant: TenantId, session: Session) -> R:
+        return self._on(Context(tenant=tenant, clock=self._clock, ids=self._ids), session)
+
+    @abstractmethod
+    def _on(self, context: Context, session: Session) -> R:
+        """The repositories on a session: a unit of work's, or one of single operations."""
 
     def _tables(self, tenant: TenantId) -> Tables:
         tables = self._tenants.get(tenant)
         if tables is None:
-            made = {name: table for kind in AGGREGATES for name, table in kind.tables().items()}
+            made: dict[str, Table] = {}
+            for kind in self.aggregates:
+                made |= kind.tables()
             tables = self._tenants[tenant] = Tables(made)
         return tables
 
 
-class MemoryRepositories(AuthoringUnit):
-    """A tenant's repositories on one session: a unit of work's, or one of single operations."""
+class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance], AuthoringStore):
+    """Authoring data in memory."""
+
+    aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository,)
+
+    def maintenance(self) -> AuthoringMaintenance:
+        return MemoryAuthoringMaintenance(self._tenants)
+
+    def _on(self, context: Context, session: Session) -> "MemoryAuthoring":
+        return MemoryAuthoring(context, session)
+
+
+class MemoryAuthoring(AuthoringUnit):
+    """A tenant's repositories of authoring data on one session."""
 
     def __init__(self, context: Context, session: Session) -> None:
         self._context = context
@@ -83,7 +99,7 @@ class MemoryRepositories(AuthoringUnit):
         return MemoryFlowRepository(self._context, self._session)
 
 
-class MemoryAuthoringMaintenance(AuthoringMaintenance):
+class MemoryMaintenance(Maintenance):
     """What works across the tenants of a memory store."""
 
     def __init__(self, tenants: dict[TenantId, Tables]) -> None:
@@ -106,3 +122,7 @@ class MemoryAuthoringMaintenance(AuthoringMaintenance):
                 for key in keys:
                     transaction.remove(name, key)
         return erased
+
+
+class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
+    """Maintenance of authoring data in memory."""

@@ -18,7 +18,7 @@ from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, 
 from domain.rules import checked, restored
 from ports.errors import DuplicateEntityError, EntityNotFoundError, TransactionError
 from ports.flows import FlowRepository, FlowSummary
-from ports.repository import Selection
+from ports.reading import Selection
 
 _SUMMARIES = RowMapper(FlowSummary, "flow")
 _SHOWN = tuple(FLOWS.c[name] for name in fields_dict(FlowSummary))

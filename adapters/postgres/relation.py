@@ -24,7 +24,7 @@ from adapters.postgres.tables import (
 )
 from domain.identity import Entity
 from ports.criteria import Criteria
-from ports.repository import Selection
+from ports.reading import Selection
 from ports.schema import EntitySchema
 
 E = TypeVar("E", bound=Entity)

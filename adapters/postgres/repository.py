@@ -18,7 +18,8 @@ from ports.errors import (
     EntityNotFoundError,
     RepositoryError,
 )
-from ports.repository import Context, Repository, Selection
+from ports.reading import Context, Selection
+from ports.repository import Repository
 
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")

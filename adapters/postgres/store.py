@@ -14,7 +14,7 @@ from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
 from domain.identity import TenantId
 from ports.capabilities import Capability
 from ports.flows import FlowRepository
-from ports.repository import Context
+from ports.reading import Context
 from ports.stores import AuthoringStore
 from ports.time import Clock, IdGenerator
 from ports.unit_of_work import AuthoringRepositories, AuthoringUnit

@@ -18,7 +18,7 @@ from ports.errors import (
     InvalidQueryError,
     TenantMismatchError,
 )
-from ports.repository import MAX_IDS
+from ports.reading import MAX_IDS
 from ports.stores import TenantScope
 
 NOT_IDS: tuple[Any, ...] = (None, 7, "not an id", b"x", ["a"])

@@ -9,7 +9,7 @@ compares by code point. `in` of an empty list finds nothing.
 """
 
 from ports.criteria.build import CriteriaLike, FieldConditions, Where, coerce, parse
-from ports.criteria.nodes import And, Comparison, Criteria, Not, Operator, Or, Search
+from ports.criteria.nodes import And, Comparison, Criteria, Not, Operator, Or, Search, Words
 from ports.criteria.regex import Pattern
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Pattern",
     "Search",
     "Where",
+    "Words",
     "coerce",
     "parse",
 ]

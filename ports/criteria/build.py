@@ -6,14 +6,25 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
-from domain.identity import Entity
+from domain.identity import Entry
 from domain.text import fold, text_fault
-from ports.criteria.nodes import And, Comparison, Criteria, Not, Operator, Or, Search, bounded
+from domain.words import terms as terms_of
+from ports.criteria.nodes import (
+    And,
+    Comparison,
+    Criteria,
+    Not,
+    Operator,
+    Or,
+    Search,
+    Words,
+    bounded,
+)
 from ports.criteria.regex import Pattern
 from ports.errors import InvalidQueryError
-from ports.schema import EntitySchema, FieldSchema, Kind, shown
+from ports.schema import EntitySchema, FieldSchema, Kind, SearchBy, shown
 
-E = TypeVar("E", bound=Entity)
+E = TypeVar("E", bound=Entry)
 MAX_OPERANDS = 10_000
 MAX_SEARCH_TERMS = 20
 _ORDERED = frozenset({Kind.TEXT, Kind.INTEGER, Kind.NUMBER, Kind.UUID, Kind.INSTANT, Kind.DATE})
@@ -232,16 +243,26 @@ class Where(Generic[E]):
         return And(schema=self.schema)
 
     def search(self, text: str) -> Criteria:
-        """Every term of `text` (split at white space, folded) occurs in a searchable field.
+        """Every term of `text`, folded, occurs in a searchable field.
 
-        A text without terms finds everything.
+        Where the schema searches by parts, terms are cut at white space and may stand anywhere;
+        where it searches by words, they are what `domain.words` says, and begin a word. A blank
+        text finds everything.
+
+        Raises:
+            InvalidQueryError: for more than 1000 characters or 20 terms, NUL or lone surrogates; or
+                a search by words for a text that holds none, such as `?!`.
         """
         if not isinstance(text, str) or len(text) > 1_000 or text_fault(text):
             raise InvalidQueryError("a search is text of at most 1000 characters, without NUL")
-        terms = tuple(dict.fromkeys(fold(text).split()))
+        parts = tuple(dict.fromkeys(fold(text).split()))
+        by_words = self.schema.search_by is SearchBy.WORDS
+        terms = terms_of(text) if by_words else parts
+        if parts and not terms:
+            raise InvalidQueryError("the text holds no word to search for")
         if len(terms) > MAX_SEARCH_TERMS:
             raise InvalidQueryError(f"a search has at most {MAX_SEARCH_TERMS} terms")
-        return Search(schema=self.schema, terms=terms)
+        return (Words if by_words else Search)(schema=self.schema, terms=terms)
 
 
 CriteriaLike: TypeAlias = Criteria | Mapping[str, Any] | None

@@ -184,6 +184,20 @@ class Search(Criteria):
         return all(term in document for term in self.terms)
 
 
+@attrs.frozen(kw_only=True)
+class Words(Criteria):
+    """Every term is the beginning of a word in one of the schema's searchable fields.
+
+    `terms` are as `domain.words.terms` makes them; without any, everything is found.
+    """
+
+    terms: tuple[str, ...]
+
+    def matches(self, entity: Any) -> bool:
+        words = self.schema.search_words(entity)
+        return all(any(word.startswith(term) for word in words) for term in self.terms)
+
+
 def bounded(criteria: Criteria) -> Criteria:
     """`criteria`, unless it is too large to be sent to a store."""
     level: tuple[Criteria, ...] = (criteria,)

@@ -120,10 +120,10 @@ def test_series_of_flows_have_names_of_their_own() -> None:
     """So that none of them breaks a unique key."""
 
     async def names() -> set[str]:
-        from adapters.memory import MemoryStore
+        from adapters.memory import MemoryAuthoringStore
         from domain.identity import tenant_id
 
-        flows = MemoryStore().repositories(tenant_id("acme")).flows
+        flows = MemoryAuthoringStore().repositories(tenant_id("acme")).flows
         await flows.create_many(content.drafts(5))
         await flows.create_many(content.drafts(5, kind="other"))
         return {flow.name async for flow in flows.stream()}

@@ -10,7 +10,7 @@ import pytest
 from dependency_injector import providers
 
 import bootstrap
-from adapters.memory import ManualClock, MemoryStore
+from adapters.memory import ManualClock, MemoryAuthoringStore
 from bootstrap import Container, Settings
 from bootstrap.platform import opened
 from domain.errors import ValidationError
@@ -61,7 +61,7 @@ async def test_a_clock_that_is_handed_in_is_the_one_that_counts() -> None:
 @run
 async def test_a_store_that_is_handed_in_is_used_in_place_of_the_chosen_one() -> None:
     """Nothing else is opened then: this profile's servers aren't there."""
-    store = MemoryStore()
+    store = MemoryAuthoringStore()
     settings = Settings(profile="servers", postgres_url="postgresql://nowhere.invalid/x")
     async with bootstrap.open(settings, authoring=store) as platform:
         flow = await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
@@ -109,13 +109,13 @@ class _Story:
         yield "below"
         self.told.append("below closed")
 
-    async def _above(self, _: str) -> AsyncIterator[MemoryStore]:
+    async def _above(self, _: str) -> AsyncIterator[MemoryAuthoringStore]:
         self.opening.set()
         await self.may_open.wait()
         if self.error is not None:
             raise self.error
         self.told.append("above opened")
-        yield MemoryStore()
+        yield MemoryAuthoringStore()
         self.told.append("above closed")
 
 

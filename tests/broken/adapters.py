@@ -11,10 +11,10 @@ from uuid import UUID
 
 from attrs import evolve
 
-from adapters.memory import MemoryStore
+from adapters.memory import MemoryAuthoringStore
 from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.session import Session, SingleSession, UnitSession
-from adapters.memory.store import MemoryRepositories
+from adapters.memory.store import MemoryAuthoring
 from adapters.memory.tables import Tables, Transaction
 from domain.documents import thaw
 from domain.flows import Flow
@@ -24,10 +24,9 @@ from ports.contracts.harness import Backend
 from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Search
 from ports.flows import FlowRepository
 from ports.paging import Order, Position
-from ports.repository import Context, Selection
+from ports.reading import Context, Selection
 from ports.stores import AuthoringStore
 from ports.time import Clock
-from ports.unit_of_work import AuthoringUnit
 
 
 class Sound(MemoryFlowRepository):
@@ -36,7 +35,7 @@ class Sound(MemoryFlowRepository):
     store: "Store"
 
 
-class Store(MemoryStore):
+class Store(MemoryAuthoringStore):
     """A memory store with another repository."""
 
     repository: ClassVar[type[Sound]] = Sound
@@ -46,12 +45,12 @@ class Store(MemoryStore):
         if shared is not None:
             self._tenants = shared._tenants
 
-    def _repositories(self, tenant: TenantId, session: Any) -> MemoryRepositories:
+    def _repositories(self, tenant: TenantId, session: Any) -> MemoryAuthoring:
         sound = super()._repositories(tenant, session)
         return _Repositories(sound._context, session, self)
 
 
-class _Repositories(MemoryRepositories):
+class _Repositories(MemoryAuthoring):
     def __init__(self, context: Context, session: Session, store: Store) -> None:
         super().__init__(context, session)
         self._store = store
@@ -369,7 +368,7 @@ class KeepsWhatItRollsBack(Store):
     """Commits on every exit."""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
+    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
         session = UnitSession(self._tables(tenant))
         try:
             yield self._repositories(tenant, session)
@@ -381,7 +380,7 @@ class ShowsWhatIsNotCommitted(Store):
     """Writes at once, and calls it a unit."""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
+    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
         yield self._repositories(tenant, SingleSession(self._tables(tenant)))
 
 
@@ -395,7 +394,7 @@ class ForgivesFailedWrites(Store):
     """Goes on after a write that failed."""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
+    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
         session = _Undoomed(self._tables(tenant))
         try:
             yield self._repositories(tenant, session)
@@ -408,7 +407,7 @@ class ServesAfterTheEnd(Store):
     """A unit's repositories go on working when it has ended."""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
+    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
         async with super().unit(tenant) as work:
             flows: Any = work.flows
             yield work

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from types import TracebackType
 from typing import ClassVar, Self
 
-from adapters.memory import MemoryStore
+from adapters.memory import MemoryAuthoringStore
 from adapters.system import Uuid7Generator
 from bootstrap import embedded
 from ports.contracts.harness import Backend
@@ -23,7 +23,7 @@ class MemoryBackend(Backend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._store = MemoryStore(clock=self.clock)
+        self._store = MemoryAuthoringStore(clock=self.clock)
 
     @asynccontextmanager
     async def stores(self) -> AsyncIterator[Sequence[AuthoringStore]]:

@@ -12,15 +12,15 @@ import ports.contracts
 ADAPTER = """
 from contextlib import asynccontextmanager
 
-from adapters.memory import MemoryStore
+from adapters.memory import MemoryAuthoringStore
 from adapters.memory.flows import MemoryFlowRepository
-from adapters.memory.store import MemoryRepositories
+from adapters.memory.store import MemoryAuthoring
 from ports.capabilities import Capability
 from ports.contracts.harness import Backend
 from ports.errors import UnsupportedOperationError
 
 
-class ToyStore(MemoryStore):
+class ToyStore(MemoryAuthoringStore):
     name = "toy"
     capabilities = frozenset({Capability.REGEX})
 
@@ -33,13 +33,13 @@ class ForgetfulRepository(MemoryFlowRepository):
         return 0
 
 
-class ForgetfulRepositories(MemoryRepositories):
+class ForgetfulRepositories(MemoryAuthoring):
     @property
     def flows(self):
         return ForgetfulRepository(self._context, self._session)
 
 
-class ForgetfulStore(MemoryStore):
+class ForgetfulStore(MemoryAuthoringStore):
     def _repositories(self, tenant, session):
         return ForgetfulRepositories(super()._repositories(tenant, session)._context, session)
 
@@ -53,7 +53,7 @@ class Toy(Backend):
         yield store, store
 
 
-class ModestStore(MemoryStore):
+class ModestStore(MemoryAuthoringStore):
     capabilities = frozenset()
 
 

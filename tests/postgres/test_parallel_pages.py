@@ -17,7 +17,7 @@ from domain.identity import TenantId
 from ports.criteria import coerce
 from ports.flows import FLOW_SCHEMA
 from ports.paging import Order
-from ports.repository import Selection
+from ports.reading import Selection
 from tests.postgres.opening import bare, new_tenant, store
 
 _EAGER = {

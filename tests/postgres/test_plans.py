@@ -16,7 +16,7 @@ from domain.identity import TenantId
 from ports.criteria import Criteria, CriteriaLike, Where, coerce
 from ports.flows import FLOW_SCHEMA
 from ports.paging import Order
-from ports.repository import Selection
+from ports.reading import Selection
 from tests.postgres.opening import bare, new_tenant, store
 
 _FLOWS = 1_500

@@ -1,0 +1,293 @@
+"""Logs: entries that are only added, each log's numbered 1, 2, 3 … in the order of commits."""
+
+import json
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import datetime
+from enum import Enum
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any, ClassVar, Generic, TypeVar
+
+import attrs
+
+from domain.errors import Fault, ValidationError
+from domain.identity import Entry, EntryDraft
+from domain.rules import checked, whole
+from ports.errors import InvalidQueryError
+from ports.paging import check_limit
+from ports.reading import Reading
+from ports.schema import EntitySchema
+
+E = TypeVar("E", bound=Entry)
+MAX_APPEND = 1_000
+"""Entries in one append."""
+
+_STREAM_PAGE = 500
+_SEQUENCE = whole()
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class LogSchema(EntitySchema[E]):
+    """`log`: the field that names an entry's log. `owner`: what that log belongs to, in errors."""
+
+    log: str
+    owner: str
+
+
+@attrs.frozen(kw_only=True)
+class Replay:
+    """What an append can be recognised by when it comes again."""
+
+    key: str
+    digest: str
+
+
+@attrs.frozen(kw_only=True)
+class Batch(Generic[E]):
+    """An append, ready to be stored.
+
+    `entries(last)` are the entries if the log ended at `last`; `latest` is the latest of their
+    times. With `expected`, the log must end there.
+    """
+
+    log: str
+    count: int
+    latest: datetime
+    entries: Callable[[int], tuple[E, ...]]
+    replay: Replay | None
+    expected: int | None
+
+
+@attrs.frozen(kw_only=True)
+class HistoryPage(Generic[E]):
+    """Neighbouring entries by ascending sequence. `has_more`: whether more follow in the direction
+    in which it was read.
+    """
+
+    items: tuple[E, ...]
+    has_more: bool
+
+
+class AppendLog(Reading[E]):
+    """One tenant's logs of one type.
+
+    Entries are only added. A log's are numbered from 1 without a gap, in the order in which they
+    were committed, under any number of concurrent appenders in any number of processes; so whoever
+    read up to a number misses nothing before it. Numbers never change and are never given again.
+    """
+
+    schema: ClassVar[LogSchema[Any]]
+
+    async def append(
+        self,
+        log: str,
+        drafts: Iterable[EntryDraft[E]],
+        *,
+        idempotency_key: str | None = None,
+        expected_sequence: int | None = None,
+    ) -> tuple[E, ...]:
+        """Add 1 to 1 000 entries to a log: all or none, next to each other, in this order.
+
+        The owner's head (last sequence, count, last activity) is raised in the same commit.
+        Concurrent appends wait for each other and all succeed, within the deadline.
+
+        With an idempotency key (1 to 255 characters, of this log), the same append again changes
+        nothing and returns the entries of the first as they stand now, at any time later, also when
+        the log takes no more or `expected_sequence` is long past. The same is: equal drafts, chosen
+        ids and times included. Once one of them was redacted, contents aren't compared any more.
+
+        With `expected_sequence`, only if the log ends there (0: it is empty).
+
+        Raises, the first that holds:
+            ValidationError, TenantMismatchError: for drafts, keys or numbers that can't be.
+            IdempotencyKeyReusedError: if the key stands for other content.
+            EntityNotFoundError: if the log's owner isn't there.
+            ConversationClosedError: if it takes no more messages.
+            SequenceConflictError: if the log ends elsewhere than expected.
+            DuplicateEntityError: if an id that a caller chose is taken.
+
+        Cost: three round trips in stores that need a transaction, one otherwise; two more for a
+        replay.
+        """
+        return await self._append(self._batch(log, drafts, idempotency_key, expected_sequence))
+
+    async def restore(self, entries: Iterable[E]) -> None:
+        """Store whole entries exactly as they are, numbers and ids included: restores an export.
+
+        All or none. Of each log they must be numbered without gaps, from 1 or after one that is
+        stored, and the owner's head must reach that far already (restore it first, or in the same
+        unit of work); the head isn't changed, and a closed owner takes them. Until all up to the
+        head are restored, the log has its end missing. Memory grows with their number. Idempotency
+        keys are restored as fields, and no longer recognise a replay.
+
+        Raises:
+            TenantMismatchError: if one is another tenant's.
+            EntityNotFoundError: if an owner isn't there.
+            SequenceConflictError: for a gap, or a number beyond the head.
+            DuplicateEntityError: if an id or number is taken.
+        """
+        logs: dict[str, list[E]] = {}
+        for entry in entries:
+            owned = self.schema.own(entry, self._context.tenant)
+            logs.setdefault(getattr(owned, self.schema.log), []).append(owned)
+        for kept in logs.values():
+            kept.sort(key=_sequence)
+        if logs:
+            await self._restore(logs)
+
+    async def history(
+        self,
+        log: str,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> HistoryPage[E]:
+        """Up to `limit` (1 to 1000) entries by ascending sequence: the first `after` a number, or
+        the last `before` one; with both, the first between them; with neither, from the beginning.
+
+        Any page costs what the first does. A log without owner is empty. To read on, go `after`
+        the last item's sequence, or `before` the first's.
+        """
+        wanted = self._log(log)
+        start, end = self._place("after", after), self._place("before", before)
+        size = check_limit(limit)
+        backwards = start is None and end is not None
+        found = await self._history(wanted, start or 0, end, size + 1, backwards)
+        items = tuple(found[:size])
+        return HistoryPage(items=items[::-1] if backwards else items, has_more=len(found) > size)
+
+    async def latest(self, log: str, n: int = 50) -> tuple[E, ...]:
+        """The last `n` (1 to 1000) entries, by ascending sequence."""
+        found = await self._history(self._log(log), 0, None, check_limit(n), True)
+        return tuple(found[::-1])
+
+    async def stream_history(self, log: str, *, after: int = 0) -> AsyncIterator[E]:
+        """Every entry after a number, by ascending sequence, in constant memory.
+
+        What is appended while it is read comes, too, if it is there when the end is reached.
+        """
+        wanted, place = self._log(log), self._place("after", after) or 0
+        while True:
+            found = await self._history(wanted, place, None, _STREAM_PAGE, False)
+            for entry in found:
+                yield entry
+            if len(found) < _STREAM_PAGE:
+                return
+            place = _sequence(found[-1])
+
+    def _log(self, log: object) -> str:
+        kept: str = checked(self.schema.entity, self.schema.log, log)
+        return kept
+
+    def _place(self, name: str, candidate: object) -> int | None:
+        if candidate is None:
+            return None
+        try:
+            kept: int = _SEQUENCE(candidate)
+        except ValueError as error:
+            raise InvalidQueryError(f"{name} {error}") from None
+        return kept
+
+    def _batch(
+        self,
+        log: object,
+        drafts: Iterable[EntryDraft[E]],
+        key: object,
+        expected: object,
+    ) -> Batch[E]:
+        schema, context = self.schema, self._context
+        wanted, given = self._log(log), tuple(drafts)
+        faults: list[Fault] = []
+        if not 1 <= len(given) <= MAX_APPEND:
+            faults.append(Fault("", f"an append takes 1 to {MAX_APPEND} drafts"))
+        for place, draft in enumerate(given):
+            if not isinstance(draft, EntryDraft) or not isinstance(
+                draft.provisional, schema.entity
+            ):
+                faults.append(Fault(f"[{place}]", f"must be a draft of a {schema.name}"))
+        try:
+            after = None if expected is None else _SEQUENCE(expected)
+        except ValueError as error:
+            faults.append(Fault("expected_sequence", str(error)))
+        if faults:
+            raise ValidationError(schema.name, faults)
+        kept_key = checked(schema.entity, "idempotency_key", key)
+        now: datetime = checked(schema.entity, "at", context.clock.now())
+        fixed = {"tenant_id": context.tenant, schema.log: wanted, "idempotency_key": kept_key}
+        placed = [
+            draft.placed(at=now, new_id=None if draft.has_id else self._new_id(), **fixed)
+            for draft in given
+        ]
+
+        def entries(last: int) -> tuple[E, ...]:
+            for number, entry in enumerate(placed, last + 1):
+                vars(entry)["sequence"] = number
+            return tuple(placed)
+
+        return Batch(
+            log=wanted,
+            count=len(placed),
+            latest=max(vars(entry)["at"] for entry in placed),
+            entries=entries,
+            replay=None if kept_key is None else Replay(key=kept_key, digest=digest_of(given)),
+            expected=after,
+        )
+
+    # What a store implements, beside what `Reading` asks for. Arguments are checked.
+
+    @abstractmethod
+    async def _append(self, batch: Batch[E]) -> tuple[E, ...]:
+        """As `append` promises. `batch.entries` may be asked several times, before one is shared:
+        its entries are numbered anew by each call.
+        """
+
+    @abstractmethod
+    async def _restore(self, logs: "dict[str, list[E]]") -> None:
+        """As `restore` promises; each log's entries by ascending sequence."""
+
+    @abstractmethod
+    async def _history(
+        self, log: str, after: int, before: int | None, limit: int, backwards: bool
+    ) -> Sequence[E]:
+        """The first, or `backwards` the last, between the two numbers, in the order of reading."""
+
+
+def digest_of(drafts: Iterable[EntryDraft[Any]]) -> str:
+    """A digest (BLAKE2b, RFC 7693, 128 bits) of all that callers wrote into drafts.
+
+    To the letter: 1 and 1.0 differ. What a store would fill in is left out.
+    """
+    digest = blake2b(digest_size=16)
+    for draft in drafts:
+        given = {"id": draft.has_id, "at": draft.has_time}
+        document = {
+            name: value for name, value in vars(draft.provisional).items() if given.get(name, True)
+        }
+        encoded = json.dumps(document, default=_plain, sort_keys=True, separators=(",", ":"))
+        digest.update(len(encoded).to_bytes(8, "big") + encoded.encode())
+    return digest.hexdigest()
+
+
+def missing_sequence(entries: Sequence[Any]) -> int | None:
+    """The first number that is missing between entries that ascend, or the first that is twice."""
+    for before, entry in pairwise(entries):
+        if _sequence(entry) != _sequence(before) + 1:
+            return _sequence(before) + 1
+    return None
+
+
+def _sequence(entry: Any) -> int:
+    number: int = entry.sequence
+    return number
+
+
+def _plain(value: Any) -> Any:
+    if attrs.has(type(value)):
+        return vars(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Enum):
+        return value.value
+    return str(value)
