@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 from enum import Enum
 from hashlib import blake2b
-from itertools import pairwise
 from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
@@ -14,7 +13,7 @@ import attrs
 from domain.errors import Fault, ValidationError
 from domain.identity import Entry, EntryDraft
 from domain.rules import checked, whole
-from ports.errors import InvalidQueryError
+from ports.errors import InvalidQueryError, SequenceConflictError
 from ports.paging import check_limit
 from ports.reading import Reading
 from ports.schema import EntitySchema
@@ -270,12 +269,20 @@ def digest_of(drafts: Iterable[EntryDraft[Any]]) -> str:
     return digest.hexdigest()
 
 
-def missing_sequence(entries: Sequence[Any]) -> int | None:
-    """The first number that is missing between entries that ascend, or the first that is twice."""
-    for before, entry in pairwise(entries):
-        if _sequence(entry) != _sequence(before) + 1:
-            return _sequence(before) + 1
-    return None
+def misplaced(
+    schema: LogSchema[Any], log: str, entries: Sequence[Any], before: int, head: int
+) -> SequenceConflictError | None:
+    """Why entries, by ascending sequence, can't be restored to a log, or None if they can.
+
+    `before`: the last place before the first of them that is taken, or 0. `head`: where the owner
+    says that its log ends.
+    """
+    last = before
+    for entry in entries:
+        if entry.sequence != last + 1:
+            return SequenceConflictError(schema.owner, log, entry.sequence - 1, last)
+        last = entry.sequence
+    return SequenceConflictError(schema.owner, log, last, head) if last > head else None
 
 
 def _sequence(entry: Any) -> int:

@@ -5,6 +5,6 @@ operations never wait, so that each is atomic among the tasks of a loop. Not for
 """
 
 from adapters.memory.clock import ManualClock
-from adapters.memory.store import MemoryAuthoringStore
+from adapters.memory.store import MemoryAuthoringStore, MemoryDialogueStore
 
-__all__ = ["ManualClock", "MemoryAuthoringStore"]
+__all__ = ["ManualClock", "MemoryAuthoringStore", "MemoryDialogueStore"]

@@ -6,17 +6,30 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from adapters.memory.contexts import MemoryContextRepository
+from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.flows import MemoryFlowRepository
+from adapters.memory.maintenance import MemoryAuthoringMaintenance, MemoryDialogueMaintenance
+from adapters.memory.messages import MemoryMessageRepository
 from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Table, Tables
 from adapters.system import SystemClock, Uuid7Generator
 from domain.identity import TenantId
 from ports.capabilities import Capability
+from ports.contexts import ContextRepository
+from ports.conversations import ConversationRepository
 from ports.flows import FlowRepository
+from ports.messages import MessageRepository
 from ports.reading import Context
-from ports.stores import AuthoringMaintenance, AuthoringStore, Maintenance, Store
+from ports.stores import (
+    AuthoringMaintenance,
+    AuthoringStore,
+    DialogueMaintenance,
+    DialogueStore,
+    Store,
+)
 from ports.time import Clock, IdGenerator
-from ports.unit_of_work import AuthoringUnit
+from ports.unit_of_work import AuthoringUnit, DialogueUnit
 
 R = TypeVar("R")
 M = TypeVar("M")
@@ -99,30 +112,37 @@ class MemoryAuthoring(AuthoringUnit):
         return MemoryFlowRepository(self._context, self._session)
 
 
-class MemoryMaintenance(Maintenance):
-    """What works across the tenants of a memory store."""
+class MemoryDialogueStore(MemoryStore["MemoryDialogue", DialogueMaintenance], DialogueStore):
+    """Dialogue data in memory."""
 
-    def __init__(self, tenants: dict[TenantId, Tables]) -> None:
-        self._tenants = tenants
+    aggregates: ClassVar[Sequence[Any]] = (
+        MemoryConversationRepository,
+        MemoryMessageRepository,
+        MemoryContextRepository,
+    )
 
-    async def tenants(self) -> AsyncIterator[TenantId]:
-        for tenant, tables in sorted(self._tenants.items()):
-            if not tables.empty:
-                yield tenant
+    def maintenance(self) -> DialogueMaintenance:
+        return MemoryDialogueMaintenance(self._tenants, self._clock, self._ids)
 
-    async def erase_tenant(self, tenant: TenantId) -> int:
-        tables = self._tenants.get(tenant)
-        if tables is None:
-            return 0
-        erased = 0
-        with SingleSession(tables).writing() as transaction:
-            for name, table in tables.tables.items():
-                keys = list(transaction.keys(name))
-                erased += len(keys) if table.entities else 0
-                for key in keys:
-                    transaction.remove(name, key)
-        return erased
+    def _on(self, context: Context, session: Session) -> "MemoryDialogue":
+        return MemoryDialogue(context, session)
 
 
-class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
-    """Maintenance of authoring data in memory."""
+class MemoryDialogue(DialogueUnit):
+    """A tenant's repositories of dialogue data on one session."""
+
+    def __init__(self, context: Context, session: Session) -> None:
+        self._context = context
+        self._session = session
+
+    @cached_property
+    def conversations(self) -> ConversationRepository:
+        return MemoryConversationRepository(self._context, self._session)
+
+    @cached_property
+    def messages(self) -> MessageRepository:
+        return MemoryMessageRepository(self._context, self._session)
+
+    @cached_property
+    def contexts(self) -> ContextRepository:
+        return MemoryContextRepository(self._context, self._session)

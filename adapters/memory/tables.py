@@ -34,16 +34,19 @@ def sortable(key: Any) -> Any:
 class Table:
     """One tenant's rows of one type.
 
-    `key`: a row's primary key. `group`: rows that are read together, such as a flow's versions.
-    `entities`: its rows stand by themselves, and belong to no row of another table; their keys
-    are kept sorted, so that scans in their order need no sort.
+    `key`: a row's primary key. `group`: rows that are read together, such as a flow's versions;
+    `grouped_by`: the field that says so, if one does. `entities`: its rows stand by themselves, and
+    belong to no row of another table. `ordered`: its keys are kept sorted, so that scans in their
+    order need no sort.
     """
 
     entity_type: str
     key: Callable[[Row], Key]
     unique: tuple[Unique, ...] = ()
     group: Callable[[Row], Key] | None = None
+    grouped_by: str = ""
     entities: bool = False
+    ordered: bool = False
     rows: dict[Key, Row] = attrs.field(factory=dict)
     holders: dict[Unique, dict[tuple[Any, ...], Key]] = attrs.field(init=False)
     groups: dict[Key, dict[Key, None]] = attrs.field(factory=dict)
@@ -60,7 +63,7 @@ class Table:
                 yield unique, tuple(getattr(row, name) for name in unique.fields)
 
     def keys_after(self, position: Key | None, descending: bool) -> Iterator[Key]:
-        """Primary keys in order, exclusively after `position`; only of a table of entities."""
+        """Primary keys in order, exclusively after `position`; only of an ordered table."""
         if descending:
             end = len(self.order) if position is None else bisect_left(self.order, position)
             return (self.by_order[self.order[index]] for index in range(end - 1, -1, -1))
@@ -75,7 +78,7 @@ class Table:
             for unique, values in self.keys_of(old):
                 if self.holders[unique].get(values) == key:
                     del self.holders[unique][values]
-        elif self.entities:
+        elif self.ordered:
             place = sortable(key)
             self.by_order[place] = key
             if not self.order or self.order[-1] < place:
@@ -96,7 +99,7 @@ class Table:
         for unique, values in self.keys_of(row):
             if self.holders[unique].get(values) == key:
                 del self.holders[unique][values]
-        if self.entities:
+        if self.ordered:
             place = sortable(key)
             del self.order[bisect_left(self.order, place)]
             del self.by_order[place]

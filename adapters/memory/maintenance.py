@@ -1,0 +1,105 @@
+"""What works across the tenants of a memory store."""
+
+import heapq
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+
+from adapters.memory.conversations import MemoryConversationRepository, longest_idle, timed_out
+from adapters.memory.session import SingleSession
+from adapters.memory.tables import Tables
+from domain.conversations import Conversation
+from domain.identity import TenantId
+from domain.rules import checked
+from ports.conversations import CONVERSATION_SCHEMA, IDLE_BATCH, in_batches
+from ports.reading import Context
+from ports.stores import AuthoringMaintenance, DialogueMaintenance, Maintenance
+from ports.time import Clock, IdGenerator
+
+CONVERSATIONS = CONVERSATION_SCHEMA.name
+
+
+class MemoryMaintenance(Maintenance):
+    """Maintenance of every tenant's tables."""
+
+    def __init__(self, tenants: dict[TenantId, Tables]) -> None:
+        self._tenants = tenants
+
+    async def tenants(self) -> AsyncIterator[TenantId]:
+        for tenant, tables in sorted(self._tenants.items()):
+            if not tables.empty:
+                yield tenant
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        tables = self._tenants.get(tenant)
+        if tables is None:
+            return 0
+        erased = 0
+        with SingleSession(tables).writing() as transaction:
+            for name, table in tables.tables.items():
+                keys = list(transaction.keys(name))
+                erased += len(keys) if table.entities else 0
+                for key in keys:
+                    transaction.remove(name, key)
+        return erased
+
+
+class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
+    """Maintenance of authoring data."""
+
+
+class MemoryDialogueMaintenance(MemoryMaintenance, DialogueMaintenance):
+    """Maintenance of dialogue data."""
+
+    def __init__(self, tenants: dict[TenantId, Tables], clock: Clock, ids: IdGenerator) -> None:
+        super().__init__(tenants)
+        self._clock = clock
+        self._ids = ids
+
+    async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
+        until = checked(Conversation, "last_activity_at", before)
+        now = checked(Conversation, "updated_at", self._clock.now())
+
+        async def batch(size: int) -> tuple[int, bool]:
+            idle = longest_idle(self._conversations(), until, size)
+            for conversation in idle:
+                tables = self._tenants[conversation.tenant_id]
+                with SingleSession(tables).writing() as transaction:
+                    transaction.replace(CONVERSATIONS, timed_out(conversation, now))
+            return len(idle), len(idle) == size
+
+        return await in_batches(batch, limit, IDLE_BATCH)
+
+    async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
+        at = checked(Conversation, "retain_until", now)
+
+        async def batch(size: int) -> tuple[int, bool]:
+            expired = heapq.nsmallest(
+                size,
+                (
+                    one
+                    for one in self._conversations()
+                    if one.retain_until is not None and one.retain_until <= at
+                ),
+                key=_retention,
+            )
+            for conversation in expired:
+                await self._repository(conversation.tenant_id).delete(conversation.id)
+            return len(expired), len(expired) == size
+
+        return await in_batches(batch, limit, IDLE_BATCH)
+
+    def _conversations(self) -> "list[Conversation]":
+        return [
+            row
+            for tables in self._tenants.values()
+            for row in tables.tables[CONVERSATIONS].rows.values()
+        ]
+
+    def _repository(self, tenant: TenantId) -> MemoryConversationRepository:
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+        return MemoryConversationRepository(context, SingleSession(self._tenants[tenant]))
+
+
+def _retention(conversation: Conversation) -> tuple[Any, ...]:
+    return conversation.retain_until, conversation.tenant_id, conversation.id
