@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.restoring`."""
+
+from ports.contracts.restoring import *  # noqa: F403
