@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 
 from dependency_injector import containers, providers
 
-from adapters.memory import MemoryAuthoringStore
+from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
 from bootstrap.settings import ServerName, Settings
 from ports.errors import RepositoryError
-from ports.stores import AuthoringStore
+from ports.stores import AuthoringStore, DialogueStore
 from ports.time import Clock, IdGenerator
 
 _KINDS: dict[ServerName, ServerKind] = {"postgres": "postgres", "mongo": "mongo", "redis": "valkey"}
@@ -76,6 +76,30 @@ async def _postgres_store(
         await store.close()
 
 
+async def _mongo_store(
+    settings: Settings, urls: ServerUrls, clock: Clock, ids: IdGenerator
+) -> AsyncIterator[DialogueStore]:
+    # Imported here, so that whoever doesn't choose MongoDB needs no driver.
+    from adapters.mongo.driver import MongoOptions
+    from adapters.mongo.migrations import migrate, state
+
+    from adapters.mongo.store import MongoStore
+
+    deadline = settings.deadline_seconds
+    if settings.profile == "embedded":
+        await migrate(urls.mongo)
+    elif pending := (await state(urls.mongo, deadline=deadline)).pending:
+        raise NotMigratedError("MongoDB", pending)
+    options = MongoOptions(
+        driver=settings.mongo_driver, deadline=deadline, max_size=settings.pool_size
+    )
+    store = await MongoStore.open(urls.mongo, clock=clock, ids=ids, options=options)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 class Container(containers.DeclarativeContainer):
     """Everything a platform is made of. `Container(settings=…)`; ask providers with `await`."""
 
@@ -86,10 +110,15 @@ class Container(containers.DeclarativeContainer):
 
     urls = providers.Resource(server_urls, settings)
 
-    memory = providers.Singleton(MemoryAuthoringStore, clock=clock, ids=ids)
+    memory_authoring = providers.Singleton(MemoryAuthoringStore, clock=clock, ids=ids)
+    memory_dialogue = providers.Singleton(MemoryDialogueStore, clock=clock, ids=ids)
     # `urls` is an argument of its own: what a resource is given is shut down after it.
     postgres = providers.Resource(_postgres_store, settings, urls, clock, ids)
+    mongo = providers.Resource(_mongo_store, settings, urls, clock, ids)
 
     authoring = providers.Selector(
-        settings.provided.stores.authoring, memory=memory, postgres=postgres
+        settings.provided.stores.authoring, memory=memory_authoring, postgres=postgres
+    )
+    dialogue = providers.Selector(
+        settings.provided.stores.dialogue, memory=memory_dialogue, mongo=mongo
     )

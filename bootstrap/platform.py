@@ -10,9 +10,10 @@ import attrs
 from dependency_injector import providers
 
 from bootstrap.container import Container
+from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
 from domain.identity import tenant_id
-from ports.stores import AuthoringMaintenance, AuthoringStore, TenantScope
+from ports.stores import AuthoringStore, DialogueStore, TenantScope
 from ports.time import Clock, IdGenerator
 
 T = TypeVar("T")
@@ -24,6 +25,7 @@ class Platform:
 
     settings: Settings
     _authoring: AuthoringStore = attrs.field(repr=False)
+    _dialogue: DialogueStore = attrs.field(repr=False)
 
     def for_tenant(self, tenant: str) -> TenantScope:
         """A tenant's repositories: cheap, no I/O. A tenant needs no registration.
@@ -31,20 +33,25 @@ class Platform:
         Raises:
             ValidationError: if `tenant` can't be a tenant's name.
         """
-        return TenantScope(tenant_id(tenant), self._authoring)
+        return TenantScope(tenant_id(tenant), self._authoring, self._dialogue)
 
     @property
-    def maintenance(self) -> AuthoringMaintenance:
+    def maintenance(self) -> PlatformMaintenance:
         """What works across tenants. Not for request handlers."""
-        return self._authoring.maintenance()
+        return PlatformMaintenance(self._authoring.maintenance(), self._dialogue.maintenance())
 
     async def check(self) -> None:
-        """Answer at once if every store can be used now: a readiness probe.
+        """Answer at once if every store can be used now: a readiness probe. All are asked at once.
 
         Raises:
             StoreUnavailableError, StoreTimeoutError: if one can't.
         """
-        await self._authoring.check()
+        answers = await asyncio.gather(
+            self._authoring.check(), self._dialogue.check(), return_exceptions=True
+        )
+        for answer in answers:
+            if answer is not None:
+                raise answer
 
 
 @asynccontextmanager
@@ -54,6 +61,7 @@ async def open(
     clock: Clock | None = None,
     ids: IdGenerator | None = None,
     authoring: AuthoringStore | None = None,
+    dialogue: DialogueStore | None = None,
 ) -> AsyncIterator[Platform]:
     """A platform for the block, by `settings` or else by the environment.
 
@@ -76,6 +84,8 @@ async def open(
         container.ids.override(providers.Object(ids))
     if authoring is not None:
         container.authoring.override(providers.Object(authoring))
+    if dialogue is not None:
+        container.dialogue.override(providers.Object(dialogue))
     async with opened(container) as platform:
         yield platform
 
@@ -84,7 +94,9 @@ async def open(
 async def opened(container: Container) -> AsyncIterator[Platform]:
     """The platform of a container whose providers a test has overridden; otherwise as `open`."""
     try:
-        yield Platform(container.settings(), await _provided(container.authoring()))
+        authoring = await _provided(container.authoring())
+        dialogue = await _provided(container.dialogue())
+        yield Platform(container.settings(), authoring, dialogue)
     finally:
         await _close(container)
 

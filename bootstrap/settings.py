@@ -16,6 +16,8 @@ from domain.rules import Rule, Value, instance, number, optional, rule, whole
 
 Profile = Literal["memory", "embedded", "servers"]
 AuthoringChoice = Literal["memory", "postgres"]
+DialogueChoice = Literal["memory", "mongo"]
+MongoDriver = Literal["motor", "pymongo"]
 ServerName = Literal["postgres", "mongo", "redis"]
 
 PREFIX: Final = "DIALOGBASE_"
@@ -101,6 +103,19 @@ class Stores(Value):
     )
     """Flows; None leaves it to the profile: memory's is memory, the others' is postgres."""
 
+    dialogue: DialogueChoice | None = field(
+        default=None, metadata=rule(optional(_choice(*get_args(DialogueChoice))))
+    )
+    """Conversations, messages and contexts; None: memory's is memory, the others' is mongo."""
+
+    def by_profile(self, profile: Profile) -> "Stores":
+        """What isn't chosen yet, chosen by the profile."""
+        in_memory = profile == "memory"
+        return Stores(
+            authoring=self.authoring or ("memory" if in_memory else "postgres"),
+            dialogue=self.dialogue or ("memory" if in_memory else "mongo"),
+        )
+
 
 def _stores(candidate: object) -> Stores:
     if isinstance(candidate, Mapping):
@@ -133,6 +148,11 @@ class Settings(Value):
     )
     """Where the servers are; the profile `servers` reads these, the others don't."""
 
+    mongo_driver: MongoDriver = field(
+        default="motor", metadata=rule(_choice(*get_args(MongoDriver)))
+    )
+    """What talks to MongoDB: Motor, or PyMongo's own asynchronous client, its successor."""
+
     data: Path = field(default=Path(".dialogbase"), metadata=rule(_folder))
     """The embedded servers' folder; a relative one is taken from the working directory."""
 
@@ -149,18 +169,13 @@ class Settings(Value):
             super().__attrs_post_init__()
         except ValidationError as error:
             raise SettingsError(error.faults) from None
-        if self.stores.authoring is None:
-            self.__dict__["stores"] = Stores(authoring=self._authoring_by_profile)
-
-    @property
-    def _authoring_by_profile(self) -> AuthoringChoice:
-        return "memory" if self.profile == "memory" else "postgres"
+        self.__dict__["stores"] = self.stores.by_profile(self.profile)
 
     @property
     def servers_needed(self) -> frozenset[ServerName]:
         """The servers that the chosen stores are on."""
-        chosen = self.stores.authoring or self._authoring_by_profile
-        return frozenset({"postgres"}) if chosen == "postgres" else frozenset()
+        chosen = vars(self.stores.by_profile(self.profile))
+        return frozenset(server for server, group in _USER_OF.items() if chosen[group] == server)
 
     def _cross_faults(self) -> Iterator[Fault]:
         for server in sorted(self.servers_needed):
@@ -223,7 +238,9 @@ class Settings(Value):
         return made
 
 
-_USER_OF: Final[Mapping[ServerName, str]] = {"postgres": "authoring"}
+_USER_OF: Final[Mapping[ServerName, str]] = {"postgres": "authoring", "mongo": "dialogue"}
+"""Servers, and the group of ports that may be on one."""
+
 _NAMES: Final = tuple(
     name
     for kind in attrs.fields_dict(Settings)

@@ -18,6 +18,7 @@ from bootstrap.cli import call
 from bootstrap.samples import FLOWS
 from domain.flows import Flow
 from tests.bootstrap.running import run
+from tests.bootstrap.stores import environment_of
 
 GOOD = {"id": "a", "name": "Welcome", "definition": {"nodes": []}}
 DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
@@ -26,7 +27,8 @@ DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
 @pytest.fixture
 def by_url(on_postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of a deployed service."""
-    monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", str(on_postgres.postgres_url))
+    for name, value in environment_of(on_postgres).items():
+        monkeypatch.setenv(name, value)
 
 
 def written(path: Path, *records: object) -> str:
@@ -98,7 +100,7 @@ async def test_an_import_killed_in_the_middle_is_completed_by_the_next_one(
         ),
     )
     whole = f"{tenant}-whole"
-    environment = os.environ | {"DIALOGBASE_POSTGRES_URL": str(on_postgres.postgres_url)}
+    environment = os.environ | environment_of(on_postgres)
     command = (*DIALOGBASE, "import", "flows", file, "--json", "--tenant")
     async with bootstrap.open(on_postgres) as platform:
         scope = platform.for_tenant(tenant)

@@ -10,11 +10,14 @@ import pytest
 from dependency_injector import providers
 
 import bootstrap
-from adapters.memory import ManualClock, MemoryAuthoringStore
+from adapters.memory import ManualClock, MemoryAuthoringStore, MemoryDialogueStore
 from bootstrap import Container, Settings
 from bootstrap.platform import opened
+from domain.conversations import Conversation
 from domain.errors import ValidationError
 from domain.flows import Flow
+from domain.messages import Message
+from ports.errors import StoreUnavailableError
 from tests.bootstrap.running import run
 
 DRIVERS = ("asyncpg", "sqlalchemy", "alembic", "greenlet", "motor", "pymongo", "redis")
@@ -59,13 +62,69 @@ async def test_a_clock_that_is_handed_in_is_the_one_that_counts() -> None:
 
 
 @run
-async def test_a_store_that_is_handed_in_is_used_in_place_of_the_chosen_one() -> None:
+async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() -> None:
     """Nothing else is opened then: this profile's servers aren't there."""
-    store = MemoryAuthoringStore()
-    settings = Settings(profile="servers", postgres_url="postgresql://nowhere.invalid/x")
-    async with bootstrap.open(settings, authoring=store) as platform:
-        flow = await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
-    assert await store.repositories(flow.tenant_id).flows.require(flow.id) == flow
+    authoring, dialogue = MemoryAuthoringStore(), MemoryDialogueStore()
+    settings = Settings(
+        profile="servers",
+        postgres_url="postgresql://nowhere.invalid/x",
+        mongo_url="mongodb://nowhere.invalid/x",
+    )
+    async with bootstrap.open(settings, authoring=authoring, dialogue=dialogue) as platform:
+        acme = platform.for_tenant("acme")
+        flow = await acme.flows.create(Flow.draft(name="welcome"))
+        talk = await acme.conversations.create(Conversation.draft(user_id="ada"))
+    assert await authoring.repositories(flow.tenant_id).flows.require(flow.id) == flow
+    kept = dialogue.repositories(flow.tenant_id).conversations
+    assert await kept.require(talk.id) == talk
+
+
+@run
+async def test_a_tenant_has_both_groups_of_ports_each_with_its_unit_of_work() -> None:
+    """One scope for all of its data."""
+    async with bootstrap.open(Settings.memory()) as platform:
+        acme = platform.for_tenant("acme")
+        async with acme.authoring() as work:
+            flow = await work.flows.create(Flow.draft(name="welcome"))
+        async with acme.dialogue() as work:
+            talk = await work.conversations.create(
+                Conversation.draft(user_id="ada", flow_id=flow.id)
+            )
+            await work.messages.append(talk.id, [Message.draft("Hello")])
+        assert (await acme.conversations.require(talk.id)).last_sequence == 1
+
+
+@run
+async def test_maintenance_spans_the_stores_and_reaches_each() -> None:
+    """Tenants once each and in order; erasing takes everything, and only the tenant's."""
+    async with bootstrap.open(Settings.memory()) as platform:
+        for name in ("acme", "globex", "zeta"):
+            await platform.for_tenant(name).flows.create(Flow.draft(name="welcome"))
+        for name in ("Beta", "globex", "yotta"):
+            talk = Conversation.draft(user_id="ada")
+            await platform.for_tenant(name).conversations.create(talk)
+        maintenance = platform.maintenance
+        tenants = [tenant async for tenant in maintenance.tenants()]
+        assert tenants == ["Beta", "acme", "globex", "yotta", "zeta"]
+        assert await maintenance.erase_tenant(tenants[2]) == 2
+        assert await maintenance.erase_tenant(tenants[2]) == 0
+        assert [tenant async for tenant in maintenance.authoring.tenants()] == ["acme", "zeta"]
+        assert [tenant async for tenant in maintenance.dialogue.tenants()] == ["Beta", "yotta"]
+
+
+class _Gone(MemoryDialogueStore):
+    """A store whose server left."""
+
+    async def check(self) -> None:
+        raise StoreUnavailableError("nobody answers")
+
+
+@run
+async def test_a_platform_is_ready_when_every_store_is() -> None:
+    """One that isn't is told."""
+    async with bootstrap.open(Settings.memory(), dialogue=_Gone()) as platform:
+        with pytest.raises(StoreUnavailableError):
+            await platform.check()
 
 
 @run
@@ -83,6 +142,7 @@ import asyncio, sys, bootstrap
 async def main():
     async with bootstrap.open(bootstrap.Settings.memory()) as platform:
         await platform.for_tenant("acme").flows.count()
+        await platform.for_tenant("acme").conversations.count()
 asyncio.run(main())
 print([name for name in {DRIVERS!r} if name in sys.modules])
 """

@@ -7,12 +7,14 @@ import pytest
 
 from bootstrap import Settings, SettingsError, Stores
 
+MONGO = "mongodb://ada:s3cr3t@docs.example/dialogbase?password=s3cr3t"
 URL = "postgresql://ada:s3cr3t@db.example/dialogbase?password=s3cr3t"
 
 
 def test_memory_settings_need_no_environment() -> None:
     """The one line that unit tests write."""
-    assert Settings.memory().stores.authoring == "memory"
+    assert Settings.memory().stores == Stores(authoring="memory", dialogue="memory")
+    assert Settings.memory().servers_needed == frozenset()
 
 
 def test_without_anything_the_profile_is_embedded_and_durable() -> None:
@@ -20,14 +22,34 @@ def test_without_anything_the_profile_is_embedded_and_durable() -> None:
     settings = Settings.from_environment({})
     assert settings.profile == "embedded"
     assert settings.data == Path(".dialogbase")
-    assert settings.stores.authoring == "postgres"
+    assert settings.stores == Stores(authoring="postgres", dialogue="mongo")
+    assert settings.servers_needed == {"postgres", "mongo"}
 
 
-def test_a_url_alone_means_servers() -> None:
-    """A deployment sets its URL and is done."""
-    settings = Settings.from_environment({"DIALOGBASE_POSTGRES_URL": URL})
+def test_urls_alone_mean_servers() -> None:
+    """A deployment sets its URLs and is done."""
+    settings = Settings.from_environment(
+        {"DIALOGBASE_POSTGRES_URL": URL, "DIALOGBASE_MONGO_URL": MONGO}
+    )
     assert settings.profile == "servers"
-    assert settings.postgres_url == URL
+    assert (settings.postgres_url, settings.mongo_url) == (URL, MONGO)
+
+
+def test_a_server_whose_group_is_in_memory_needs_no_url() -> None:
+    """Who has flows only runs PostgreSQL only, and the other way round."""
+    flows = Settings(profile="servers", postgres_url=URL, stores=Stores(dialogue="memory"))
+    talks = Settings(profile="servers", mongo_url=MONGO, stores=Stores(authoring="memory"))
+    assert flows.servers_needed == {"postgres"}
+    assert talks.servers_needed == {"mongo"}
+
+
+def test_the_driver_is_motor_unless_another_is_set() -> None:
+    """One variable away."""
+    assert Settings.from_environment({}).mongo_driver == "motor"
+    other = Settings.from_environment({"DIALOGBASE_MONGO_DRIVER": "pymongo"})
+    assert other.mongo_driver == "pymongo"
+    with pytest.raises(SettingsError, match="DIALOGBASE_MONGO_DRIVER: must be one of"):
+        Settings.from_environment({"DIALOGBASE_MONGO_DRIVER": "mongoengine"})
 
 
 def test_arguments_win_over_variables_and_variables_over_the_file(tmp_path: Path) -> None:
@@ -57,7 +79,7 @@ def test_a_store_is_chosen_by_variable_table_or_argument(tmp_path: Path) -> None
         Settings(profile="embedded", stores=Stores(authoring="memory")),
     ]
     assert [settings.stores.authoring for settings in chosen] == ["memory"] * 3
-    assert [settings.servers_needed for settings in chosen] == [frozenset()] * 3
+    assert [settings.servers_needed for settings in chosen] == [{"mongo"}] * 3
 
 
 def test_every_fault_is_reported_at_once_and_named_where_it_was_set(tmp_path: Path) -> None:
@@ -89,8 +111,8 @@ def test_every_fault_is_reported_at_once_and_named_where_it_was_set(tmp_path: Pa
 
 def test_variables_of_the_tests_and_of_others_are_left_alone() -> None:
     """They name servers for tests, not for a platform."""
-    environment = {"DIALOGBASE_TEST_POSTGRES_URL": URL, "DIALOGBASE_SHARED_DATA": "x", "PATH": "y"}
-    assert Settings.from_environment(environment).postgres_url is None
+    environment = {"DIALOGBASE_TEST_MONGO_URL": MONGO, "DIALOGBASE_SHARED_DATA": "x", "PATH": "y"}
+    assert Settings.from_environment(environment).mongo_url is None
 
 
 @pytest.mark.parametrize(
@@ -111,14 +133,16 @@ def test_a_file_that_is_no_settings_file_is_named(
 
 def test_servers_without_the_url_they_need_are_refused_by_the_variable_s_name() -> None:
     """Before anything is opened."""
-    with pytest.raises(SettingsError, match="DIALOGBASE_POSTGRES_URL: is missing"):
+    with pytest.raises(SettingsError) as caught:
         Settings.from_environment({"DIALOGBASE_PROFILE": "servers"})
+    missing = {fault.path for fault in caught.value.faults}
+    assert missing == {"DIALOGBASE_POSTGRES_URL", "DIALOGBASE_MONGO_URL"}
 
 
-def test_memory_has_no_postgres_to_choose() -> None:
+def test_memory_has_no_server_to_choose() -> None:
     """A store is only chosen where its server is."""
-    with pytest.raises(SettingsError, match=r"stores\.authoring"):
-        Settings(profile="memory", stores=Stores(authoring="postgres"))
+    with pytest.raises(SettingsError, match=r"stores\.dialogue.*stores\.authoring"):
+        Settings(profile="memory", stores=Stores(authoring="postgres", dialogue="mongo"))
 
 
 @pytest.mark.parametrize(
@@ -133,6 +157,11 @@ def test_what_is_no_url_of_the_server_is_refused_without_being_repeated(wrong: s
 
 def test_no_password_shows_in_the_repr() -> None:
     """Settings are printed and logged."""
-    shown = repr(Settings(profile="servers", postgres_url=URL, redis_url="redis://:s3cr3t@h/0"))
+    shown = repr(
+        Settings(
+            profile="servers", postgres_url=URL, mongo_url=MONGO, redis_url="redis://:s3cr3t@h/0"
+        )
+    )
     assert "s3cr3t" not in shown
     assert "postgresql://ada:***@db.example/dialogbase?…" in shown
+    assert "mongodb://ada:***@docs.example/dialogbase?…" in shown

@@ -8,20 +8,23 @@ from uuid import uuid4
 import pytest
 
 import bootstrap
-from bootstrap import Settings, embedded
+from bootstrap import Settings, Stores, embedded
 from examples.flow_service import FlowService
 from ports.stores import TenantScope
+
+ONLY_FLOWS = Stores(dialogue="memory")
+"""The service has no conversations, so it needs no MongoDB."""
 
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """A private PostgreSQL, held for all tests so that each opens at once; or one given by URL."""
     if url := os.environ.get("DIALOGBASE_TEST_POSTGRES_URL"):
-        yield Settings(profile="servers", postgres_url=url)
+        yield Settings(profile="servers", postgres_url=url, stores=ONLY_FLOWS)
     else:
         data = tmp_path_factory.mktemp("dialogbase")
         with embedded.servers_sync({"postgres"}, data=data):
-            yield Settings(profile="embedded", data=data)
+            yield Settings(profile="embedded", data=data, stores=ONLY_FLOWS)
 
 
 @pytest.fixture(params=["unit", "integration"])
