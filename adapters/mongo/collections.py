@@ -1,0 +1,144 @@
+"""The collections: what is kept where, and which indexes serve what is asked of them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import attrs
+
+from adapters.mongo.documents import KEY, WORDS, DocumentMapper
+from adapters.mongo.indexes import Index
+from adapters.mongo.validators import validator
+from ports.contexts import CONTEXT_SCHEMA
+from ports.conversations import CONVERSATION_SCHEMA
+from ports.messages import MESSAGE_SCHEMA
+from ports.schema import EntitySchema
+
+REPLAY: Final = "replay"
+"""The mark on the first message of an append with an idempotency key: `{key, digest, count}`."""
+
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Collection:
+    """A collection of one type of entity.
+
+    `marks`: further fields that the store itself keeps in documents, with the schema of each.
+    """
+
+    name: str
+    mapper: DocumentMapper[Any]
+    indexes: tuple[Index, ...]
+    marks: Mapping[str, Any] = attrs.field(factory=dict)
+
+    @property
+    def schema(self) -> EntitySchema[Any]:
+        """What is asked of its entities."""
+        schema: EntitySchema[Any] = self.mapper.schema
+        return schema
+
+    @property
+    def shown(self) -> dict[str, int]:
+        """The projection that leaves out what no entity is made of."""
+        return dict.fromkeys((*(each.name for each in self.mapper.companions), *self.marks), 0)
+
+    @property
+    def validator(self) -> dict[str, Any]:
+        """What the server checks at every write."""
+        return validator(self.mapper, self.marks)
+
+    def entity_key(self, index: str) -> tuple[str, ...]:
+        """How a `DuplicateEntityError` names the unique index of that name."""
+        return next((each.entity_key for each in self.indexes if each.name == index), ("id",))
+
+
+_TENANT = ("tenant_id", 1)
+_KEY_BACKWARDS = (KEY, -1)
+
+CONVERSATIONS: Final = Collection(
+    name="conversations",
+    mapper=DocumentMapper(CONVERSATION_SCHEMA),
+    indexes=(
+        Index(
+            name="ix_conversations_started",
+            keys=(_TENANT, ("started_at", -1), _KEY_BACKWARDS),
+        ),
+        Index(
+            name="ix_conversations_activity",
+            keys=(_TENANT, ("last_activity_at", -1), _KEY_BACKWARDS),
+        ),
+        Index(
+            name="ix_conversations_user",
+            keys=(
+                _TENANT,
+                ("user_id", 1),
+                ("status", 1),
+                ("last_activity_at", -1),
+                _KEY_BACKWARDS,
+            ),
+        ),
+        Index(name="ix_conversations_words", keys=(_TENANT, (WORDS, 1))),
+        Index(
+            name="ix_conversations_idle",
+            keys=(("status", 1), ("last_activity_at", 1), (KEY, 1)),
+        ),
+        Index(
+            name="ix_conversations_retained",
+            keys=(("retain_until", 1), (KEY, 1)),
+            where={"retain_until": {"$type": "date"}},
+        ),
+    ),
+)
+
+MESSAGES: Final = Collection(
+    name="messages",
+    mapper=DocumentMapper(
+        MESSAGE_SCHEMA,
+        {
+            "text": "content.text",
+            "content_type": "content.type",
+            "intent": "analysis.intent",
+            "confidence": "analysis.confidence",
+        },
+    ),
+    indexes=(
+        Index(
+            name="uq_messages_sequence",
+            keys=(_TENANT, ("conversation_id", 1), ("sequence", 1)),
+            unique=True,
+            entity_key=("conversation_id", "sequence"),
+        ),
+        Index(
+            name="uq_messages_replay",
+            keys=(_TENANT, ("conversation_id", 1), (f"{REPLAY}.key", 1)),
+            unique=True,
+            where={f"{REPLAY}.key": {"$exists": True}},
+            entity_key=("conversation_id", "idempotency_key"),
+        ),
+        Index(name="ix_messages_words", keys=(_TENANT, (WORDS, 1))),
+        Index(
+            name="ix_messages_intent",
+            keys=(_TENANT, ("analysis.intent", 1), ("at", -1), _KEY_BACKWARDS),
+            where={"analysis.intent": {"$type": "string"}},
+        ),
+        Index(name="ix_messages_at", keys=(_TENANT, ("at", -1), _KEY_BACKWARDS)),
+    ),
+    marks={
+        REPLAY: {
+            "bsonType": "object",
+            "required": ["key", "digest", "count"],
+            "properties": {
+                "key": {"bsonType": "string"},
+                "digest": {"bsonType": "string"},
+                "count": {"bsonType": ["int", "long"], "minimum": 1},
+            },
+        }
+    },
+)
+
+CONTEXTS: Final = Collection(
+    name="contexts",
+    mapper=DocumentMapper(CONTEXT_SCHEMA),
+    indexes=(Index(name="ix_contexts_user", keys=(_TENANT, ("user_id", 1))),),
+)
+
+ALL: Final = (CONVERSATIONS, MESSAGES, CONTEXTS)
+"""Every collection of the dialogue data."""

@@ -1,0 +1,122 @@
+"""Criteria as MongoDB filters.
+
+Nothing that a caller writes becomes an operator, a key or a pattern: field names are the schema's,
+operands stand where only a value can, behind an operator, and where an expression could stand
+within a `$literal`.
+
+Two truth values, as in the criteria: a comparison never finds null, and a negation is a `$nor` of
+what it negates. A comparison with null, on the other hand, finds what is missing too, such as a
+field within a part that isn't there.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, TypeAlias
+
+from adapters.mongo.documents import WORDS, DocumentMapper, folded
+from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Words
+from ports.errors import UnsupportedOperationError
+
+Filter: TypeAlias = dict[str, Any]
+
+_LAST = "\U0010ffff"
+_BEFORE_SURROGATES, _AFTER_SURROGATES = "\ud7ff", "\ue000"
+
+
+def matching(criteria: Criteria, mapper: DocumentMapper[Any]) -> Filter:
+    """The filter that finds exactly the documents whose entities the criteria matches, of any
+    tenant; empty if that is all of them.
+
+    At most four levels of BSON for each of the criteria's.
+    """
+    if isinstance(criteria, Comparison):
+        return _comparison(criteria, mapper)
+    if isinstance(criteria, Words):
+        return all_of([{WORDS: {"$elemMatch": beginning(term)}} for term in criteria.terms])
+    parts = [matching(part, mapper) for part in criteria.parts]
+    if isinstance(criteria, And):
+        return all_of(parts)
+    if isinstance(criteria, Or):
+        return any_of(parts)
+    if isinstance(criteria, Not):
+        return {"$nor": parts}
+    raise UnsupportedOperationError(f"{type(criteria).__name__} can't be asked of MongoDB")
+
+
+def nothing() -> Filter:
+    """The filter that finds nothing, and reads nothing for it."""
+    return {"_id": {"$in": []}}
+
+
+def all_of(filters: list[Filter]) -> Filter:
+    """The filter that finds what all of them find; everything, if there are none."""
+    telling = [each for each in filters if each]
+    return {"$and": telling} if len(telling) > 1 else telling[0] if telling else {}
+
+
+def any_of(filters: list[Filter]) -> Filter:
+    """The filter that finds what one of them finds; nothing, if there are none."""
+    if not filters:
+        return nothing()
+    return {"$or": filters} if len(filters) > 1 else filters[0]
+
+
+def beginning(text: str) -> Filter:
+    """The range of texts that begin with `text`, by code point."""
+    after = following(text)
+    return {"$gte": text} if after is None else {"$gte": text, "$lt": after}
+
+
+def following(prefix: str) -> str | None:
+    """The first text after all that begin with `prefix`, by code point; None if there is none."""
+    kept = prefix.rstrip(_LAST)
+    if not kept:
+        return None
+    last = kept[-1]
+    return kept[:-1] + (_AFTER_SURROGATES if last == _BEFORE_SURROGATES else chr(ord(last) + 1))
+
+
+def _comparison(comparison: Comparison, mapper: DocumentMapper[Any]) -> Filter:
+    name, operator, operand = comparison.field.name, comparison.operator, comparison.operand
+    path = folded(name) if operator is Operator.ICONTAINS else mapper.path(name)
+    return _CONDITIONS[operator](path, _plain(operand))
+
+
+def _plain(operand: Any) -> Any:
+    if isinstance(operand, tuple):
+        return [_plain(item) for item in operand]
+    return operand.value if isinstance(operand, Enum) else operand
+
+
+def _contains(path: str, part: str) -> Filter:
+    # Not by `$regex`, which takes 32 KiB. In UTF-8 a text is found at the same places by bytes.
+    return {"$expr": {"$gte": [{"$indexOfBytes": [f"${path}", {"$literal": part}]}, 0]}}
+
+
+def _regex(path: str, pattern: Any) -> Filter:
+    # Not by `$regex`: where PCRE gives up, that finds nothing without a word, and this is an error.
+    expression = {"$literal": pattern.rendered(r"\z")}
+    return {"$expr": {"$regexMatch": {"input": f"${path}", "regex": expression}}}
+
+
+_CONDITIONS: Mapping[Operator, Callable[[str, Any], Filter]] = {
+    Operator.EQ: lambda path, operand: {path: {"$eq": operand}},
+    Operator.NE: lambda path, operand: {path: {"$nin": [operand, None]}},
+    Operator.GT: lambda path, operand: {path: {"$gt": operand}},
+    Operator.GTE: lambda path, operand: {path: {"$gte": operand}},
+    Operator.LT: lambda path, operand: {path: {"$lt": operand}},
+    Operator.LTE: lambda path, operand: {path: {"$lte": operand}},
+    Operator.IN: lambda path, operands: {path: {"$in": operands}},
+    Operator.NOT_IN: lambda path, operands: {path: {"$nin": [*operands, None]}},
+    Operator.CONTAINS: _contains,
+    Operator.ICONTAINS: _contains,
+    Operator.STARTSWITH: lambda path, operand: {path: beginning(operand)},
+    Operator.REGEX: _regex,
+    Operator.IS_NULL: lambda path, _: {path: {"$eq": None}},
+    Operator.IS_NOT_NULL: lambda path, _: {path: {"$ne": None}},
+    Operator.SIZE: lambda path, operand: {path: {"$size": operand}},
+    Operator.ANY_OF: lambda path, operands: {path: {"$in": operands}},
+    Operator.ALL_OF: lambda path, operands: (
+        {path: {"$all": operands}} if operands else {path: {"$ne": None}}
+    ),
+}
