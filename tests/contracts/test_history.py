@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.history`."""
+
+from ports.contracts.history import *  # noqa: F403
