@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.annotations`."""
+
+from ports.contracts.annotations import *  # noqa: F403
