@@ -1,0 +1,4 @@
+"""Dialogue data in MongoDB: one document an entity, majority writes, transactions.
+
+Only `driver` knows which driver carries it.
+"""

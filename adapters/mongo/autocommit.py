@@ -1,0 +1,74 @@
+"""Operations that each commit by themselves."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import pymongo
+import tenacity
+
+from adapters.mongo.driver import Call
+from adapters.mongo.errors import failed, late
+from adapters.mongo.executor import Document, Executor
+from adapters.mongo.transaction import TransactionExecutor
+from ports.errors import StoreUnavailableError, TransactionError
+
+T = TypeVar("T")
+_REPEATABLE = (StoreUnavailableError, TransactionError)
+"""What is raised only by a transaction that changed nothing."""
+_SHORTEST, _LONGEST = 0.002, 0.03
+"""Seconds of backoff: about what a transaction takes, and what ten of them do."""
+
+
+class ClientExecutor(Executor):
+    """Each operation commits by itself, on any of the client's connections."""
+
+    async def atomically(
+        self, body: Callable[[Executor], Awaitable[T]], *, seconds: float | None = None
+    ) -> T:
+        transaction: TransactionExecutor | None = None
+        limit = self.deadline if seconds is None else seconds
+        try:
+            with pymongo.timeout(limit):
+                async with asyncio.timeout(limit):
+                    async for attempt in tenacity.AsyncRetrying(
+                        retry=tenacity.retry_if_exception_type(_REPEATABLE),
+                        wait=tenacity.wait_random_exponential(multiplier=_SHORTEST, max=_LONGEST),
+                        reraise=True,
+                    ):
+                        with attempt:
+                            transaction = TransactionExecutor(self._client, seconds=limit)
+                            async with transaction.whole():
+                                return await body(transaction)
+        except TimeoutError:
+            failure = late(writing=transaction is not None and transaction.committing)
+        raise failure
+
+    def doom(self) -> None:
+        return
+
+    async def ping(self) -> None:
+        """Return once the primary has answered."""
+        await self.command({"ping": 1})
+
+    async def command(self, document: Document, *, seconds: float | None = None) -> Document:
+        """The answer to a database command that may change something; it isn't repeated."""
+        answer: Document = await self._run(
+            True, "", self._client.command, document, seconds=seconds
+        )
+        return answer
+
+    async def _run(
+        self,
+        writing: bool,
+        collection: str,
+        call: Call,
+        *args: Any,
+        seconds: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        try:
+            return await self._client.alone(seconds or self.deadline, call, *args, **kwargs)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+            failure = failed(error, writing=writing, collection=collection)
+        raise failure

@@ -1,0 +1,284 @@
+"""The driver: the one module that knows which it is, Motor or PyMongo's own asynchronous client.
+
+Documents come back as plain `dict`, with naive UTC datetimes.
+"""
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
+from contextvars import Context
+from typing import Any, Literal, TypeAlias
+
+import attrs
+import pymongo
+from bson.binary import UuidRepresentation
+from bson.codec_options import CodecOptions
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from adapters.mongo.errors import not_opened
+from adapters.mongo.gate import Gate, closed
+
+DriverName: TypeAlias = Literal["motor", "pymongo"]
+Call: TypeAlias = Callable[..., Awaitable[Any]]
+
+_DEFAULT_DATABASE = "dialogbase"
+_CODEC: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
+_READ = ReadConcern("majority")
+_WRITE = WriteConcern("majority")
+_SNAPSHOT = ReadConcern("snapshot")
+
+
+@attrs.frozen(kw_only=True)
+class MongoOptions:
+    """`driver`: `motor`, whose every operation takes a thread, or `pymongo`, which needs none.
+
+    `deadline`: seconds that a call may take, waiting for a connection included.
+
+    At most `max_size` connections (2 at least), a quarter of which, one at least, is kept for
+    transactions: single operations wait for what a transaction has locked, and must not keep it
+    from its commit. One that wasn't needed for `max_idle` seconds is closed; `min_size` stay.
+
+    Motor shares the threads that there are for all of its clients in the process, five times the
+    number of CPUs or `MOTOR_MAX_WORKERS`; beyond that number connections are of no use to it.
+    """
+
+    driver: DriverName = "motor"
+    deadline: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
+    max_size: int = attrs.field(default=10, validator=attrs.validators.ge(2))
+    min_size: int = 0
+    max_idle: float = 300.0
+
+
+class Session(ABC):
+    """One transaction, which its first operation begins at the server.
+
+    Give `handle` to operations as their `session`.
+    """
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+
+    async def commit(self) -> None:
+        """Commit, unless nothing was done; again, if it isn't known whether the last one did."""
+        await self.handle.commit_transaction()
+
+    async def abort(self) -> None:
+        """Undo it all. Nothing of it may still be running."""
+        await self.handle.abort_transaction()
+
+    @abstractmethod
+    async def end(self) -> None:
+        """After commit or abort; no round trip."""
+
+
+class Client(ABC):
+    """Connections to one database, opened when they are first needed, in the loop that uses them.
+
+    Its calls raise what the driver raises, and what `Gate.enter` does.
+    """
+
+    def __init__(self, native: Any, options: MongoOptions, room: int) -> None:
+        self.options = options
+        self.closed = False
+        self._native = native
+        self._database = native.get_database(
+            native.get_default_database(_DEFAULT_DATABASE).name,
+            codec_options=_CODEC,
+            read_concern=_READ,
+            write_concern=_WRITE,
+            read_preference=ReadPreference.PRIMARY,
+        )
+        self._collections: dict[str, Any] = {}
+        self._gate = Gate(max(1, room - max(1, room // 4)))
+        self._leaving: set[asyncio.Future[Any]] = set()
+
+    @classmethod
+    def open(cls, url: str, options: MongoOptions, **more: Any) -> "Client":
+        """A client for `url`, whose database it uses, or `dialogbase`. No I/O.
+
+        Raises:
+            StoreUnavailableError: if it isn't a URL for MongoDB.
+        """
+        settings: dict[str, Any] = {
+            "appname": "dialogbase",
+            "timeoutMS": int(options.deadline * 1000),
+            "serverSelectionTimeoutMS": int(options.deadline * 1000),
+            "maxPoolSize": options.max_size,
+            "minPoolSize": options.min_size,
+            "maxIdleTimeMS": int(options.max_idle * 1000),
+            "retryReads": True,
+            "retryWrites": True,
+            **more,
+        }
+        try:
+            if options.driver == "motor":
+                return MotorClient(url, settings, options)
+            return PymongoClient(url, settings, options)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+            failure = not_opened(error)
+        raise failure
+
+    async def close(self) -> None:
+        """Close every connection, when what they are used for is over or the deadline passed."""
+        if self.closed:
+            return
+        self.closed = True
+        try:
+            async with asyncio.timeout(self.options.deadline):
+                await self._gate.close()
+                while self._leaving:
+                    await asyncio.wait(self._leaving)
+        except TimeoutError:
+            for task in self._leaving:
+                task.cancel()
+        with pymongo.timeout(self.options.deadline):
+            await self._disconnect()
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=self.options.deadline)
+
+    def collection(self, name: str) -> Any:
+        """The driver's collection: majority reads and writes at the primary."""
+        found = self._collections.get(name)
+        if found is None:
+            found = self._collections[name] = self._database.get_collection(name)
+        return found
+
+    def find(self, collection: str, **arguments: Any) -> Awaitable[list[Any]]:
+        """All that a `find` finds."""
+        found: Awaitable[list[Any]] = self.collection(collection).find(**arguments).to_list(None)
+        return found
+
+    @abstractmethod
+    def aggregate(self, collection: str, **arguments: Any) -> Awaitable[list[Any]]:
+        """All that a pipeline gives."""
+
+    def command(self, document: dict[str, Any]) -> Awaitable[Any]:
+        """The server's answer to a command on the database."""
+        answer: Awaitable[Any] = self._database.command(document)
+        return answer
+
+    async def begin(self) -> Session:
+        """A transaction. No round trip."""
+        if self.closed:
+            raise closed()
+        return await self._begin()
+
+    @abstractmethod
+    async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
+        """The answer to an operation that is part of no transaction, within the deadline."""
+
+    def leave(self, rest: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Do the rest in the background, whatever becomes of the caller, and of its deadline."""
+        task = asyncio.get_running_loop().create_task(rest, context=Context())
+        self._tracked(task)
+        return task
+
+    def _tracked(self, future: "asyncio.Future[Any]") -> None:
+        self._leaving.add(future)
+        future.add_done_callback(self._left)
+
+    def _left(self, future: "asyncio.Future[Any]") -> None:
+        self._leaving.discard(future)
+        if not future.cancelled():
+            future.exception()  # its caller, if it hasn't left, is told
+
+    @abstractmethod
+    async def _begin(self) -> Session: ...
+
+    @abstractmethod
+    async def _disconnect(self) -> None: ...
+
+
+class PymongoClient(Client):
+    """PyMongo's `AsyncMongoClient`. An operation that is cancelled ends at once."""
+
+    def __init__(self, url: str, settings: dict[str, Any], options: MongoOptions) -> None:
+        from pymongo import AsyncMongoClient
+
+        super().__init__(AsyncMongoClient(url, **settings), options, options.max_size)
+
+    async def aggregate(self, collection: str, **arguments: Any) -> list[Any]:
+        cursor = await self.collection(collection).aggregate(**arguments)
+        found: list[Any] = await cursor.to_list()
+        return found
+
+    async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
+        gate = self._gate
+        with pymongo.timeout(seconds):
+            if gate.free > 0:
+                gate.free -= 1
+            else:
+                await gate.enter(seconds)
+            try:
+                return await call(*args, **kwargs)
+            finally:
+                gate.leave()
+
+    async def _begin(self) -> Session:
+        handle = self._native.start_session(causal_consistency=False)
+        await handle.start_transaction(
+            read_concern=_SNAPSHOT, write_concern=_WRITE, read_preference=ReadPreference.PRIMARY
+        )
+        return _PymongoSession(handle)
+
+    async def _disconnect(self) -> None:
+        await self._native.close()
+
+
+class _PymongoSession(Session):
+    async def end(self) -> None:
+        await self.handle.end_session()
+
+
+class MotorClient(Client):
+    """Motor's client. An operation that is cancelled goes on in its thread, and keeps its place."""
+
+    def __init__(self, url: str, settings: dict[str, Any], options: MongoOptions) -> None:
+        from motor.frameworks.asyncio import max_workers
+        from motor.motor_asyncio import AsyncIOMotorClient
+
+        native: Any = AsyncIOMotorClient(url, **settings)
+        super().__init__(native, options, min(options.max_size, max_workers))
+
+    def aggregate(self, collection: str, **arguments: Any) -> Awaitable[list[Any]]:
+        found: Awaitable[list[Any]] = (
+            self.collection(collection).aggregate(**arguments).to_list(None)
+        )
+        return found
+
+    async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
+        gate = self._gate
+        with pymongo.timeout(seconds):
+            if gate.free > 0:
+                gate.free -= 1
+            else:
+                await gate.enter(seconds)
+            try:
+                running: Any = call(*args, **kwargs)
+            except BaseException:
+                gate.leave()
+                raise
+            running.add_done_callback(self._done)
+            return await asyncio.shield(running)
+
+    def _done(self, _: object) -> None:
+        self._gate.leave()
+
+    async def _begin(self) -> Session:
+        # Neither this nor its end waits for anything, so that they need no thread of Motor's.
+        native = self._native
+        handle = native.wrap(native.delegate.start_session(causal_consistency=False))
+        handle.start_transaction(
+            read_concern=_SNAPSHOT, write_concern=_WRITE, read_preference=ReadPreference.PRIMARY
+        )
+        return _MotorSession(handle)
+
+    async def _disconnect(self) -> None:
+        await asyncio.to_thread(self._native.delegate.close)
+
+
+class _MotorSession(Session):
+    async def end(self) -> None:
+        self.handle.delegate.end_session()

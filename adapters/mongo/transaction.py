@@ -1,0 +1,173 @@
+"""Several operations in one transaction: what a unit of work runs on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any, TypeVar
+
+import pymongo
+
+from adapters.mongo.driver import Call, Client, Session
+from adapters.mongo.errors import failed, unknown_commit
+from adapters.mongo.executor import Executor
+from ports.errors import RepositoryError, StoreUnavailableError, TransactionError
+
+T = TypeVar("T")
+_FAILED = "an operation within this unit of work failed; nothing of it is kept"
+_ENDED = "this unit of work has ended"
+_PAUSE = 0.01
+
+
+class TransactionExecutor(Executor):
+    """One transaction, which its first operation begins: so many round trips, and one to commit.
+
+    Operations run one after the other, whichever task asks. After one that failed at the server, or
+    `doom`, everything raises `TransactionError`. The first is repeated if its connection broke.
+
+    The transaction is ended only when no operation of it runs: one that its caller gave up goes on
+    in the background, and then the end does.
+    """
+
+    def __init__(self, client: Client, *, seconds: float | None = None) -> None:
+        super().__init__(client)
+        self._seconds = self.deadline if seconds is None else seconds
+        self._session: Session | None = None
+        self._running: asyncio.Future[Any] | None = None
+        self._turn = asyncio.Lock()
+        self._wrote = False
+        self.committing = False
+        self._refusal: str | None = None
+
+    async def atomically(
+        self, body: Callable[[Executor], Awaitable[T]], *, seconds: float | None = None
+    ) -> T:
+        # A failure dooms the whole transaction, so nothing less than it need be undone.
+        if seconds is not None:
+            self._seconds = max(self._seconds, seconds)
+        return await body(self)
+
+    def doom(self) -> None:
+        if self._refusal is None:
+            self._refusal = _FAILED
+
+    @asynccontextmanager
+    async def whole(self) -> AsyncIterator[None]:
+        """Commits on a clean exit, rolls back on any other.
+
+        Raises:
+            TransactionError: instead of committing, if an operation had failed, or another
+                transaction came first.
+            OutcomeUnknownError: if the commit's acknowledgement was lost.
+        """
+        try:
+            yield
+        except asyncio.CancelledError:
+            self._end()
+            raise
+        except BaseException:
+            if ending := self._end():
+                await asyncio.shield(ending)
+            raise
+        if self._refusal is not None:
+            refusal = TransactionError(self._refusal)
+            if ending := self._end():
+                await asyncio.shield(ending)
+            raise refusal
+        session, self._session = self._session, None
+        self._refusal = _ENDED
+        if session is not None:
+            # A caller that is cancelled now leaves the commit to itself: it happens or not, whole.
+            self.committing = self._wrote
+            await asyncio.shield(self._client.leave(self._committed(session)))
+
+    def _end(self) -> "asyncio.Task[None] | None":
+        session, self._session = self._session, None
+        self._refusal = _ENDED
+        return None if session is None else self._client.leave(self._undone(session))
+
+    async def _committed(self, session: Session) -> None:
+        await self._settled()
+        end = monotonic() + self.deadline
+        failure: Exception | None = None
+        while True:
+            left = end - monotonic()
+            try:
+                with pymongo.timeout(max(left, 0.001)):
+                    await session.commit()
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+                failure = failed(error, writing=self._wrote)
+                again = unknown_commit(error)
+            else:
+                failure, again = None, False
+            if not again or monotonic() + _PAUSE >= end:
+                break
+            await asyncio.sleep(_PAUSE)
+        await session.end()
+        if failure is not None:
+            raise failure if isinstance(failure, RepositoryError) else TransactionError(_FAILED)
+
+    async def _undone(self, session: Session) -> None:
+        if not await self._settled():
+            return  # ended by the server, when it has waited long enough
+        try:
+            with pymongo.timeout(self.deadline):
+                await session.abort()
+        except Exception:  # noqa: BLE001  # the server undoes what isn't committed
+            pass
+        finally:
+            await session.end()
+
+    async def _settled(self) -> bool:
+        """Wait for what still runs; whether it has ended."""
+        running = self._running
+        if running is None or running.done():
+            return True
+        _, pending = await asyncio.wait((running,), timeout=self._seconds)
+        return not pending
+
+    async def _run(
+        self,
+        writing: bool,
+        collection: str,
+        call: Call,
+        *args: Any,
+        seconds: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        async with self._turn:
+            if self._refusal is not None:
+                raise TransactionError(self._refusal)
+            self._wrote = self._wrote or writing
+            begins = self._session is None
+            try:
+                with pymongo.timeout(max(self._seconds, seconds or 0.0)):
+                    try:
+                        return await self._sent(collection, call, args, kwargs)
+                    except StoreUnavailableError:
+                        if not begins or self._refusal is not None or self._client.closed:
+                            raise
+                    await self._begun_anew()
+                    return await self._sent(collection, call, args, kwargs)
+            except BaseException:
+                self.doom()
+                raise
+
+    async def _sent(
+        self, collection: str, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        try:
+            if self._session is None:
+                self._session = await self._client.begin()
+            running = asyncio.ensure_future(call(*args, session=self._session.handle, **kwargs))
+            self._running = running
+            return await asyncio.shield(running)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+            failure = failed(error, writing=False, collection=collection)
+        raise failure
+
+    async def _begun_anew(self) -> None:
+        """Nothing was answered yet, so nobody can tell this transaction from the first."""
+        session, self._session = self._session, None
+        if session is not None:
+            await asyncio.shield(self._client.leave(self._undone(session)))
