@@ -14,7 +14,14 @@ from ports.messages import MESSAGE_SCHEMA
 from ports.schema import EntitySchema
 
 REPLAY: Final = "replay"
-"""The mark on the first message of an append with an idempotency key: `{key, digest, count}`."""
+"""The mark on the first message of an append with an idempotency key: `{key, digest, count}`,
+without the digest once a message of the append was redacted.
+"""
+
+RESTORED: Final = "restored"
+"""The mark on a conversation whose messages were restored, raised so that the transactions which do
+so collide with those that delete it.
+"""
 
 
 @attrs.frozen(kw_only=True, eq=False, repr=False)
@@ -86,6 +93,7 @@ CONVERSATIONS: Final = Collection(
             where={"retain_until": {"$type": "date"}},
         ),
     ),
+    marks={RESTORED: {"bsonType": ["int", "long"]}},
 )
 
 MESSAGES: Final = Collection(
@@ -124,7 +132,7 @@ MESSAGES: Final = Collection(
     marks={
         REPLAY: {
             "bsonType": "object",
-            "required": ["key", "digest", "count"],
+            "required": ["key", "count"],
             "properties": {
                 "key": {"bsonType": "string"},
                 "digest": {"bsonType": "string"},

@@ -1,0 +1,103 @@
+"""Conversations in MongoDB."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Final
+
+from adapters.mongo.collections import CONTEXTS, CONVERSATIONS, MESSAGES, Collection
+from adapters.mongo.executor import Document, Executor
+from adapters.mongo.reading import writing
+from adapters.mongo.repository import MongoRepository
+from domain.conversations import Conversation, ConversationStatus
+from domain.identity import TenantId
+from ports.conversations import IDLE_REASON, ConversationRepository
+from ports.errors import EntityNotFoundError
+
+SECONDS_PER_MESSAGE: Final = 0.000_1
+"""That deleting a message may take, on top of the deadline."""
+
+
+class MongoConversationRepository(MongoRepository[Conversation], ConversationRepository):
+    """Conversations."""
+
+    collection: ClassVar[Collection] = CONVERSATIONS
+
+    @writing
+    async def _touch(self, id: str, at: datetime) -> Conversation:
+        latest = self._mapper.changes({"last_activity_at": at})
+        touched = await self._executor.find_one_and_update(
+            self._name, {"_id": self._key(id)}, {"$max": latest}, projection=self._shown
+        )
+        if touched is None:
+            raise EntityNotFoundError(self.schema.name, id)
+        return self._entity(touched)
+
+    @writing
+    async def _close_idle(self, before: datetime, now: datetime, limit: int) -> tuple[int, bool]:
+        return await close_idle(self._executor, self._own, before, now, limit)
+
+    async def _removed(self, id: Any, wanted: Document) -> int:
+        found = await self._executor.find_one(self._name, wanted, projection={"last_sequence": 1})
+        if found is None:
+            return 0
+
+        async def removed(executor: Executor) -> int:
+            # The conversation first: an append that is under way then fails, or this does.
+            if not await executor.delete_one(self._name, wanted):
+                return 0
+            await remove_what_belongs(executor, self._tenant, [id])
+            return 1
+
+        seconds = self._executor.deadline + found["last_sequence"] * SECONDS_PER_MESSAGE
+        return await self._executor.atomically(removed, seconds=seconds)
+
+    async def _removed_where(self, executor: Executor, wanted: Document) -> int:
+        found = await executor.find(self._name, wanted, projection={"_id": 1})
+        keys = [document["_id"] for document in found]
+        if not keys:
+            return 0
+        await executor.delete_many(self._name, {"_id": {"$in": keys}})
+        start = len(self._key(""))
+        await remove_what_belongs(executor, self._tenant, [key[start:] for key in keys])
+        return len(keys)
+
+
+async def remove_what_belongs(executor: Executor, tenant: TenantId, ids: Sequence[str]) -> None:
+    """Delete the messages and contexts of conversations."""
+    await executor.delete_many(
+        MESSAGES.name, {"tenant_id": tenant, "conversation_id": {"$in": list(ids)}}
+    )
+    contexts = [CONTEXTS.mapper.key(tenant, id) for id in ids]
+    await executor.delete_many(CONTEXTS.name, {"_id": {"$in": contexts}})
+
+
+async def close_idle(
+    executor: Executor, own: Document, before: datetime, now: datetime, limit: int
+) -> tuple[int, bool]:
+    """Close a batch of what is idle; each is judged anew at the moment in which it is closed."""
+    idle: Document = {
+        **own,
+        "status": ConversationStatus.ACTIVE.value,
+        "last_activity_at": {"$lt": before},
+    }
+    found = await executor.find(
+        CONVERSATIONS.name,
+        idle,
+        projection={"_id": 1},
+        sort=[("last_activity_at", 1), ("_id", 1)],
+        limit=limit,
+    )
+    if not found:
+        return 0, False
+    closed = {
+        "status": ConversationStatus.TIMEOUT.value,
+        "status_reason": IDLE_REASON,
+        "completed_at": now,
+        "updated_at": now,
+    }
+    done = await executor.update_many(
+        CONVERSATIONS.name,
+        {**idle, "_id": {"$in": [document["_id"] for document in found]}},
+        {"$set": closed, "$inc": {"revision": 1}},
+    )
+    return done, len(found) == limit

@@ -1,0 +1,140 @@
+"""What works across tenants."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from adapters.mongo.collections import ALL, CONVERSATIONS, MESSAGES
+from adapters.mongo.conversations import (
+    SECONDS_PER_MESSAGE,
+    close_idle,
+    remove_what_belongs,
+)
+from adapters.mongo.executor import Document, Executor
+from domain.conversations import Conversation
+from domain.identity import TenantId
+from domain.rules import checked
+from ports.conversations import IDLE_BATCH, in_batches
+from ports.stores import DialogueMaintenance
+from ports.time import Clock
+
+BATCH: Final = 1_000
+PURGE_BATCH: Final = 100
+PURGE_MESSAGES: Final = 20_000
+"""Conversations, and about how many messages, that are purged in one transaction."""
+
+
+class MongoMaintenance(DialogueMaintenance):
+    """Maintenance of every collection in this database."""
+
+    def __init__(self, executor: Executor, clock: Clock) -> None:
+        self._executor = executor
+        self._clock = clock
+
+    async def tenants(self) -> AsyncIterator[TenantId]:
+        tenant: str | None = ""
+        while tenant is not None:
+            following = [await self._following(each.name, tenant) for each in ALL]
+            tenant = min((each for each in following if each is not None), default=None)
+            if tenant is not None:
+                yield TenantId(tenant)
+
+    async def _following(self, collection: str, tenant: str) -> str | None:
+        """The least tenant after one: one step down the index of keys, however many it has."""
+        found = await self._executor.find(
+            collection,
+            {"_id": {"$gt": _end(tenant)}},
+            projection={"tenant_id": 1},
+            sort=[("_id", 1)],
+            limit=1,
+        )
+        return found[0]["tenant_id"] if found else None
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        erased = 0
+        # Conversations before messages: without them, nothing more is appended.
+        collections = sorted(ALL, key=lambda each: each.name != CONVERSATIONS.name)
+        more = True
+        while more:
+            more = False
+            for each in collections:
+                while keys := await self._some(each.name, tenant):
+                    more = True
+                    gone = await self._executor.delete_many(each.name, {"_id": {"$in": keys}})
+                    erased += gone if each.name != MESSAGES.name else 0
+        return erased
+
+    async def _some(self, collection: str, tenant: TenantId) -> list[str]:
+        found = await self._executor.find(
+            collection,
+            {"_id": {"$gt": f"{tenant}!", "$lt": _end(tenant)}},
+            projection={"_id": 1},
+            limit=BATCH,
+        )
+        return [document["_id"] for document in found]
+
+    async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
+        until = checked(Conversation, "last_activity_at", before)
+        now = checked(Conversation, "updated_at", self._clock.now())
+        return await in_batches(
+            lambda size: close_idle(self._executor, {}, until, now, size), limit, IDLE_BATCH
+        )
+
+    async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
+        expired: Document = {"retain_until": {"$lte": checked(Conversation, "retain_until", now)}}
+
+        async def batch(size: int) -> tuple[int, bool]:
+            found = await self._executor.find(
+                CONVERSATIONS.name,
+                expired,
+                projection={"last_sequence": 1},
+                sort=[("retain_until", 1)],
+                limit=size,
+            )
+            chosen = _few(found)
+            keys = {"_id": {"$in": [document["_id"] for document in chosen]}}
+
+            async def purged(executor: Executor) -> int:
+                # Some may be kept longer by now.
+                still = await executor.find(
+                    CONVERSATIONS.name, {**expired, **keys}, projection={"tenant_id": 1}
+                )
+                gone = {"_id": {"$in": [document["_id"] for document in still]}}
+                await executor.delete_many(CONVERSATIONS.name, gone)
+                for tenant, ids in _by_tenant(still).items():
+                    await remove_what_belongs(executor, tenant, ids)
+                return len(still)
+
+            if not chosen:
+                return 0, False
+            messages = sum(document["last_sequence"] for document in chosen)
+            seconds = self._executor.deadline + messages * SECONDS_PER_MESSAGE
+            done = await self._executor.atomically(purged, seconds=seconds)
+            return done, len(found) == size or len(chosen) < len(found)
+
+        return await in_batches(batch, limit, PURGE_BATCH)
+
+
+def _end(tenant: str) -> str:
+    """The end of a tenant's keys."""
+    return f'{tenant}"' if tenant else ""
+
+
+def _few(found: Sequence[Document]) -> list[Document]:
+    """The first of them, as many as have few enough messages together; one at least."""
+    chosen: list[Document] = []
+    messages = 0
+    for document in found:
+        messages += document["last_sequence"]
+        if chosen and messages > PURGE_MESSAGES:
+            break
+        chosen.append(document)
+    return chosen
+
+
+def _by_tenant(found: Sequence[Mapping[str, Any]]) -> dict[TenantId, list[str]]:
+    ids: dict[TenantId, list[str]] = {}
+    for document in found:
+        tenant = TenantId(document["tenant_id"])
+        ids.setdefault(tenant, []).append(document["_id"][len(tenant) + 1 :])
+    return ids

@@ -1,0 +1,103 @@
+"""The store of the MongoDB adapter, and its units of work."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import ClassVar, Self
+
+from adapters.mongo.autocommit import ClientExecutor
+from adapters.mongo.contexts import MongoContextRepository
+from adapters.mongo.conversations import MongoConversationRepository
+from adapters.mongo.driver import Client, MongoOptions
+from adapters.mongo.executor import Executor
+from adapters.mongo.maintenance import MongoMaintenance
+from adapters.mongo.messages import MongoMessageRepository
+from adapters.mongo.transaction import TransactionExecutor
+from adapters.mongo.turns import Turns
+from domain.identity import TenantId
+from ports.capabilities import Capability
+from ports.contexts import ContextRepository
+from ports.conversations import ConversationRepository
+from ports.messages import MessageRepository
+from ports.reading import Context
+from ports.stores import DialogueStore
+from ports.time import Clock, IdGenerator
+from ports.unit_of_work import DialogueRepositories, DialogueUnit
+
+
+class MongoStore(DialogueStore):
+    """Dialogue data in MongoDB 6.0 or later, a replica set; migrated beforehand.
+
+    Every acknowledged write is in the journals of a majority of the members.
+    """
+
+    name: ClassVar[str] = "mongo"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {Capability.TRANSACTIONS, Capability.REGEX, Capability.DURABLE}
+    )
+
+    def __init__(self, client: Client, clock: Clock, ids: IdGenerator) -> None:
+        self._client = client
+        self._clock = clock
+        self._ids = ids
+        self._executor = ClientExecutor(client)
+        self._turns = Turns(client.options.deadline)
+
+    @classmethod
+    async def open(
+        cls, url: str, *, clock: Clock, ids: IdGenerator, options: MongoOptions | None = None
+    ) -> Self:
+        """A store at `url`, such as `mongodb://user:password@host:27017/database`.
+
+        It connects when it is first used.
+
+        Raises:
+            StoreUnavailableError: if it isn't a URL for MongoDB.
+        """
+        return cls(Client.open(url, options or MongoOptions()), clock, ids)
+
+    async def close(self) -> None:
+        """Close every connection, when what they are used for is over or the deadline passed."""
+        await self._client.close()
+
+    def repositories(self, tenant: TenantId) -> DialogueRepositories:
+        return self._repositories(tenant, self._executor, self._turns)
+
+    @asynccontextmanager
+    async def unit(self, tenant: TenantId) -> AsyncIterator[DialogueUnit]:
+        executor = TransactionExecutor(self._client)
+        async with executor.whole():
+            yield self._repositories(tenant, executor, None)
+
+    def maintenance(self) -> MongoMaintenance:
+        return MongoMaintenance(self._executor, self._clock)
+
+    async def check(self) -> None:
+        await self._executor.ping()
+
+    def _repositories(
+        self, tenant: TenantId, executor: Executor, turns: Turns | None
+    ) -> "MongoRepositories":
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+        return MongoRepositories(context, executor, turns)
+
+
+class MongoRepositories(DialogueUnit):
+    """A tenant's repositories on one executor: a unit of work's transaction, or the client."""
+
+    def __init__(self, context: Context, executor: Executor, turns: Turns | None) -> None:
+        self._context = context
+        self._executor = executor
+        self._turns = turns
+
+    @cached_property
+    def conversations(self) -> ConversationRepository:
+        return MongoConversationRepository(self._context, self._executor)
+
+    @cached_property
+    def messages(self) -> MessageRepository:
+        return MongoMessageRepository(self._context, self._executor, self._turns)
+
+    @cached_property
+    def contexts(self) -> ContextRepository:
+        return MongoContextRepository(self._context, self._executor)
