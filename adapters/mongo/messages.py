@@ -225,11 +225,16 @@ class MongoMessageRepository(MongoReading[Message], MessageRepository):
             {"$inc": {"message_count": -1}},
         )
         if message.idempotency_key is not None:
+            # The append that it came with, which isn't one that used the key after a restoration.
+            place = message.sequence
+            behind = {"$gt": [{"$add": ["$sequence", f"${REPLAY}.count"]}, place]}
             await executor.update_many(
                 self._name,
                 {
                     **self._log_filter(message.conversation_id),
                     _KEY: message.idempotency_key,
+                    "sequence": {"$lte": place},
+                    "$expr": behind,
                 },
                 {"$unset": {_DIGEST: ""}},
             )
