@@ -8,6 +8,7 @@ import attrs
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.documents import EMPTY, JsonObject
 from domain.errors import ValidationError
 from domain.messages import (
     REDACTED,
@@ -27,8 +28,8 @@ from ports.stores import TenantScope
 
 TIME = datetime(2024, 2, 29, 12, tzinfo=UTC)
 ANALYSIS = MessageAnalysis(intent="greet", confidence=0.75, language="en")
-GENERATION = Generation(model="m", prompt_tokens=3, metadata={"trace": "secret"})
-MODERATION = Moderation(flagged=True, categories=("spam",), metadata={"quote": "secret"})
+GENERATION = Generation(model="m", prompt_tokens=3, metadata=JsonObject.of({"trace": "secret"}))
+MODERATION = Moderation(flagged=True, action="hide", metadata=JsonObject.of({"quote": "secret"}))
 
 
 @given(data=st.data())
@@ -127,8 +128,8 @@ async def test_a_redacted_message_keeps_its_place_alone(
             stored,
             content=REDACTED,
             analysis=None,
-            generation=attrs.evolve(GENERATION, metadata={}),
-            moderation=attrs.evolve(MODERATION, metadata={}),
+            generation=attrs.evolve(GENERATION, metadata=EMPTY),
+            moderation=attrs.evolve(MODERATION, metadata=EMPTY),
             deleted_at=now,
         )
     )
