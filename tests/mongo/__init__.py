@@ -1,0 +1,1 @@
+"""The MongoDB adapter, beyond its contracts."""
