@@ -6,8 +6,6 @@ from functools import partial
 from types import coroutine
 from typing import Any
 
-from domain.definitions import FlowDefinition
-from domain.flows import Flow
 from ports.capabilities import Capability
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract
@@ -73,7 +71,7 @@ async def test_a_unit_cancelled_anywhere_is_all_or_nothing(
         async def unit(
             here: TenantScope = here, old: Any = old, inside: list[object] = inside
         ) -> None:
-            async with here.authoring() as work:
+            async with subject.unit(here) as work:
                 repository = subject.of(work)
                 await repository.create_many([subject.draft("one"), subject.draft("two")])
                 await asyncio.sleep(0)  # also where a store itself never waits
@@ -119,30 +117,6 @@ async def test_an_operation_cancelled_anywhere_is_all_or_nothing(
     raise AssertionError(f"the operations did not end in {MOST_STEPS} steps")
 
 
-@contract
-async def test_a_default_swap_cancelled_anywhere_leaves_one_default(backend: Backend) -> None:
-    """The former or the new one, at every await."""
-    for step in range(MOST_STEPS):
-        here, there = backend.rivals()
-        definition = FlowDefinition.external({})
-        made = await here.flows.create_many(
-            Flow.draft(name=name, definition=definition) for name in ("one", "two")
-        )
-        for flow in made:
-            await here.flows.publish(flow.id)
-        await here.flows.set_default(made[0].id)
-        cancelled = await cancelled_at(step, here.flows.set_default(made[1].id))
-        # Read at once: what was cancelled may still be under way in the store.
-        stored = [flow async for flow in there.flows.stream(None, "name")]
-        defaults = [flow.name for flow in stored if flow.is_default]
-        assert defaults in ([["one"], ["two"]] if cancelled else [["two"]])
-        revisions = [flow.revision for flow in stored]
-        assert revisions == ([3, 2] if defaults == ["one"] else [4, 3])
-        if not cancelled:
-            return
-    raise AssertionError(f"the swap did not end in {MOST_STEPS} steps")
-
-
 @contract(needs=Capability.TRANSACTIONS)
 async def test_many_cancelled_callers_leave_a_working_store(
     backend: Backend, subject: Subject
@@ -152,7 +126,7 @@ async def test_many_cancelled_callers_leave_a_working_store(
     await subject.of(here).create(subject.draft("kept"))
 
     async def unit(label: str) -> None:
-        async with here.authoring() as work:
+        async with subject.unit(here) as work:
             await subject.of(work).create(subject.draft(label))
             await asyncio.Event().wait()
 

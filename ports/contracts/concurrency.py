@@ -1,22 +1,16 @@
 """Races between two instances of a store: exactly one wins, everybody else is told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import date
-from itertools import chain
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from domain.definitions import FlowDefinition
-from domain.flows import Flow, MetricIncrements
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, race
 from ports.contracts.subjects import Entity, Subject
 from ports.errors import ConflictError, DuplicateEntityError, EntityNotFoundError
-from ports.flows import FlowRepository
 from ports.repository import Repository
 
 T = TypeVar("T")
-DAY = date(2024, 2, 29)
 RACERS = 8
 ROUNDS = 3
 
@@ -25,12 +19,6 @@ def pair(backend: Backend, subject: Subject) -> tuple[Repository[Entity], Reposi
     """An unused tenant's repository on each of two instances."""
     here, there = backend.rivals()
     return subject.of(here), subject.of(there)
-
-
-def flow_pair(backend: Backend) -> tuple[FlowRepository, FlowRepository]:
-    """The same for flows."""
-    here, there = backend.rivals()
-    return here.flows, there.flows
 
 
 async def all_at_once(
@@ -139,8 +127,8 @@ async def test_of_many_creators_of_one_key_exactly_one_wins(
 
     def act(number: int, repository: Repository[Entity]) -> Coroutine[Any, Any, Any]:
         if number // 2 % 2:
-            return repository.create(subject.draft("wanted"))
-        return repository.create_many([subject.draft(f"{number}"), subject.draft("wanted")])
+            return repository.create(subject.keyed("wanted"))
+        return repository.create_many([subject.draft(f"{number}"), subject.keyed("wanted")])
 
     won, lost = split(await all_at_once(repositories, act))
     assert len(won) == 1
@@ -160,7 +148,7 @@ async def test_lists_created_in_opposite_orders_do_not_block_each_other(
 
     def act(number: int, repository: Repository[Entity]) -> Coroutine[Any, Any, Any]:
         ordered = labels if number % 2 else labels[::-1]
-        return repository.create_many([subject.draft(label) for label in ordered])
+        return repository.create_many([subject.keyed(label) for label in ordered])
 
     won, lost = split(await all_at_once(repositories, act))
     assert (len(won), {type(error) for error in lost}) == (1, {DuplicateEntityError})
@@ -214,138 +202,3 @@ async def test_a_deletion_and_updates_do_not_mix(backend: Backend, subject: Subj
         assert results[0] is True
         assert {type(e) for e in split(results)[1]} <= {EntityNotFoundError}
         assert await repositories[1].count() == 0
-
-
-async def published(flows: FlowRepository, count: int) -> list[Flow]:
-    """Active flows."""
-    definition = FlowDefinition.external({})
-    made = [Flow.draft(name=f"flow {n}", definition=definition) for n in range(count)]
-    return [await flows.publish(flow.id) for flow in await flows.create_many(made)]
-
-
-@contract
-async def test_no_use_is_lost(backend: Backend) -> None:
-    """Each counter sees a number of its own, and edits in between are not disturbed."""
-    repositories = flow_pair(backend)
-    made = await repositories[0].create(Flow.draft(name="busy"))
-
-    async def act(number: int, flows: FlowRepository) -> Any:
-        return [await flows.increment_usage(made.id) for _ in range(5)]
-
-    counts, lost = split(await all_at_once(repositories, act))
-    assert lost == []
-    assert sorted(chain.from_iterable(counts)) == list(range(1, 5 * RACERS + 1))
-    stored = await repositories[1].require(made.id)
-    assert (stored.usage_count, stored.revision) == (5 * RACERS, 1)
-    assert (await repositories[1].update(made)).usage_count == 5 * RACERS
-
-
-@contract
-async def test_no_figure_is_lost(backend: Backend) -> None:
-    """The first of a day included, when all of them find the day empty."""
-    repositories = flow_pair(backend)
-    made = await repositories[0].create(Flow.draft(name="busy"))
-    one = MetricIncrements(executions=1, satisfaction_total=0.5, custom_metrics={"a.b": 0.25})
-    won, lost = split(
-        await all_at_once(repositories, lambda n, flows: flows.record_metrics(made.id, DAY, one))
-    )
-    assert lost == []
-    assert sorted(metrics.totals.executions for metrics in won) == list(range(1, RACERS + 1))
-    (stored,) = await repositories[1].get_metrics(made.id, DAY, DAY)
-    assert stored.totals == MetricIncrements(
-        executions=RACERS,
-        satisfaction_total=RACERS / 2,
-        custom_metrics={"a.b": RACERS / 4},
-    )
-    assert stored.revision == RACERS
-
-
-@contract
-async def test_racing_defaults_leave_exactly_one(backend: Backend) -> None:
-    """All callers succeed one after the other; whoever looks meanwhile never sees two, or none."""
-    repositories = flow_pair(backend)
-    flows = await published(repositories[0], RACERS)
-    await repositories[0].set_default(flows[0].id)
-    seen: list[int] = []
-    running = True
-
-    async def look() -> None:
-        while running:
-            seen.append(await repositories[1].count({"is_default": True}))
-            await asyncio.sleep(0)
-
-    watcher = asyncio.create_task(look())
-    for _ in range(ROUNDS):
-        won, lost = split(
-            await all_at_once(repositories, lambda n, flow: flow.set_default(flows[n].id))
-        )
-        assert lost == []
-        assert all(flow.is_default for flow in won)
-    running = False
-    await watcher
-    assert set(seen) == {1}
-    default = await repositories[1].get_default()
-    assert default is not None
-    assert await repositories[0].count({"is_default": True}) == 1
-
-
-@contract
-async def test_racing_to_make_one_flow_the_default_changes_it_once(backend: Backend) -> None:
-    """The others find it to be the default already."""
-    repositories = flow_pair(backend)
-    (flow,) = await published(repositories[0], 1)
-    won, lost = split(await all_at_once(repositories, lambda n, flows: flows.set_default(flow.id)))
-    assert lost == []
-    assert {(one.is_default, one.revision) for one in won} == {(True, flow.revision + 1)}
-
-
-@contract
-async def test_a_default_that_is_archived_meanwhile_is_none(backend: Backend) -> None:
-    """Whoever comes first: an archived flow is never the default."""
-    for _ in range(ROUNDS):
-        repositories = flow_pair(backend)
-        (flow,) = await published(repositories[0], 1)
-
-        def act(number: int, flows: FlowRepository, flow: Flow = flow) -> Awaitable[Any]:
-            return flows.archive(flow.id) if number % 2 else flows.set_default(flow.id)
-
-        async def acting(number: int, flows: FlowRepository) -> Any:
-            return await act(number, flows)
-
-        _, lost = split(await all_at_once(repositories, acting, 4))
-        assert all(isinstance(error, ValueError) for error in lost), lost
-        assert await repositories[0].get_default() is None
-        assert (await repositories[1].require(flow.id)).status == "archived"
-
-
-@contract
-async def test_racing_versions_get_different_numbers(backend: Backend) -> None:
-    """All are kept, and the flow ends at the last of them."""
-    repositories = flow_pair(backend)
-    made = await repositories[0].create(Flow.draft(name="flow"))
-    won, lost = split(
-        await all_at_once(repositories, lambda n, flows: flows.create_version(made.id))
-    )
-    assert lost == []
-    expected = {f"1.{n}" for n in range(1, RACERS + 1)}
-    assert {version.version for version in won} == expected
-    kept = await repositories[1].get_versions(made.id)
-    assert {version.version for version in kept} == expected | {"1.0"}
-    stored = await repositories[1].require(made.id)
-    assert (stored.version, stored.revision) == (f"1.{RACERS}", RACERS + 1)
-
-
-@contract
-async def test_of_racing_creators_of_one_version_exactly_one_wins(backend: Backend) -> None:
-    """The others are told that it is kept already."""
-    repositories = flow_pair(backend)
-    made = await repositories[0].create(Flow.draft(name="flow"))
-    won, lost = split(
-        await all_at_once(
-            repositories, lambda n, flows: flows.create_version(made.id, version="2.0")
-        )
-    )
-    assert len(won) == 1
-    assert {type(error) for error in lost} == {DuplicateEntityError}
-    kept = [version.version for version in await repositories[1].get_versions(made.id)]
-    assert kept == ["1.0", "2.0"]

@@ -4,20 +4,23 @@ import asyncio
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar, overload
 from uuid import uuid4
 
+import attrs
 import pytest
 from hypothesis import settings
 
 from domain.identity import TenantId, tenant_id
 from domain.rules import instant
 from ports.capabilities import Capability
-from ports.stores import AuthoringStore, TenantScope
+from ports.contracts.groups import Group as Group
+from ports.contracts.groups import group_of
+from ports.stores import AuthoringStore, DialogueStore, TenantScope
 from ports.time import Clock
 
 T = TypeVar("T")
@@ -46,6 +49,40 @@ class ContractClock(Clock):
         return self.kept
 
 
+@attrs.frozen
+class Instance:
+    """The stores of an adapter that one process would open: one for each group that it offers."""
+
+    authoring: AuthoringStore | None = None
+    dialogue: DialogueStore | None = None
+
+    @classmethod
+    def of(cls, opened: "Opened") -> "Instance":
+        """A store by itself is an instance that offers one group."""
+        if isinstance(opened, Instance):
+            return opened
+        if isinstance(opened, DialogueStore):
+            return cls(dialogue=opened)
+        return cls(authoring=opened)
+
+    @property
+    def offers(self) -> frozenset[Group]:
+        """The groups that it has a store for."""
+        return frozenset(group for group in Group if getattr(self, group) is not None)
+
+    def store(self, group: Group) -> AuthoringStore | DialogueStore:
+        """Its store for a group that it offers."""
+        store: AuthoringStore | DialogueStore = getattr(self, group)
+        return store
+
+    def scope(self, tenant: str) -> TenantScope:
+        """A tenant's scope."""
+        return TenantScope(tenant_id(tenant), self.authoring, self.dialogue)
+
+
+Opened: TypeAlias = Instance | AuthoringStore | DialogueStore
+
+
 class Backend(ABC):
     """One adapter under test. A subclass names it and opens its stores; that is all.
 
@@ -56,28 +93,41 @@ class Backend(ABC):
     name: ClassVar[str]
     """How the tests' ids show it."""
 
+    offers: ClassVar[frozenset[Group]] = frozenset({Group.AUTHORING})
+    """The groups of data that it has stores for; only their contracts are run on it."""
+
     def __init__(self) -> None:
         self.clock = ContractClock()
         self._runner = asyncio.Runner()
 
     @abstractmethod
-    def stores(self) -> AbstractAsyncContextManager[Sequence[AuthoringStore]]:
+    def stores(self) -> AbstractAsyncContextManager[Sequence[Opened]]:
         """At least two instances, as independent as the adapter can have them, over the same data.
 
-        They take the time from `self.clock` and use the default deadlines. May be entered again,
-        for further instances over the same data.
+        An adapter that offers one group yields its stores, one that offers several yields each
+        `Instance` of them. They take the time from `self.clock` and use the default deadlines. May
+        be entered again, for further instances over the same data.
         """
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[tuple[Instance, ...]]:
+        """Instances that offer what is declared, for as long as they are needed."""
+        async with self.stores() as stores:
+            instances = tuple(map(Instance.of, stores))
+            if len(instances) < 2:
+                raise ValueError(f"{self.name}: races need two instances of the store")
+            if any(instance.offers != self.offers for instance in instances):
+                raise ValueError(f"{self.name}: every instance must offer what `offers` says")
+            yield instances
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
         try:
-            self._opened = self.stores()
-            self.instances = tuple(self.run(self._opened.__aenter__()))
+            self._opened = self.opened()
+            self.instances = self.run(self._opened.__aenter__())
         except BaseException:
             self._runner.close()
             raise
-        if len(self.instances) < 2:
-            raise ValueError(f"{self.name}: races need two instances of the store")
         return self
 
     def __exit__(
@@ -94,10 +144,9 @@ class Backend(ABC):
     def __repr__(self) -> str:
         return f"<backend {self.name}>"
 
-    @property
-    def capabilities(self) -> frozenset[Capability]:
-        """What the adapter declares."""
-        return self.instances[0].capabilities
+    def capabilities(self, group: Group) -> frozenset[Capability]:
+        """What the adapter declares for a group that it offers."""
+        return self.instances[0].store(group).capabilities
 
     def run(self, coroutine: Awaitable[T]) -> T:
         """Run to the end, on this backend's loop."""
@@ -113,7 +162,7 @@ class Backend(ABC):
 
     def scope(self, tenant: str, instance: int = 0) -> TenantScope:
         """A tenant's scope on one of the instances."""
-        return TenantScope(tenant_id(tenant), self.instances[instance])
+        return self.instances[instance].scope(tenant)
 
     def fresh(self) -> TenantScope:
         """The scope of a tenant that nobody used before."""
@@ -138,15 +187,20 @@ def contract(
 ) -> Test | Callable[[Contract], Test]:
     """Make a pytest function of an async one, run on the backend's loop.
 
-    What it may ask for: `backend`; `scope`, an unused tenant's, anew for every example; and
-    whatever other fixtures provide or `@given`, written above this decorator, generates. With
-    `needs` it says nothing about a backend that doesn't declare the capability.
+    What it may ask for: `backend`; `subject`, each type of entity, or `group`, each group of data,
+    that the backend offers; `scope`, an unused tenant's, anew for every example; and whatever other
+    fixtures provide or `@given`, written above this decorator, generates. With `needs` it says
+    nothing about a backend that doesn't declare the capability, for the group that the subject,
+    `group` or else the module is of.
     """
     return (lambda body: _test_of(body, needs)) if function is None else _test_of(function, needs)
 
 
 def _test_of(body: Contract, needs: Capability | None) -> Test:
     asked = inspect.signature(body).parameters
+    group = group_of(body.__module__)
+    if needs is not None and group is None and not {"subject", "group"} & asked.keys():
+        raise TypeError(f"{body.__module__} isn't of one group, in CONTRACTS, to have {needs}")
     others = [parameter for name, parameter in asked.items() if name not in ("backend", "scope")]
     shown = inspect.Parameter("backend", inspect.Parameter.POSITIONAL_OR_KEYWORD)
     signature = inspect.Signature([shown, *others])
@@ -155,8 +209,11 @@ def _test_of(body: Contract, needs: Capability | None) -> Test:
     def run(*positional: Any, **named: Any) -> None:
         given = signature.bind(*positional, **named).arguments
         backend: Backend = given.pop("backend")
-        if needs is not None and needs not in backend.capabilities:
-            pytest.skip(f"{backend.name} doesn't declare {needs}")
+        if needs is not None:
+            subject = given.get("subject")
+            of: Any = given.get("group", group) if subject is None else subject.group
+            if needs not in backend.capabilities(of):
+                pytest.skip(f"{backend.name} doesn't declare {needs}")
         if "backend" in asked:
             given["backend"] = backend
         if "scope" in asked:

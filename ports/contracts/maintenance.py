@@ -1,15 +1,10 @@
 """What works across tenants, and what outlives a store's opening."""
 
-from datetime import date
-
-from domain.flows import Flow, MetricIncrements
 from ports.capabilities import Capability
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, contract
+from ports.contracts.harness import Backend, Group, contract
 from ports.contracts.subjects import Subject
 from ports.stores import TenantScope
-
-DAY = date(2024, 2, 29)
 
 
 @contract
@@ -26,7 +21,9 @@ async def test_every_tenant_with_data_is_named_once_and_in_order(
     await subject.of(looked_at).count()
     made = await subject.of(emptied).create(subject.draft())
     await subject.of(emptied).delete(made.id)
-    found = [tenant async for tenant in backend.instances[1].maintenance().tenants()]
+    found = [
+        tenant async for tenant in backend.instances[1].store(subject.group).maintenance().tenants()
+    ]
     assert [tenant for tenant in found if tenant in names] == sorted(names)
     assert found == sorted(set(found))
     assert not {looked_at.tenant, emptied.tenant} & set(found)
@@ -38,7 +35,7 @@ async def test_an_erased_tenant_is_gone(backend: Backend, subject: Subject) -> N
     gone, kept = backend.fresh(), backend.fresh()
     theirs = await subject.of(kept).create_many([subject.draft("one"), subject.draft("two")])
     await subject.of(gone).create_many(subject.draft(f"label {n}") for n in range(1_200))
-    maintenance = backend.instances[1].maintenance()
+    maintenance = backend.instances[1].store(subject.group).maintenance()
     assert await maintenance.erase_tenant(gone.tenant) == 1_200
     assert await subject.of(gone).count() == 0
     assert await maintenance.erase_tenant(gone.tenant) == 0
@@ -50,26 +47,12 @@ async def test_an_erased_tenant_is_gone(backend: Backend, subject: Subject) -> N
 
 
 @contract
-async def test_what_belongs_to_a_flow_is_erased_with_it(
-    backend: Backend, scope: TenantScope
-) -> None:
-    """Uncounted; versions and figures don't come back with the flow's id."""
-    flows = scope.flows
-    made = await flows.create(Flow.draft(name="flow"))
-    await flows.create_version(made.id)
-    await flows.record_metrics(made.id, DAY, MetricIncrements(executions=1))
-    assert await backend.instances[0].maintenance().erase_tenant(scope.tenant) == 1
-    await flows.create(Flow.draft(name="flow", id=made.id))
-    assert await flows.get_versions(made.id) == ()
-    assert await flows.get_metrics(made.id, DAY, DAY) == ()
-
-
-@contract
-async def test_a_store_that_can_be_used_says_so(backend: Backend) -> None:
+async def test_a_store_that_can_be_used_says_so(backend: Backend, group: Group) -> None:
     """Every instance answers."""
-    for store in backend.instances:
+    for instance in backend.instances:
+        store = instance.store(group)
         await store.check()
-        assert store.capabilities == backend.capabilities
+        assert store.capabilities == backend.capabilities(group)
 
 
 @contract(needs=Capability.DURABLE)
@@ -78,6 +61,6 @@ async def test_what_was_acknowledged_is_there_for_later_instances(
 ) -> None:
     """A store that is opened afterwards finds it."""
     made = await subject.of(scope).create(subject.draft())
-    async with backend.stores() as reopened:
-        later = TenantScope(scope.tenant, reopened[0])
-        assert exact(await subject.of(later).require(made.id)) == exact(made)
+    async with backend.opened() as reopened:
+        later = subject.of(reopened[0].scope(scope.tenant))
+        assert exact(await later.require(made.id)) == exact(made)

@@ -32,7 +32,7 @@ class RepositoryModel:
     schema: EntitySchema[Any]
     tenant: TenantId
     clock: ContractClock
-    entities: dict[UUID, Entity] = attrs.field(factory=dict)
+    entities: dict[Any, Entity] = attrs.field(factory=dict)
     doomed: bool = False
     """Whether a write failed in the store itself, which within a unit of work dooms it."""
 
@@ -48,7 +48,7 @@ class RepositoryModel:
             self.doomed = True
             raise
 
-    def _refuse_duplicates(self, entities: Mapping[UUID, Entity]) -> None:
+    def _refuse_duplicates(self, entities: Mapping[Any, Entity]) -> None:
         for unique in self.schema.unique:
             held = [
                 tuple(getattr(entity, name) for name in unique.fields)
@@ -58,7 +58,7 @@ class RepositoryModel:
             if len(held) > len(set(held)):
                 raise DuplicateEntityError(self.schema.name, unique.key)
 
-    def _standing(self, id: UUID, expected: int | None) -> Entity:
+    def _standing(self, id: Any, expected: int | None) -> Entity:
         if id not in self.entities:
             raise EntityNotFoundError(self.schema.name, id)
         entity = self.entities[id]
@@ -94,10 +94,10 @@ class RepositoryModel:
             self.entities = known
         return made
 
-    def get_by_id(self, id: UUID) -> Entity | None:
+    def get_by_id(self, id: Any) -> Entity | None:
         return self.entities.get(id)
 
-    def get_many(self, ids: Sequence[UUID]) -> tuple[Entity, ...]:
+    def get_many(self, ids: Sequence[Any]) -> tuple[Entity, ...]:
         return tuple(self.entities[id] for id in dict.fromkeys(ids) if id in self.entities)
 
     def update(self, entity: Entity) -> Entity:
@@ -110,7 +110,7 @@ class RepositoryModel:
             self._put(changed)
         return changed
 
-    def patch(self, id: UUID, expected_revision: int | None = None, **changes: Any) -> Entity:
+    def patch(self, id: Any, expected_revision: int | None = None, **changes: Any) -> Entity:
         with self._in_store():
             standing = self._standing(id, expected_revision)
             changed = self._written(attrs.evolve(standing, **changes))
@@ -118,13 +118,13 @@ class RepositoryModel:
         return changed
 
     def modify(
-        self, id: UUID, change: Callable[[Entity], Entity], expected: int | None = None
+        self, id: Any, change: Callable[[Entity], Entity], expected: int | None = None
     ) -> Entity:
         standing = self._standing(id, expected)
         changed = change(standing)
         return standing if changed is standing else self.update(changed)
 
-    def delete(self, id: UUID, expected_revision: int | None = None) -> bool:
+    def delete(self, id: Any, expected_revision: int | None = None) -> bool:
         if id not in self.entities:
             return False
         with self._in_store():
@@ -132,7 +132,7 @@ class RepositoryModel:
         self._forget([id])
         return True
 
-    def _forget(self, ids: Iterable[UUID]) -> None:
+    def _forget(self, ids: Iterable[Any]) -> None:
         for id in ids:
             del self.entities[id]
 
@@ -192,5 +192,5 @@ class Course:
 
     few: Fields
     model: Callable[[EntitySchema[Any], TenantId, ContractClock], RepositoryModel]
-    operations: Callable[[Draw, UUID], Ways]
+    operations: Callable[[Draw, Any], Ways]
     often: tuple[str, ...] = ()

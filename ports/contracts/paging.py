@@ -8,14 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.flows import Flow
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, examples, raised_by
 from ports.contracts.queries import orders
 from ports.contracts.repository import distinct
 from ports.contracts.subjects import Entity, Subject
 from ports.errors import InvalidQueryError
-from ports.flows import FlowSummary
 from ports.paging import MAX_OFFSET, MAX_PAGE_SIZE, CursorPage, Order, Pagination
 from ports.repository import Repository
 from ports.stores import TenantScope
@@ -304,26 +302,3 @@ async def test_a_stream_goes_on_while_others_write(backend: Backend, subject: Su
     assert (await anext(abandoned)).id == made[0].id
     assert await there.delete_where(None) == 1_200
     assert await here.count() == 0
-
-
-@contract
-async def test_summaries_are_pages_of_flows_without_definitions(scope: TenantScope) -> None:
-    """They follow the same criteria, orders and cursors, and hold what the flows hold."""
-    flows = scope.flows
-    for n in range(5):
-        await flows.create(
-            Flow.draft(name=f"flow {n}", tags=["t"] * n, category=None if n else "c")
-        )
-    wanted = {"name": {"operator": "ne", "value": "flow 3"}}
-    expected = [flow async for flow in flows.stream(wanted, "-name")]
-    page = await flows.summaries(wanted, "-name", None, 3)
-    rest = await flows.summaries(wanted, "-name", page.next, 3)
-    assert rest.next is None
-    summaries = [*page.items, *rest.items]
-    assert len(page.items) == 3
-    shown = [field.name for field in attrs.fields(FlowSummary)]
-    assert {"id", "name", "status", "tags", "revision"} < set(shown)
-    for summary, flow in zip(summaries, expected, strict=True):
-        for name in shown:
-            assert exact(getattr(summary, name)) == exact(getattr(flow, name)), name
-    assert isinstance(await raised_by(flows.summaries(limit=0)), InvalidQueryError)

@@ -1,7 +1,6 @@
 """Changing what is stored in part: patch, modify and update_where."""
 
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from domain.errors import ValidationError
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, examples, raised_by, raised_by_each
+from ports.contracts.queries import criteria
 from ports.contracts.repository import distinct
 from ports.contracts.subjects import Entity, Subject
 from ports.contracts.writing import as_stored
@@ -95,7 +95,7 @@ async def test_a_patch_of_what_is_not_there_is_refused(
     scope: TenantScope, subject: Subject
 ) -> None:
     """With and without an expected revision."""
-    repository, unknown = subject.of(scope), uuid4()
+    repository, unknown = subject.of(scope), subject.ids.new()
     for expected in (None, 1):
         with pytest.raises(EntityNotFoundError) as caught:
             await repository.patch(unknown, expected, **subject.note_to("x"))
@@ -109,11 +109,8 @@ async def test_a_patch_may_not_take_anothers_key(scope: TenantScope, subject: Su
     repository = subject.of(scope)
     first = await repository.create(subject.draft("first"))
     second = await repository.create(subject.draft("second"))
-    taken = {
-        name: getattr(first, name)
-        for name in subject.schema.unique[0].fields
-        if name in subject.schema.patchable
-    }
+    key = subject.same_key(first)
+    taken = {name: key[name] for name in key.keys() & subject.schema.patchable}
     assert taken
     for error in await raised_by_each(
         repository.patch(second.id, **taken),
@@ -197,7 +194,7 @@ async def test_modify_passes_on_what_the_change_raises(
     with pytest.raises(ZeroDivisionError):
         await repository.modify(made.id, change)
     with pytest.raises(EntityNotFoundError):
-        await repository.modify(uuid4(), lambda entity: entity)
+        await repository.modify(subject.ids.new(), lambda entity: entity)
     assert exact(await repository.require(made.id)) == exact(made)
 
 
@@ -211,20 +208,20 @@ async def test_update_where_patches_every_match_and_nothing_else(
     repository = subject.of(scope)
     entities = await repository.create_many(data.draw(distinct(subject, scope)))
     changes = data.draw(subject.patches)
-    for field in subject.schema.unique[0].fields:
-        changes.pop(field, None)
+    for unique in subject.schema.unique:
+        for name in unique.fields:
+            changes.pop(name, None)
     changes |= subject.note_to("patched")
-    status = data.draw(st.sampled_from(list(subject.schema.fields["status"].members or ())))
-    criteria = repository.where("status").eq(status)
+    wanted = data.draw(criteria(subject.schema, entities, regex=False))
     backend.clock.advance(seconds=1)
     expected = {
         entity.id: as_stored(backend, entity, **changes)
-        if criteria.matches(entity)
+        if wanted.matches(entity)
         else exact(entity)
         for entity in entities
     }
-    count = await repository.update_where(criteria, **changes)
-    assert count == sum(map(criteria.matches, entities))
+    count = await repository.update_where(wanted, **changes)
+    assert count == sum(map(wanted.matches, entities))
     assert {entity.id: exact(entity) async for entity in repository.stream()} == expected
 
 

@@ -13,26 +13,7 @@ from typing import TypeAlias
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-CONTRACTS = (
-    "repository",
-    "writing",
-    "patching",
-    "criteria",
-    "criteria_forms",
-    "paging",
-    "isolation",
-    "concurrency",
-    "unit_of_work",
-    "unit_conflicts",
-    "cancellation",
-    "flows",
-    "flow_use",
-    "flow_versions",
-    "maintenance",
-    "hostile",
-    "state_machine",
-)
-"""Every module of contracts."""
+from ports.contracts.groups import CONTRACTS, Group, group_of
 
 pytest.register_assert_rewrite(*(f"ports.contracts.{name}" for name in CONTRACTS))
 
@@ -79,7 +60,10 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Mod
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each contract runs on each backend, and a repository's also for each kind of entity."""
+    """Each contract runs on each backend, and for each type of entity or group if it asks for it.
+
+    What a backend doesn't offer is taken out afterwards, in `pytest_collection_modifyitems`.
+    """
     if "backend" in metafunc.fixturenames:
         factories = [_factory(name) for name in metafunc.config.getoption("--backend")]
         if not factories:
@@ -88,6 +72,24 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("backend", factories, ids=ids, indirect=True, scope="session")
     if "subject" in metafunc.fixturenames:
         metafunc.parametrize("subject", SUBJECTS, ids=[subject.name for subject in SUBJECTS])
+    if "group" in metafunc.fixturenames:
+        metafunc.parametrize("group", list(Group), ids=str)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Contracts about a group of data that a backend doesn't offer say nothing about it."""
+    items[:] = [item for item in items if _applies(item)]
+
+
+def _applies(item: pytest.Item) -> bool:
+    call = getattr(item, "callspec", None)
+    if call is None or "backend" not in call.params:
+        return True
+    if "subject" in call.params:
+        group = call.params["subject"].group
+    else:
+        group = call.params.get("group", group_of(getattr(item, "function").__module__))  # noqa: B009
+    return group is None or group in getattr(call.params["backend"], "offers", Backend.offers)
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from hypothesis.strategies import SearchStrategy
 
 from ports.contracts.strategies import CLASHING, DATES, FLOATS, INSTANTS, INTEGERS, text
 from ports.criteria import And, Criteria, FieldConditions, Or, Where
+from ports.errors import InvalidQueryError
 from ports.schema import EntitySchema, FieldSchema, Kind
 
 _ANY_VALUE = {
@@ -101,6 +102,13 @@ def conditions(
     return st.one_of(ways)
 
 
+def _search(schema: EntitySchema[Any], text: str) -> Criteria:
+    try:
+        return Where(schema).search(text)
+    except InvalidQueryError:  # where it is by words, for a text without any
+        return Where(schema).search("")
+
+
 def criteria(
     schema: EntitySchema[Any], entities: Sequence[Any] = (), *, regex: bool = True
 ) -> SearchStrategy[Criteria]:
@@ -112,7 +120,7 @@ def criteria(
         if line and len(line) < 20
     ]
     words = st.sampled_from(texts or ["a"]).flatmap(parts) | text(8)
-    searches = st.lists(words, max_size=2).map(lambda found: Where(schema).search(" ".join(found)))
+    searches = st.lists(words, max_size=2).map(" ".join).map(partial(_search, schema))
     leaves = st.one_of(
         st.sampled_from(list(schema.fields.values())).flatmap(
             lambda field: conditions(schema, field, entities, regex=regex)

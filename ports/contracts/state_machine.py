@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import attrs
 from hypothesis import settings
@@ -21,7 +20,6 @@ from ports.errors import TransactionError
 from ports.paging import Pagination
 from ports.repository import Repository
 
-IDS = st.sampled_from([UUID(int=n << 100 | n) for n in range(1, 6)])
 REVISIONS = st.none() | st.integers(1, 4)
 
 
@@ -47,17 +45,18 @@ def draw_operation(
 ) -> Operation:
     """Any operation, most often on what is there."""
     schema, course = subject.schema, subject.course
-    drafts = entities.drafts(schema, {**course.few, "id": IDS})
+    ids = st.sampled_from(subject.ids.few)
+    drafts = entities.drafts(schema, {**course.few, "id": ids})
     patches = entities.patches(schema, course.few)
     wanted = criteria(schema, known, regex=False)
-    id = draw(IDS)
+    id = draw(ids)
     ways: dict[str, Callable[[], Operation]] = {
         "create": lambda: Operation("create", (draw(drafts),)),
         "create_many": lambda: Operation(
             "create_many", (draw(st.lists(drafts, min_size=1, max_size=3)),)
         ),
         "get_by_id": lambda: Operation("get_by_id", (id,)),
-        "get_many": lambda: Operation("get_many", (draw(st.lists(IDS, min_size=1, max_size=4)),)),
+        "get_many": lambda: Operation("get_many", (draw(st.lists(ids, min_size=1, max_size=4)),)),
         "patch": lambda: Operation("patch", (id, draw(REVISIONS)), draw(patches)),
         "delete": lambda: Operation("delete", (id, draw(REVISIONS))),
         "count": lambda: Operation("count", (draw(wanted),)),
@@ -136,12 +135,12 @@ class Machine(RuleBasedStateMachine):
     @rule(data=st.data(), instance=st.sampled_from([0, 1]), rolled_back=st.booleans())
     def unit(self, data: st.DataObject, instance: int, rolled_back: bool) -> None:
         """Some operations in a unit of work, while the other instance looks from outside."""
-        if Capability.TRANSACTIONS not in self.backend.capabilities:
+        if Capability.TRANSACTIONS not in self.backend.capabilities(self.subject.group):
             return
         staged, seen = self.model.copy(), list(self.seen)
 
         async def steps() -> None:
-            async with self.scopes[instance].authoring() as work:
+            async with self.subject.unit(self.scopes[instance]) as work:
                 repository = self.subject.of(work)
                 for _ in range(data.draw(st.integers(1, 4))):
                     self.tick()

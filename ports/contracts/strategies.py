@@ -68,7 +68,7 @@ def identifiers(max_length: int) -> SearchStrategy[str]:
     """Text without control characters."""
     return st.one_of(
         st.text(_PRINTED, min_size=1, max_size=min(max_length, 10)),
-        st.sampled_from(["ada", "$where", "a:b", "%", "'"]),
+        st.sampled_from(["ada", "$where", "a:b", "%", "'", ".", "/", "!", '"', "é", "e\u0301"]),
         st.just("😀" * max_length),
     )
 

@@ -3,127 +3,35 @@
 A new aggregate is one more `Subject` here; what only it does has a module of contracts beside.
 """
 
-from collections.abc import Callable, Coroutine, Sequence
-from functools import cached_property
-from typing import Any, TypeAlias
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
 from uuid import UUID
 
-import attrs
-import pytest
 from hypothesis import strategies as st
-from hypothesis.strategies import SearchStrategy
 
+from domain.contexts import ExecutionContext, RecognizedIntent
+from domain.conversations import OPEN_STATUSES, Conversation, ConversationStatus, StateVisit
 from domain.definitions import FlowDefinition
-from domain.errors import ValidationError
 from domain.flows import Flow, FlowStatus
-from domain.identity import Draft, TenantId
-from ports.contracts import entities
+from domain.identity import Draft
+from ports.contexts import CONTEXT_SCHEMA
+from ports.contracts.context_model import CONTEXT_COURSE
+from ports.contracts.conversation_model import CONVERSATION_COURSE
 from ports.contracts.entities import Entity as Entity
 from ports.contracts.flow_model import FLOW_COURSE
-from ports.contracts.model import Course
-from ports.contracts.strategies import definitions, text, valid_definitions
+from ports.contracts.groups import Group
+from ports.contracts.strategies import (
+    INSTANTS,
+    definitions,
+    identifiers,
+    text,
+    valid_definitions,
+)
+from ports.contracts.subject import Subject as Subject
+from ports.conversations import CONVERSATION_SCHEMA, ConversationRepository
 from ports.flows import FLOW_SCHEMA, FlowRepository
 from ports.repository import Repository
-from ports.schema import EntitySchema
-from ports.stores import TenantScope
-from ports.unit_of_work import AuthoringUnit
-
-Holder: TypeAlias = TenantScope | AuthoringUnit
-
-
-@attrs.frozen(kw_only=True, eq=False, repr=False, slots=False)
-class Subject:
-    """A type of entity, as the contracts of every repository need it.
-
-    `of`: its repository in a scope or unit. `draft`: a plain draft of that label; another label
-    is another unique key. `note`: a text field that may be patched; `remark`: another, which is
-    also sortable and may be part of the unique key. `ranked`: a nullable, sortable field and four
-    of its values in their order. `use`: count something that the store maintains.
-
-    `own`: what those fields may hold whose type doesn't say it, for all that the domain admits is
-    generated. `variants`: sets of fields that belong together, each in place of some of `own` in
-    whole entities; needed where what is drawn field by field would hardly ever be admitted.
-    `course`: how the state machine takes it through its life.
-    """
-
-    schema: EntitySchema[Any]
-    of: Callable[[Holder], Repository[Entity]]
-    draft: Callable[..., Draft[Entity]]
-    note: str
-    remark: str
-    ranked: tuple[str, Sequence[Any]]
-    use: Callable[[Repository[Entity], Any], Coroutine[Any, Any, object]]
-    own: entities.Fields
-    course: Course
-    variants: Sequence[entities.Fields] = ({},)
-
-    @property
-    def name(self) -> str:
-        """How the tests' ids show it."""
-        return self.schema.name
-
-    @cached_property
-    def _fields(self) -> entities.Fields:
-        return entities.fields(self.schema, self.own)
-
-    @cached_property
-    def drafts(self) -> SearchStrategy[Draft[Entity]]:
-        """Every draft that the domain admits."""
-        minted = {name: held for name, held in self._fields.items() if name != "id"}
-        return entities.drafts(self.schema, minted)
-
-    def entities(self, tenant: TenantId) -> SearchStrategy[Entity]:
-        """Every entity that the domain admits, as an export holds them."""
-        ways = [{**self._fields, **variant} for variant in self.variants]
-        return st.one_of([entities.entities(self.schema, way, tenant) for way in ways])
-
-    @cached_property
-    def patches(self) -> SearchStrategy[dict[str, Any]]:
-        """Every patch that the domain admits."""
-        return entities.patches(self.schema, self._fields)
-
-    @property
-    def note_is_optional(self) -> bool:
-        """Whether it may be None; then it is that of a plain draft."""
-        return self.schema.fields[self.note].nullable
-
-    def misplaced(self, entity: Entity) -> Entity:
-        """The entity in a status that can't follow its own."""
-        lifecycle = self.schema.lifecycle
-        if lifecycle is None:
-            pytest.skip(f"any status of a {self.name} may follow any other")
-        for status in lifecycle.table:
-            if not lifecycle.allows(entity.status, status):
-                try:
-                    return attrs.evolve(entity, status=status)
-                except ValidationError:
-                    continue
-        raise ValueError(f"any status may follow {entity.status}")
-
-    def noted(self, entity: Entity, note: str | None) -> Entity:
-        """The entity with another note."""
-        return attrs.evolve(entity, **self.note_to(note))
-
-    def note_to(self, note: str | None) -> dict[str, Any]:
-        """The patch that changes its note."""
-        return {self.note: note}
-
-    def remark_to(self, remark: str | None) -> dict[str, Any]:
-        """The patch that changes its remark."""
-        return {self.remark: remark}
-
-    def note_of(self, entity: Entity) -> str | None:
-        """Its note."""
-        note: str | None = getattr(entity, self.note)
-        return note
-
-    def __repr__(self) -> str:
-        return f"<subject {self.name}>"
-
-    @property
-    def key(self) -> tuple[str, ...]:
-        """How a `DuplicateEntityError` names the key that two drafts of one label share."""
-        return self.schema.unique[0].key
 
 
 def _flow_draft(label: str = "one", *, id: UUID | None = None) -> Draft[Flow]:
@@ -139,11 +47,13 @@ _RATES = st.none() | st.sampled_from([0.0, -0.0, 1.0, 5e-324, 0.1 + 0.2]) | st.f
 _DURATIONS = st.none() | st.sampled_from([0.0, 1e15, 5e-324, 1 / 3]) | st.floats(0, 1e15)
 
 FLOWS = Subject(
+    group=Group.AUTHORING,
     schema=FLOW_SCHEMA,
     of=lambda holder: holder.flows,
     draft=_flow_draft,
     note="description",
     remark="category",
+    document="trigger_conditions",
     ranked=("category", ("B", "a", "b", "é")),
     use=_use_flow,
     own={
@@ -166,4 +76,86 @@ FLOWS = Subject(
     ],
 )
 
-SUBJECTS = (FLOWS,)
+
+def _conversation_draft(label: str = "one", *, id: str | None = None) -> Draft[Conversation]:
+    return Conversation.draft(user_id=label, business_context={"label": label}, id=id)
+
+
+async def _use_conversation(repository: Repository[Entity], id: str) -> None:
+    assert isinstance(repository, ConversationRepository)
+    await repository.touch(id, at=datetime(2999, 1, 1, tzinfo=UTC))
+
+
+_STATES = text(255, 1)
+_VISITS = st.lists(st.builds(StateVisit, state=_STATES, at=INSTANTS), max_size=3).map(tuple)
+_INTENTS = st.builds(
+    RecognizedIntent,
+    intent=text(200, 1),
+    confidence=st.none() | st.sampled_from([0.0, -0.0, 1.0, 5e-324]) | st.floats(0, 1),
+    at=INSTANTS,
+)
+_VARIANTS: dict[str, Any] = {"experiment_id": st.uuids(), "variant": text(100, 1)}
+
+CONVERSATIONS = Subject(
+    group=Group.DIALOGUE,
+    schema=CONVERSATION_SCHEMA,
+    of=lambda holder: holder.conversations,
+    draft=_conversation_draft,
+    note="summary",
+    remark="flow_version",
+    document="business_context",
+    ranked=("flow_version", ("B", "a", "b", "é")),
+    use=_use_conversation,
+    own={
+        "session_id": st.none() | identifiers(128),
+        "status_reason": st.none() | text(500),
+        "flow_version": st.none() | text(50, 1),
+        "current_state": st.none() | _STATES,
+        "state_history": _VISITS,
+        "variant": st.none(),
+        "summary": st.none() | text(4_000),
+    },
+    course=CONVERSATION_COURSE,
+    variants=[
+        {**experiment, "status": st.sampled_from(statuses), "completed_at": completed}
+        for experiment in ({}, _VARIANTS)
+        for statuses, completed in (
+            (OPEN_STATUSES, st.none()),
+            ([status for status in ConversationStatus if status.is_closed], st.none() | INSTANTS),
+        )
+    ],
+)
+
+_context_numbers = count(1)
+
+
+def _context_draft(label: str = "one", *, id: str | None = None) -> Draft[ExecutionContext]:
+    named = f"conversation {next(_context_numbers):09}" if id is None else id
+    return ExecutionContext.draft(named, user_id=label, variables={"label": label})
+
+
+async def _use_context(repository: Repository[Entity], id: str) -> None:
+    await repository.patch(id, error_count=3)
+
+
+CONTEXTS = Subject(
+    group=Group.DIALOGUE,
+    schema=CONTEXT_SCHEMA,
+    of=lambda holder: holder.contexts,
+    draft=_context_draft,
+    note="reset_reason",
+    remark="current_state",
+    document="integration_results",
+    ranked=("current_state", ("B", "a", "b", "é")),
+    use=_use_context,
+    own={
+        "current_state": st.none() | _STATES,
+        "previous_states": st.lists(_STATES, max_size=3).map(tuple),
+        "intent_history": st.lists(_INTENTS, max_size=3).map(tuple),
+        "reset_reason": st.none() | text(500),
+    },
+    course=CONTEXT_COURSE,
+    mints=False,
+)
+
+SUBJECTS = (FLOWS, CONVERSATIONS, CONTEXTS)

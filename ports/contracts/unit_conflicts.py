@@ -26,7 +26,7 @@ async def test_a_unit_sees_the_store_as_it_stood_at_its_first_operation(
     others = subject.of(there)
     old = await others.create(subject.draft("old"))
     gone = await others.create(subject.draft("gone"))
-    async with here.authoring() as work:
+    async with subject.unit(here) as work:
         repository = subject.of(work)
         early = await others.create(subject.draft("before the first operation"))
         before = [old, gone, early]
@@ -55,7 +55,7 @@ async def overlapping(
     seen = [asyncio.Event(), asyncio.Event()]
 
     async def unit(number: int, act: Callable[[Repository[Entity]], Awaitable[object]]) -> None:
-        async with scopes[number].authoring() as work:
+        async with subject.unit(scopes[number]) as work:
             repository = subject.of(work)
             await repository.count()
             seen[number].set()
@@ -103,7 +103,7 @@ async def test_of_two_units_that_change_one_entity_one_commits(
         assert {subject.note_of(entity) for entity in stored} == {winner, subject.note_of(made)}
     # Run again from its beginning, the loser's unit succeeds.
     loser = "theirs" if winner == "ours" else "ours"
-    async with scopes[0].authoring() as work:
+    async with subject.unit(scopes[0]) as work:
         await subject.of(work).create(subject.draft(loser))
 
 
@@ -117,7 +117,7 @@ async def test_a_unit_whose_entity_was_changed_outside_cannot_commit(
     winner: list[Entity] = []
 
     async def unit() -> None:
-        async with here.authoring() as work:
+        async with subject.unit(here) as work:
             repository = subject.of(work)
             seen = await repository.require(made.id)
             winner.append(await subject.of(there).update(subject.noted(made, "outside")))
@@ -157,7 +157,7 @@ async def test_of_two_units_that_create_one_key_one_commits(
     def creator(label: str) -> Callable[[Repository[Entity]], Awaitable[object]]:
         async def act(repository: Repository[Entity]) -> None:
             await repository.create(subject.draft(label))
-            await repository.create(subject.draft("wanted"))
+            await repository.create(subject.keyed("wanted"))
 
         return act
 

@@ -2,13 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from uuid import uuid4
 
 import pytest
 
-from domain.definitions import FlowDefinition
 from domain.errors import ValidationError
-from domain.flows import Flow
 from ports.capabilities import Capability
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, raised_by, raised_by_each
@@ -33,15 +30,17 @@ class Mishap(Exception):
 
 
 @contract
-async def test_undeclared_transactions_are_refused(backend: Backend, scope: TenantScope) -> None:
+async def test_undeclared_transactions_are_refused(
+    backend: Backend, scope: TenantScope, subject: Subject
+) -> None:
     """A store without units of work says so; one with them runs them."""
 
     async def unit() -> None:
-        async with scope.authoring() as work:
-            await work.flows.count()
+        async with subject.unit(scope) as work:
+            await subject.of(work).count()
 
     error = await raised_by(unit())
-    if Capability.TRANSACTIONS in backend.capabilities:
+    if Capability.TRANSACTIONS in backend.capabilities(subject.group):
         assert error is None
     else:
         assert isinstance(error, UnsupportedOperationError)
@@ -53,7 +52,7 @@ async def test_a_clean_exit_commits_everything(backend: Backend, subject: Subjec
     here, there = backend.rivals()
     old = await subject.of(here).create(subject.draft("old"))
     gone = await subject.of(here).create(subject.draft("gone"))
-    async with here.authoring() as work:
+    async with subject.unit(here) as work:
         repository = subject.of(work)
         new = await repository.create(subject.draft("new"))
         changed = await repository.update(subject.noted(old, "changed"))
@@ -65,9 +64,9 @@ async def test_a_clean_exit_commits_everything(backend: Backend, subject: Subjec
 @in_units
 async def test_an_empty_unit_commits(scope: TenantScope, subject: Subject) -> None:
     """Nothing is needed in between; reads alone do as well."""
-    async with scope.authoring():
+    async with subject.unit(scope):
         pass
-    async with scope.authoring() as work:
+    async with subject.unit(scope) as work:
         assert await subject.of(work).count() == 0
 
 
@@ -82,9 +81,9 @@ async def test_an_exception_rolls_everything_back(
     thrown = kind("mishap")
 
     async def unit() -> None:
-        async with here.authoring() as work:
+        async with subject.unit(here) as work:
             repository = subject.of(work)
-            await repository.create(subject.draft("new"))
+            await repository.create(subject.keyed("new"))
             await repository.update(subject.noted(old, "changed"))
             await repository.create_many([subject.draft("a"), subject.draft("b")])
             await subject.use(repository, old.id)
@@ -94,15 +93,15 @@ async def test_an_exception_rolls_everything_back(
         await unit()
     assert caught.value is thrown
     assert exact([entity async for entity in subject.of(there).stream()]) == exact([old])
-    assert await subject.of(here).create(subject.draft("new"))
+    assert await subject.of(here).create(subject.keyed("new"))
 
 
 @in_units
 async def test_a_unit_sees_its_own_changes(scope: TenantScope, subject: Subject) -> None:
     """In every kind of read: by id, by key, in lists, counts and searches by criteria."""
     old = await subject.of(scope).create(subject.draft("old"))
-    gone = await subject.of(scope).create(subject.draft("gone"))
-    async with scope.authoring() as work:
+    gone = await subject.of(scope).create(subject.keyed("gone"))
+    async with subject.unit(scope) as work:
         repository = subject.of(work)
         new = await repository.create(subject.draft("new"))
         changed = await repository.update(subject.noted(old, "changed"))
@@ -120,7 +119,7 @@ async def test_a_unit_sees_its_own_changes(scope: TenantScope, subject: Subject)
         assert again.revision == 3
         assert await repository.delete(new.id, expected_revision=1) is True
         assert await repository.update_where(None, **subject.note_to("all")) == 1
-        assert await repository.create(subject.draft("gone"))
+        assert await repository.create(subject.keyed("gone"))
 
 
 @in_units
@@ -129,7 +128,7 @@ async def test_nobody_sees_a_change_before_the_commit(backend: Backend, subject:
     here, there = backend.rivals()
     old = await subject.of(here).create(subject.draft("old"))
     outside = (subject.of(here), subject.of(there))
-    async with here.authoring() as work:
+    async with subject.unit(here) as work:
         repository = subject.of(work)
         new = await repository.create(subject.draft("new"))
         changed = await repository.update(subject.noted(old, "changed"))
@@ -145,20 +144,23 @@ async def test_nobody_sees_a_change_before_the_commit(backend: Backend, subject:
 Fault = Callable[[Repository[Entity], Subject, Entity], Awaitable[object]]
 
 DOOMING: dict[str, tuple[type[Exception], Fault]] = {
-    "a taken key": (DuplicateEntityError, lambda r, s, e: r.create(s.draft("taken"))),
+    "a taken key": (DuplicateEntityError, lambda r, s, e: r.create(s.keyed("taken"))),
     "a taken id": (DuplicateEntityError, lambda r, s, e: r.create(s.draft("x", id=e.id))),
-    "taken keys": (DuplicateEntityError, lambda r, s, e: r.create_many([s.draft("taken")])),
+    "taken keys": (DuplicateEntityError, lambda r, s, e: r.create_many([s.keyed("taken")])),
     "a stale update": (ConflictError, lambda r, s, e: r.update(s.noted(e, "x"))),
     "an update of nothing": (
         EntityNotFoundError,
         lambda r, s, e: r.update(
-            s.draft("x", id=uuid4()).assigned(tenant=e.tenant_id, new_id=None, at=e.created_at)
+            s.draft("x", id=s.ids.new()).assigned(tenant=e.tenant_id, new_id=None, at=e.created_at)
         ),
     ),
     "a stale patch": (ConflictError, lambda r, s, e: r.patch(e.id, 1, **s.note_to("x"))),
-    "a patch of nothing": (EntityNotFoundError, lambda r, s, e: r.patch(uuid4(), **s.note_to("x"))),
+    "a patch of nothing": (
+        EntityNotFoundError,
+        lambda r, s, e: r.patch(s.ids.new(), **s.note_to("x")),
+    ),
     "a stale deletion": (ConflictError, lambda r, s, e: r.delete(e.id, 1)),
-    "a use of nothing": (EntityNotFoundError, lambda r, s, e: s.use(r, uuid4())),
+    "a use of nothing": (EntityNotFoundError, lambda r, s, e: s.use(r, s.ids.new())),
 }
 
 
@@ -169,12 +171,12 @@ async def test_a_write_that_fails_dooms_the_unit(
 ) -> None:
     """Also if its error is caught: whatever follows, and the commit, fail; nothing is kept."""
     kind, act = DOOMING[fault]
-    stale = await subject.of(scope).create(subject.draft("taken"))
+    stale = await subject.of(scope).create(subject.keyed("taken"))
     await subject.of(scope).update(stale)
     before = [exact(entity) async for entity in subject.of(scope).stream()]
 
     async def unit() -> None:
-        async with scope.authoring() as work:
+        async with subject.unit(scope) as work:
             repository = subject.of(work)
             await repository.create(subject.draft("before"))
             assert type(await raised_by(act(repository, subject, stale))) is kind
@@ -199,14 +201,14 @@ async def test_the_callers_own_error_leaves_a_doomed_unit(
     """It isn't replaced by the unit's."""
 
     async def catching() -> None:
-        async with scope.authoring() as work:
-            await raised_by(subject.of(work).patch(uuid4(), **subject.note_to("x")))
+        async with subject.unit(scope) as work:
+            await raised_by(subject.of(work).patch(subject.ids.new(), **subject.note_to("x")))
             raise Mishap
 
     async def passing_on() -> None:
-        async with scope.authoring() as work:
+        async with subject.unit(scope) as work:
             await subject.of(work).create(subject.draft())
-            await subject.of(work).patch(uuid4(), **subject.note_to("x"))
+            await subject.of(work).patch(subject.ids.new(), **subject.note_to("x"))
 
     assert isinstance(await raised_by(catching()), Mishap)
     assert isinstance(await raised_by(passing_on()), EntityNotFoundError)
@@ -219,22 +221,22 @@ async def test_what_is_refused_before_the_store_is_asked_dooms_nothing(
 ) -> None:
     """Bad values and queries, entities of another tenant, and reads that find nothing."""
     foreign = await subject.of(backend.fresh()).create(subject.draft())
-    async with scope.authoring() as work:
+    async with subject.unit(scope) as work:
         repository = subject.of(work)
         made = await repository.create(subject.draft("kept"))
         wrong: list[tuple[type[Exception], Awaitable[object]]] = [
             (ValidationError, repository.patch(made.id, revision=7)),
             (ValidationError, repository.patch(made.id, **subject.note_to("\x00"))),
-            (ValidationError, repository.get_by_id("no id")),
+            (ValidationError, repository.get_by_id(subject.ids.wrong[-1])),
             (InvalidQueryError, repository.count({"no_such_field": 1})),
             (InvalidQueryError, repository.scan(after="no cursor")),
             (TenantMismatchError, repository.create(foreign)),
             (TenantMismatchError, repository.update(foreign)),
-            (EntityNotFoundError, repository.require(uuid4())),
+            (EntityNotFoundError, repository.require(subject.ids.new())),
         ]
         for kind, call in wrong:
             assert isinstance(await raised_by(call), kind)
-        assert await repository.delete(uuid4()) is False
+        assert await repository.delete(subject.ids.new()) is False
         await repository.patch(made.id, **subject.note_to("fine"))
     assert subject.note_of(await subject.of(scope).require(made.id)) == "fine"
 
@@ -242,12 +244,12 @@ async def test_what_is_refused_before_the_store_is_asked_dooms_nothing(
 @in_units
 async def test_an_ended_unit_refuses_everything(scope: TenantScope, subject: Subject) -> None:
     """After a commit and after a rollback: reads, writes, and a repository kept from inside."""
-    async with scope.authoring() as committed:
+    async with subject.unit(scope) as committed:
         units, repositories = [committed], [subject.of(committed)]
         made = await repositories[0].create(subject.draft("made"))
 
     async def unit() -> None:
-        async with scope.authoring() as aborted:
+        async with subject.unit(scope) as aborted:
             units.append(aborted)
             repositories.append(subject.of(aborted))
             raise Mishap
@@ -266,45 +268,3 @@ async def test_an_ended_unit_refuses_everything(scope: TenantScope, subject: Sub
         ):
             assert isinstance(error, TransactionError)
     assert exact([entity async for entity in subject.of(scope).stream()]) == exact([made])
-
-
-@in_units
-async def test_named_operations_join_the_unit(scope: TenantScope) -> None:
-    """Publishing, defaults, versions, uses and figures roll back together, too."""
-    made = await scope.flows.create(
-        Flow.draft(name="flow", definition=FlowDefinition.external({"a": 1}))
-    )
-
-    async def unit() -> None:
-        async with scope.authoring() as work:
-            await work.flows.publish(made.id, by="ada")
-            await work.flows.set_default(made.id)
-            await work.flows.create_version(made.id)
-            await work.flows.increment_usage(made.id, 4)
-            flow = await work.flows.get_default()
-            assert flow is not None
-            assert (flow.version, flow.usage_count, flow.status) == ("1.1", 4, "active")
-            assert len(await work.flows.get_versions(made.id)) == 2
-            raise Mishap
-
-    with pytest.raises(Mishap):
-        await unit()
-    assert exact(await scope.flows.require(made.id)) == exact(made)
-    assert await scope.flows.get_versions(made.id) == ()
-    assert await scope.flows.get_default() is None
-
-
-@in_units
-async def test_what_only_read_before_it_failed_dooms_nothing(scope: TenantScope) -> None:
-    """Named operations that found no flow, or were refused by what the flow is."""
-    made = await scope.flows.create(Flow.draft(name="incomplete"))
-    async with scope.authoring() as work:
-        for kind, call in (
-            (EntityNotFoundError, work.flows.publish(uuid4())),
-            (EntityNotFoundError, work.flows.rollback_to(made.id, "9.9")),
-            (ValidationError, work.flows.publish(made.id)),
-            (ValidationError, work.flows.restore(made.id)),
-        ):
-            assert isinstance(await raised_by(call), kind)
-        await work.flows.patch(made.id, description="kept")
-    assert (await scope.flows.require(made.id)).description == "kept"

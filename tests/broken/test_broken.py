@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ports.contracts import (
-    concurrency,
     criteria,
     criteria_forms,
+    flow_races,
     flow_versions,
     isolation,
     paging,
@@ -40,8 +40,8 @@ CASES: dict[Any, tuple[Contract, dict[str, Any]]] = {
         patching.test_modify_applies_the_change_and_returns_it_as_stored,
         {},
     ),
-    broken.CountsByReadingThenWriting: (concurrency.test_no_use_is_lost, {}),
-    broken.SwapsTheDefaultInTwoSteps: (concurrency.test_racing_defaults_leave_exactly_one, {}),
+    broken.CountsByReadingThenWriting: (flow_races.test_no_use_is_lost, {}),
+    broken.SwapsTheDefaultInTwoSteps: (flow_races.test_racing_defaults_leave_exactly_one, {}),
     broken.EnforcesNothingUnique: (repository.test_a_taken_key_is_refused_and_named, {}),
     broken.OffsetBeforeOrder: (paging.test_a_page_is_cut_after_sorting_and_filtering, {}),
     broken.NullsFirst: (paging.test_nulls_come_last_in_either_direction, {}),

@@ -6,11 +6,10 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from types import TracebackType
 from typing import ClassVar, Self
 
-from adapters.memory import MemoryAuthoringStore
+from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore
 from adapters.system import Uuid7Generator
 from bootstrap import embedded
-from ports.contracts.harness import Backend
-from ports.stores import AuthoringStore
+from ports.contracts.harness import Backend, Group, Instance, Opened
 
 POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
 """Names a database to be used in place of a private server's."""
@@ -20,14 +19,16 @@ class MemoryBackend(Backend):
     """Two stores over the same data."""
 
     name: ClassVar[str] = "memory"
+    offers: ClassVar[frozenset[Group]] = frozenset(Group)
 
     def __init__(self) -> None:
         super().__init__()
-        self._store = MemoryAuthoringStore(clock=self.clock)
+        self._authoring = MemoryAuthoringStore(clock=self.clock)
+        self._dialogue = MemoryDialogueStore(clock=self.clock)
 
     @asynccontextmanager
-    async def stores(self) -> AsyncIterator[Sequence[AuthoringStore]]:
-        yield self._store, self._store.sibling()
+    async def stores(self) -> AsyncIterator[Sequence[Opened]]:
+        yield [Instance(self._authoring.sibling(), self._dialogue.sibling()) for _ in range(2)]
 
 
 class PostgresBackend(Backend):
@@ -59,7 +60,7 @@ class PostgresBackend(Backend):
             super().__exit__(kind, error, trace)
 
     @asynccontextmanager
-    async def stores(self) -> AsyncIterator[Sequence[AuthoringStore]]:
+    async def stores(self) -> AsyncIterator[Sequence[Opened]]:
         # Drivers are for those who ask for them.
         from adapters.postgres.migrations import migrate
         from adapters.postgres.store import PostgresStore

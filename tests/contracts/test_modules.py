@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from ports.contracts import plugin
+from ports.contracts import groups
 
-FOLDER = Path(plugin.__file__).parent
+FOLDER = Path(groups.__file__).parent
 
 
 def test_every_module_of_contracts_is_listed_and_run_here() -> None:
-    """Third parties run what the plugin lists, we what stands beside this file."""
+    """Third parties run what `CONTRACTS` lists, we what stands beside this file."""
     holding = {path.stem for path in FOLDER.glob("*.py") if "def test_" in path.read_text()}
-    assert set(plugin.CONTRACTS) == holding
+    assert set(groups.CONTRACTS) == holding
     imported = {
         name
         for name in holding

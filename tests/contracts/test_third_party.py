@@ -12,11 +12,11 @@ import ports.contracts
 ADAPTER = """
 from contextlib import asynccontextmanager
 
-from adapters.memory import MemoryAuthoringStore
+from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore
 from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.store import MemoryAuthoring
 from ports.capabilities import Capability
-from ports.contracts.harness import Backend
+from ports.contracts.harness import Backend, Group
 from ports.errors import UnsupportedOperationError
 
 
@@ -51,6 +51,21 @@ class Toy(Backend):
     async def stores(self):
         store = ToyStore(clock=self.clock)
         yield store, store
+
+
+class Talkative(Backend):
+    name = "talkative"
+    offers = frozenset({Group.DIALOGUE})
+
+    @asynccontextmanager
+    async def stores(self):
+        store = MemoryDialogueStore(clock=self.clock)
+        yield store, store
+
+
+class Boastful(Talkative):
+    name = "boastful"
+    offers = frozenset(Group)
 
 
 class ModestStore(MemoryAuthoringStore):
@@ -125,9 +140,38 @@ def test_a_sound_adapter_passes(outside: Path) -> None:
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "test_a_taken_key_is_refused_and_named[toy-flow] PASSED" in ran.stdout
-    assert "test_undeclared_transactions_are_refused[toy] PASSED" in ran.stdout
+    assert "test_undeclared_transactions_are_refused[toy-flow] PASSED" in ran.stdout
     assert "test_a_clean_exit_commits_everything[toy-flow] SKIPPED" in ran.stdout
     assert "toy doesn't declare transactions" in ran.stdout
+
+
+def test_only_what_an_adapter_offers_is_asked_of_it(outside: Path) -> None:
+    """Contracts of other groups of data are left out; those of any group run on what it offers."""
+    ran = contracts(
+        outside,
+        *("--backend", "my_adapter:Talkative", "--backend", "my_adapter:Toy"),
+        *("-k", "deleted_entity or says_so or publish_makes"),
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    told = [line.partition("::")[2].split() for line in ran.stdout.splitlines() if "::" in line]
+    assert {name: state for name, state, *_ in told} == dict.fromkeys(
+        (
+            "test_a_deleted_entity_is_gone[talkative-conversation]",
+            "test_a_deleted_entity_is_gone[talkative-execution_context]",
+            "test_a_deleted_entity_is_gone[toy-flow]",
+            "test_a_store_that_can_be_used_says_so[talkative-dialogue]",
+            "test_a_store_that_can_be_used_says_so[toy-authoring]",
+            "test_publish_makes_a_flow_active[toy]",
+        ),
+        "PASSED",
+    )
+
+
+def test_what_is_said_to_be_offered_must_be(outside: Path) -> None:
+    """An adapter whose instances lack a store fails, whatever is asked of it."""
+    ran = contracts(outside, *("--backend", "my_adapter:Boastful", "-k", "a_deleted_entity"))
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert "boastful: every instance must offer what `offers` says" in ran.stdout
 
 
 def test_a_faulty_adapter_fails_with_an_explanation(outside: Path) -> None:
@@ -141,8 +185,8 @@ def test_what_works_must_be_declared(outside: Path) -> None:
     """A capability is tested both ways: what isn't declared must be refused."""
     ran = contracts(outside, *("--backend", "my_adapter:Modest", "-k", "undeclared"))
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    assert "test_undeclared_transactions_are_refused[modest] FAILED" in ran.stdout
-    assert "test_an_undeclared_regex_is_refused[modest] FAILED" in ran.stdout
+    assert "test_undeclared_transactions_are_refused[modest-flow] FAILED" in ran.stdout
+    assert "test_an_undeclared_regex_is_refused[modest-flow] FAILED" in ran.stdout
 
 
 def test_an_adapter_that_cannot_be_opened_fails(outside: Path) -> None:

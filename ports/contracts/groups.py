@@ -1,0 +1,56 @@
+"""Groups of data that a store may offer, and which contracts are about which of them."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Group(StrEnum):
+    """What joins one unit of work; a store offers all of a group or none of it."""
+
+    AUTHORING = "authoring"
+    DIALOGUE = "dialogue"
+
+
+CONTRACTS: Final[Mapping[str, Group | None]] = {
+    "repository": None,
+    "writing": None,
+    "patching": None,
+    "criteria": None,
+    "criteria_forms": None,
+    "paging": None,
+    "isolation": None,
+    "concurrency": None,
+    "unit_of_work": None,
+    "unit_conflicts": None,
+    "cancellation": None,
+    "maintenance": None,
+    "hostile": None,
+    "state_machine": None,
+    "flows": Group.AUTHORING,
+    "flow_operations": Group.AUTHORING,
+    "flow_use": Group.AUTHORING,
+    "flow_values": Group.AUTHORING,
+    "flow_versions": Group.AUTHORING,
+    "flow_races": Group.AUTHORING,
+    "conversations": Group.DIALOGUE,
+    "conversation_lists": Group.DIALOGUE,
+    "conversation_ends": Group.DIALOGUE,
+    "contexts": Group.DIALOGUE,
+    "dialogue_unit": Group.DIALOGUE,
+    "messages": Group.DIALOGUE,
+    "message_search": Group.DIALOGUE,
+    "annotations": Group.DIALOGUE,
+    "history": Group.DIALOGUE,
+    "append_log": Group.DIALOGUE,
+    "append_races": Group.DIALOGUE,
+    "append_replays": Group.DIALOGUE,
+    "dialogue_cancellation": Group.DIALOGUE,
+    "restoring": Group.DIALOGUE,
+}
+"""Every module of contracts, and the group that it is about: None says whichever is offered."""
+
+
+def group_of(module: str) -> Group | None:
+    """The group that a module's contracts are about, or None."""
+    return CONTRACTS.get(module.rpartition(".")[2])
