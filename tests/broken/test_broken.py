@@ -20,64 +20,73 @@ from ports.contracts import (
 )
 from ports.contracts.subjects import FLOWS
 from ports.errors import RepositoryError
-from tests.broken import adapters as broken
+from tests.broken import reads, sound, units, writes
 
 Contract = Callable[..., None]
 
 CASES: dict[Any, tuple[Contract, dict[str, Any]]] = {
-    broken.ChangesItsArgument: (writing.test_no_argument_is_changed, {}),
-    broken.CountsInPlace: (writing.test_a_change_of_what_was_returned_is_not_stored, {}),
-    broken.HandsOutMutableDocuments: (repository.test_what_is_read_is_what_was_created, {}),
-    broken.LastWriteWins: (writing.test_a_stale_writer_is_told_and_loses_nothing, {}),
-    broken.IgnoresTheLifecycle: (writing.test_an_update_may_not_jump_in_the_lifecycle, {}),
-    broken.OverwritesTheCount: (writing.test_an_update_leaves_what_the_store_maintains, {}),
-    broken.PatchSkipsNone: (patching.test_a_patch_can_set_none, {}),
-    broken.DeleteIgnoresTheRevision: (repository.test_a_stale_delete_is_refused, {}),
-    broken.DeleteLeavesVersions: (flow_versions.test_what_belongs_to_a_flow_goes_with_it, {}),
-    broken.CreatesOneByOne: (repository.test_create_many_stores_none_if_one_is_taken, {"at": 2}),
-    broken.KeepsMicroseconds: (writing.test_an_update_is_stored_one_revision_on, {}),
-    broken.KeepsNaiveTimes: (
+    writes.ChangesItsArgument: (writing.test_no_argument_is_changed, {}),
+    writes.CountsInPlace: (writing.test_a_change_of_what_was_returned_is_not_stored, {}),
+    writes.HandsOutMutableDocuments: (repository.test_what_is_read_is_what_was_created, {}),
+    writes.LastWriteWins: (writing.test_a_stale_writer_is_told_and_loses_nothing, {}),
+    writes.IgnoresTheLifecycle: (writing.test_an_update_may_not_jump_in_the_lifecycle, {}),
+    writes.OverwritesTheCount: (writing.test_an_update_leaves_what_the_store_maintains, {}),
+    writes.PatchSkipsNone: (patching.test_a_patch_can_set_none, {}),
+    writes.DeleteIgnoresTheRevision: (repository.test_a_stale_delete_is_refused, {}),
+    writes.DeleteLeavesVersions: (
+        flow_versions.test_what_belongs_to_a_flow_goes_with_it,
+        {},
+    ),
+    writes.CreatesOneByOne: (
+        repository.test_create_many_stores_none_if_one_is_taken,
+        {"at": 2},
+    ),
+    writes.KeepsMicroseconds: (writing.test_an_update_is_stored_one_revision_on, {}),
+    writes.KeepsNaiveTimes: (
         patching.test_modify_applies_the_change_and_returns_it_as_stored,
         {},
     ),
-    broken.CountsByReadingThenWriting: (flow_races.test_no_use_is_lost, {}),
-    broken.SwapsTheDefaultInTwoSteps: (flow_races.test_racing_defaults_leave_exactly_one, {}),
-    broken.EnforcesNothingUnique: (repository.test_a_taken_key_is_refused_and_named, {}),
-    broken.OffsetBeforeOrder: (paging.test_a_page_is_cut_after_sorting_and_filtering, {}),
-    broken.NullsFirst: (paging.test_nulls_come_last_in_either_direction, {}),
-    broken.ComparesByUtf16: (paging.test_text_is_ordered_by_code_point, {}),
-    broken.CursorsAreOffsets: (
+    writes.CountsByReadingThenWriting: (flow_races.test_no_use_is_lost, {}),
+    writes.SwapsTheDefaultInTwoSteps: (
+        flow_races.test_racing_defaults_leave_exactly_one,
+        {},
+    ),
+    writes.EnforcesNothingUnique: (repository.test_a_taken_key_is_refused_and_named, {}),
+    reads.OffsetBeforeOrder: (paging.test_a_page_is_cut_after_sorting_and_filtering, {}),
+    reads.NullsFirst: (paging.test_nulls_come_last_in_either_direction, {}),
+    reads.ComparesByUtf16: (paging.test_text_is_ordered_by_code_point, {}),
+    reads.CursorsAreOffsets: (
         paging.test_entries_inserted_before_the_cursor_shift_nothing,
         {},
     ),
-    broken.CountsEveryTenant: (isolation.test_another_tenants_entities_are_not_found, {}),
-    broken.JoinsTenantNames: (
+    reads.CountsEveryTenant: (isolation.test_another_tenants_entities_are_not_found, {}),
+    reads.JoinsTenantNames: (
         isolation.test_tenants_whose_names_join_alike_are_strangers,
         {},
     ),
-    broken.IgnoresUnknownFields: (
+    reads.IgnoresUnknownFields: (
         criteria_forms.test_criteria_without_meaning_are_refused,
         {"document": {"no_such_field": 1}},
     ),
-    broken.LikeTakesWildcards: (criteria.test_like_takes_its_text_literally, {"sign": "%"}),
-    broken.NullDiffers: (criteria.test_a_comparison_with_null_is_false, {}),
-    broken.FoldsByLower: (
+    reads.LikeTakesWildcards: (criteria.test_like_takes_its_text_literally, {"sign": "%"}),
+    reads.NullDiffers: (criteria.test_a_comparison_with_null_is_false, {}),
+    reads.FoldsByLower: (
         criteria.test_ilike_folds_all_of_unicode,
         {"stored": "Straße", "asked": "STRASSE"},
     ),
-    broken.KeepsWhatItRollsBack: (
+    units.KeepsWhatItRollsBack: (
         unit_of_work.test_an_exception_rolls_everything_back,
         {"kind": KeyError},
     ),
-    broken.ShowsWhatIsNotCommitted: (
+    units.ShowsWhatIsNotCommitted: (
         unit_of_work.test_nobody_sees_a_change_before_the_commit,
         {},
     ),
-    broken.ForgivesFailedWrites: (
+    units.ForgivesFailedWrites: (
         unit_of_work.test_a_write_that_fails_dooms_the_unit,
         {"fault": "a stale update"},
     ),
-    broken.ServesAfterTheEnd: (unit_of_work.test_an_ended_unit_refuses_everything, {}),
+    units.ServesAfterTheEnd: (unit_of_work.test_an_ended_unit_refuses_everything, {}),
 }
 
 
@@ -85,7 +94,7 @@ def run(adapter: Any, contract: Contract, arguments: dict[str, Any]) -> None:
     """The contract, on that adapter."""
     if "subject" in signature(contract).parameters:
         arguments = {**arguments, "subject": FLOWS}
-    with broken.backend_of(adapter) as backend:
+    with sound.backend_of(adapter) as backend:
         contract(backend=backend, **arguments)
 
 
@@ -101,4 +110,4 @@ def test_a_broken_adapter_is_found_out(adapter: Any) -> None:
 def test_the_sound_adapter_passes_the_same_contract(adapter: Any) -> None:
     """So it is the fault that fails it."""
     contract, arguments = CASES[adapter]
-    run(broken.Sound, contract, arguments)
+    run(sound.Sound, contract, arguments)

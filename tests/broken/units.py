@@ -1,0 +1,61 @@
+"""Faults in units of work: as real adapters have had them."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from adapters.memory.session import SingleSession, UnitSession
+from adapters.memory.store import MemoryAuthoring
+from adapters.memory.tables import Transaction
+from domain.identity import TenantId
+from tests.broken.sound import Store
+
+
+class KeepsWhatItRollsBack(Store):
+    """Commits on every exit."""
+
+    @asynccontextmanager
+    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
+        session = UnitSession(self._tables(tenant))
+        try:
+            yield self._repositories(tenant, session)
+        finally:
+            session.commit()
+
+
+class ShowsWhatIsNotCommitted(Store):
+    """Writes at once, and calls it a unit."""
+
+    @asynccontextmanager
+    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
+        yield self._repositories(tenant, SingleSession(self._tables(tenant)))
+
+
+class _Undoomed(UnitSession):
+    @contextmanager
+    def writing(self) -> Iterator[Transaction]:
+        yield self.reading()
+
+
+class ForgivesFailedWrites(Store):
+    """Goes on after a write that failed."""
+
+    @asynccontextmanager
+    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
+        session = _Undoomed(self._tables(tenant))
+        try:
+            yield self._repositories(tenant, session)
+            session.commit()
+        finally:
+            session.end()
+
+
+class ServesAfterTheEnd(Store):
+    """A unit's repositories go on working when it has ended."""
+
+    @asynccontextmanager
+    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
+        async with super().unit(tenant) as work:
+            flows: Any = work.flows
+            yield work
+        flows._session = SingleSession(self._tables(tenant))
