@@ -14,6 +14,7 @@ class Figure:
 
     `goal` is the most that it should be, None where nothing was promised. `noise` is the ratio of
     a contender to a second copy of itself in the same run: what the machine alone makes up.
+    `processor` is the ratio of what the two computed, which a busy machine or disk changes less.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Figure:
     goal: float | None = None
     spread: Spread | None = None
     noise: Spread | None = None
+    processor: Spread | None = None
     rounds: int = 1
     unit: str = "time"
     ours: str = ""
@@ -53,6 +55,7 @@ class Figure:
             goal=goal,
             spread=spread,
             noise=None if noise is None else rounds.ratio(*noise),
+            processor=rounds.processor_ratio(of, to),
             rounds=rounds.number,
             ours=duration(rounds.median(of)),
             theirs=duration(rounds.median(to)),
@@ -70,6 +73,7 @@ class Figure:
             "quartiles": _pair(self.spread),
             "noise": None if self.noise is None else _digits(self.noise.median),
             "noise_quartiles": _pair(self.noise),
+            "processor": None if self.processor is None else _digits(self.processor.median),
             "rounds": self.rounds,
             "ours": self.ours,
             "theirs": self.theirs,

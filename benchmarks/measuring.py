@@ -5,6 +5,7 @@ one after the other say little; what two contenders needed within the same tenth
 The median over the rounds then forgets the rounds in which something else ran.
 """
 
+import asyncio
 import gc
 import statistics
 import time
@@ -16,6 +17,7 @@ import attrs
 Prepare = Callable[[], Any]
 Work = Callable[[Any], Awaitable[object]]
 Tidy = Callable[[Any], Awaitable[object]]
+One = Callable[[Any], Awaitable[Any]]
 
 
 def _nothing() -> None:
@@ -56,9 +58,13 @@ class Spread:
 
 @attrs.frozen
 class Rounds:
-    """Seconds an operation, by contender: one figure a round, taken in turns."""
+    """Seconds an operation, by contender: one figure a round, taken in turns.
+
+    `processor`: of them, what this process computed, threads included.
+    """
 
     seconds: dict[str, list[float]]
+    processor: dict[str, list[float]] = attrs.field(factory=dict)
 
     @property
     def number(self) -> int:
@@ -67,12 +73,22 @@ class Rounds:
 
     def ratio(self, of: str, to: str) -> Spread:
         """How many times as long as `to` the contender `of` took, round by round."""
-        pairs = zip(self.seconds[of], self.seconds[to], strict=True)
-        return Spread.of([mine / other for mine, other in pairs])
+        return _ratio(self.seconds, of, to)
+
+    def processor_ratio(self, of: str, to: str) -> Spread | None:
+        """The same of what they computed; None if that wasn't measured, or can't be."""
+        if of not in self.processor or not all(self.processor[to]):
+            return None
+        return _ratio(self.processor, of, to)
 
     def median(self, name: str) -> float:
         """Seconds an operation."""
         return statistics.median(self.seconds[name])
+
+
+def _ratio(taken: dict[str, list[float]], of: str, to: str) -> Spread:
+    pairs = zip(taken[of], taken[to], strict=True)
+    return Spread.of([mine / other for mine, other in pairs])
 
 
 async def in_turns(
@@ -88,6 +104,7 @@ async def in_turns(
     own. `between` runs after every round, untimed.
     """
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+    processor: dict[str, list[float]] = {name: [] for name in seconds}
     if len(seconds) != len(contenders):
         raise ValueError("contenders need names of their own")
     gc.collect()
@@ -95,14 +112,15 @@ async def in_turns(
     try:
         for turn in range(-warm_up, rounds):
             for contender in in_order(contenders, turn):
-                elapsed = await _timed(contender)
+                elapsed, computed = await _timed(contender)
                 if turn >= 0:
                     seconds[contender.name].append(elapsed / contender.operations)
+                    processor[contender.name].append(computed / contender.operations)
             if between is not None:
                 await between()
     finally:
         gc.unfreeze()
-    return Rounds(seconds)
+    return Rounds(seconds, processor)
 
 
 def in_order(contenders: Sequence[Contender], turn: int) -> list[Contender]:
@@ -115,15 +133,40 @@ def in_order(contenders: Sequence[Contender], turn: int) -> list[Contender]:
     return rotated[::-1] if turn % 2 else rotated
 
 
-async def _timed(contender: Contender) -> float:
+async def _timed(contender: Contender) -> tuple[float, float]:
     given = contender.prepare()
     gc.collect()
-    begin = time.perf_counter()
+    begin, begin_computing = time.perf_counter(), time.process_time()
     result = await contender.work(given)
-    elapsed = time.perf_counter() - begin
+    computed, elapsed = time.process_time() - begin_computing, time.perf_counter() - begin
     if contender.tidy is not None:
         await contender.tidy(result)
-    return elapsed
+    return elapsed, computed
+
+
+def shared_out(
+    name: str,
+    one: One,
+    *,
+    prepare: Callable[[], Sequence[Any]],
+    operations: int,
+    callers: int = 1,
+    tidy: Tidy | None = None,
+) -> Contender:
+    """Callers at the same time share out the `operations` items that `prepare` gives, each of
+    whom does `one` after the other. `tidy` gets the results, in any order.
+    """
+
+    async def caller(share: Sequence[Any]) -> list[Any]:
+        return [await one(item) for item in share]
+
+    async def work(given: Sequence[Any]) -> list[Any]:
+        if callers == 1:
+            return await caller(given)
+        shares = await asyncio.gather(*(caller(given[n::callers]) for n in range(callers)))
+        return [result for share in shares for result in share]
+
+    return Contender(name=name, operations=operations, prepare=prepare, work=work, tidy=tidy)
 
 
 def synchronous(work: Callable[[], object], times: int) -> Work:

@@ -1,9 +1,6 @@
 """Rows of reading on: the last page of very many against the first, and streams of any length."""
 
-import resource
-import tracemalloc
 from collections.abc import Mapping
-from pathlib import Path
 from uuid import UUID
 
 import attrs
@@ -13,6 +10,7 @@ from benchmarks.figures import Figure
 from benchmarks.measuring import Contender, in_turns
 from benchmarks.scale import Scale
 from benchmarks.stock import template
+from benchmarks.streaming import memory_of
 from domain.flows import Flow
 from domain.identity import tenant_id
 from ports.criteria import coerce
@@ -20,11 +18,9 @@ from ports.flows import FlowRepository
 from ports.paging import CursorPage, Order, encode_cursor
 
 GOAL = 1.3
-GOAL_STREAM = 1.2
 PAGE = 50
 _TENANT = "many"
 _MINIMAL = '{"initial_state":"end","states":{"end":{"name":"end","type":"end","is_final":true}}}'
-_MEBIBYTE = 1024 * 1024
 
 
 async def fill(database: Database, rows: int) -> None:
@@ -138,58 +134,5 @@ async def _cursor(database: Database, flows: FlowRepository, listing: _Listing, 
 
 
 async def streams(database: Database, scale: Scale) -> list[Figure]:
-    """What memory is held at most while ten times as many flows stream by; and all there are."""
-    few, many = scale.streamed
-    flows = database.flows(_TENANT)
-    async for _ in flows.stream():  # what is made once and kept is made now
-        break
-    peaks = [await _peak(flows, count) for count in (few, many)]
-    before, most = await _resident_through(flows)
-    return [
-        Figure(
-            name=f"stream {many} rows: peak of Python's memory",
-            against=f"streaming {few}",
-            ratio=peaks[1] / peaks[0],
-            goal=GOAL_STREAM,
-            unit="memory",
-            ours=f"{peaks[1] / _MEBIBYTE:.2f} MiB",
-            theirs=f"{peaks[0] / _MEBIBYTE:.2f} MiB",
-        ),
-        Figure(
-            name=f"stream {scale.many_rows} rows: peak of the process's memory",
-            against="before it",
-            ratio=most / before,
-            goal=GOAL_STREAM,
-            unit="memory",
-            ours=f"{most / _MEBIBYTE:.0f} MiB",
-            theirs=f"{before / _MEBIBYTE:.0f} MiB",
-        ),
-    ]
-
-
-async def _peak(flows: FlowRepository, count: int) -> int:
-    seen = 0
-    tracemalloc.start()
-    try:
-        async for _ in flows.stream():
-            seen += 1
-            if seen == count:
-                break
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
-async def _resident_through(flows: FlowRepository) -> tuple[int, int]:
-    """The process's memory before all is streamed, and the most that it was meanwhile."""
-    before = most = _resident()
-    seen = 0
-    async for _ in flows.stream():
-        seen += 1
-        if seen % 5_000 == 0:
-            most = max(most, _resident())
-    return before, most
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+    """Flows, as `stream` gives them."""
+    return await memory_of(database.flows(_TENANT).stream, "stream", scale)

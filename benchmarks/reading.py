@@ -1,6 +1,5 @@
 """Rows of reading one flow and lists of them, against the bare driver and the peer."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle, islice
 from typing import Any
@@ -12,7 +11,7 @@ from benchmarks.bare import Bare, open_pool
 from benchmarks.content import drafts, real_definitions
 from benchmarks.database import CONNECTIONS, Database
 from benchmarks.figures import Figure
-from benchmarks.measuring import Contender, Rounds, in_turns
+from benchmarks.measuring import Contender, Rounds, in_turns, shared_out
 from benchmarks.scale import Scale
 from domain.flows import Flow
 
@@ -90,22 +89,12 @@ def _ones(
 
     def contender(name: str, way: One) -> Contender:
         turn = cycle(ids)
-
-        async def caller(share: Sequence[UUID]) -> None:
-            for id in share:
-                await way(id)
-
-        async def work(picked: list[UUID]) -> None:
-            if callers == 1:
-                await caller(picked)
-            else:
-                await asyncio.gather(*(caller(picked[n::callers]) for n in range(callers)))
-
-        return Contender(
-            name=name,
-            operations=operations,
+        return shared_out(
+            name,
+            way,
             prepare=lambda: list(islice(turn, operations)),
-            work=work,
+            operations=operations,
+            callers=callers,
         )
 
     return [contender(name, way) for name, way in ways.items()]

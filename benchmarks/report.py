@@ -21,12 +21,13 @@ def show(figures: Sequence[Figure], console: Console) -> None:
         title="Ours over theirs: less is better. Medians over interleaved rounds"
         + (", quartiles beside." if wide else "."),
         caption="A/A: a contender against its own copy in the same run, the machine's own noise. "
+        "CPU: the ratio of what both computed in this process. "
         "Times are for information; only ratios are compared.",
         box=SIMPLE_HEAD,
     )
     for heading in ("name", "against"):
         table.add_column(heading, overflow="fold")
-    headings = ["ratio", "", "goal", "met", "A/A", "ours", "theirs"]
+    headings = ["ratio", "", "goal", "met", "A/A", "CPU", "ours", "theirs"]
     for heading in headings if wide else ["ratio", "goal", "met"]:
         table.add_column(heading, justify="right", no_wrap=True)
     for figure, following in zip_longest(figures, figures[1:]):
@@ -35,6 +36,7 @@ def show(figures: Sequence[Figure], console: Console) -> None:
         shown: list[Text | str] = [ratio, goal, _verdict(figure)]
         if wide:
             shown = [ratio, _range(figure.spread), goal, _verdict(figure), _range(figure.noise)]
+            shown += ["" if figure.processor is None else f"{figure.processor.median:.2f}"]
             shown += [figure.ours, figure.theirs]
         last = following is None or _group(following) != _group(figure)
         table.add_row(figure.name, figure.against, *shown, end_section=last)
