@@ -12,6 +12,7 @@ from dependency_injector import providers
 from bootstrap.container import Container
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
+from bootstrap.together import together
 from domain.identity import tenant_id
 from ports.stores import AuthoringStore, DialogueStore, TenantScope
 from ports.time import Clock, IdGenerator
@@ -46,12 +47,7 @@ class Platform:
         Raises:
             StoreUnavailableError, StoreTimeoutError: if one can't.
         """
-        answers = await asyncio.gather(
-            self._authoring.check(), self._dialogue.check(), return_exceptions=True
-        )
-        for answer in answers:
-            if answer is not None:
-                raise answer
+        await together([self._authoring.check(), self._dialogue.check()])
 
 
 @asynccontextmanager

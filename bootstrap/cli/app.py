@@ -12,6 +12,7 @@ from rich.markup import escape
 from bootstrap.cli import options
 from bootstrap.cli.benchmarks import bench
 from bootstrap.cli.demo import demo
+from bootstrap.cli.dialogues import export_dialogues_command, import_dialogues_command
 from bootstrap.cli.doctor import doctor
 from bootstrap.cli.flows import export_flows_command, import_flows_command
 from bootstrap.cli.servers import migrate, up
@@ -38,9 +39,11 @@ def _app() -> App:
     app.command(doctor)
     importing = App(name="import", help="Bring data in.")
     importing.command(import_flows_command, name="flows")
+    importing.command(import_dialogues_command, name="dialogues")
     app.command(importing)
     exporting = App(name="export", help="Take data out.")
     exporting.command(export_flows_command, name="flows")
+    exporting.command(export_dialogues_command, name="dialogues")
     app.command(exporting)
     app.command(bench)
     return app

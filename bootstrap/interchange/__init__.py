@@ -1,30 +1,30 @@
-"""Flows as JSON Lines: a form to bring them in, to take them out and to move them.
+"""Flows and dialogues as JSON Lines: a form to bring them in, to take them out and to move them.
 
-One JSON object a line, UTF-8, optionally gzipped. A record has
+One JSON object a line, UTF-8, optionally gzipped; what it holds, `flows` and `dialogues` say. What
+both have in common:
 
-- `id`: any text; the flow's id is made of it (see `flow_id_of`), so that a second import finds
-  what the first one stored;
-- `name`, `definition`; and, as it likes, `description`, `tags`, `version`, `category`,
-  `trigger_conditions`, `fallback_flow_id`: the flow's own fields;
-- `format`: `dialogbase` means that the definition is in Dialogbase's own form. Anything else is
-  another product's document, kept whole and untouched;
-- anything else, such as `source`, `license` and `source_file`: kept, and exported again.
-
-A record carries what a flow says, not what became of it: an imported flow is a draft, without
-kept versions, daily figures or usage.
+- An import killed at any moment and run again completes with the same result: what is there with
+  the same content is `unchanged`, and what is there with other content is refused and left as it
+  is. Nothing is overwritten.
+- A record that can't be kept to the letter is refused, with its line and the reason, and the import
+  goes on. Nothing is cut, and nothing dropped without a word.
+- An export gives every imported record back equal, and of what was made here it writes records that
+  an import makes equal things of.
 """
 
-from bootstrap.interchange.exporting import export_flows
-from bootstrap.interchange.importing import ImportReport, Refusal, import_flows
+from bootstrap.interchange.dialogues import export_dialogues, import_dialogues
+from bootstrap.interchange.flows import export_flows, flow_id_of, flow_of, import_flows, record_of
+from bootstrap.interchange.importing import ImportReport, Refusal
 from bootstrap.interchange.lines import opened_file
-from bootstrap.interchange.records import flow_id_of, flow_of, record_of
 
 __all__ = [
     "ImportReport",
     "Refusal",
+    "export_dialogues",
     "export_flows",
     "flow_id_of",
     "flow_of",
+    "import_dialogues",
     "import_flows",
     "opened_file",
     "record_of",

@@ -1,26 +1,32 @@
-"""Bringing flows in: idempotent, resumable, and with a reason for everything that is refused."""
+"""Bringing records in, whatever they become: lines, batches, refusals, the report."""
 
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from itertools import count
-from typing import IO, Final
+from typing import IO, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
-from bootstrap.interchange.lines import RefusedError, count_lines, json_object_of, lines_of
-from bootstrap.interchange.records import flow_of, same_content
-from domain.flows import Flow
-from ports.errors import DuplicateEntityError, OutcomeUnknownError, RepositoryError
+from bootstrap.interchange.lines import (
+    MAX_LINE_BYTES,
+    RefusedError,
+    count_lines,
+    json_object_of,
+    lines_of,
+)
 from ports.stores import TenantScope
 
-BATCH: Final = 100
-BATCH_BYTES: Final = 4 * 1024 * 1024
-_ATTEMPTS: Final = 100
+Progress = Callable[[int, int], None]
+"""Is told how many lines of how many are done."""
+
+
+def no_progress(done: int, total: int) -> None:
+    """For nobody."""
 
 
 @attrs.frozen
 class Refusal:
-    """A line that didn't become a flow, and why."""
+    """A line that didn't come in, and why."""
 
     line: int
     reason: str
@@ -35,163 +41,95 @@ class ImportReport:
     refused: tuple[Refusal, ...]
 
 
-async def import_flows(
-    scope: TenantScope,
-    file: IO[bytes],
-    *,
-    at: datetime,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> ImportReport:
-    """Store the flows of a file that the tenant doesn't have yet, in the order of the file.
-
-    Killed at any moment and run again, it completes with the same result. A record whose flow is
-    there with the same content is `unchanged`; with other content it is refused, and never
-    overwritten. The k-th flow of a name without a version of its own gets the lowest free one of
-    1.0, 2.0, …; the name is taken to the letter.
-
-    `created_at` is a millisecond apart from line to line and `at` for the last one: the order of
-    the file is the order of creation, and nothing is created in the future. Batches of at most
-    100 records are each stored at once; two or three round trips a batch.
-
-    Raises:
-        RepositoryError: if the store can't go on; what was stored stays, and a new run goes on.
-    """
-    work = _Import(scope)
-    total = count_lines(file)
-    batch: dict[object, _Candidate] = {}
-    size = done = 0
-    progress(0, total)
-    try:
-        for line in lines_of(file):
-            done = line.number
-            if line.content is not None and not line.content.strip():
-                continue
-            try:
-                record = json_object_of(line)
-                created = at - timedelta(milliseconds=max(total - line.number, 0))
-                flow = flow_of(record, tenant=scope.tenant, at=created)
-            except RefusedError as refused:
-                work.refuse(line.number, str(refused))
-                continue
-            length = len(line.content or b"")
-            if flow.id in batch or len(batch) >= BATCH or size + length > BATCH_BYTES:
-                await work.settle(batch.values())
-                progress(line.number - 1, total)
-                batch, size = {}, 0
-            batch[flow.id] = _Candidate(line.number, flow, record.get("version") is not None)
-            size += length
-    except RefusedError as broken:
-        work.refuse(done + 1, str(broken))
-    await work.settle(batch.values())
-    progress(total, total)
-    return work.report()
-
-
-@attrs.frozen
-class _Candidate:
-    """A record that could be a flow. Unless it names its version, one is found for it."""
+@attrs.frozen(kw_only=True)
+class Candidate:
+    """A record that could come in. `parts`: how many entries it brings along."""
 
     line: int
-    flow: Flow
-    names_version: bool
+    parts: int = 0
+
+    @property
+    def key(self) -> object:
+        """What a second record with the same would collide in."""
+        raise NotImplementedError
 
 
-@attrs.define
-class _Import:
-    scope: TenantScope
-    imported: int = 0
-    unchanged: int = 0
-    refused: list[Refusal] = attrs.field(factory=list)
+C = TypeVar("C", bound=Candidate)
+
+
+class Import(ABC, Generic[C]):
+    """A file on its way into a tenant, in the order of its lines, batch by batch.
+
+    A batch is settled before the next begins, so whoever is killed leaves whole batches behind,
+    and possibly some of one. Memory for one batch.
+    """
+
+    max_line_bytes: ClassVar[int] = MAX_LINE_BYTES
+    batch_records: ClassVar[int] = 100
+    batch_parts: ClassVar[int] = 2_000
+    batch_bytes: ClassVar[int] = 4 * 1024 * 1024
+    """What a batch holds at most; a record that is larger is a batch by itself."""
+
+    def __init__(self, scope: TenantScope) -> None:
+        self.scope = scope
+        self.imported = 0
+        self.unchanged = 0
+        self._refused: list[Refusal] = []
+
+    @abstractmethod
+    def candidate(self, line: int, record: dict[str, Any], created: datetime) -> C:
+        """What the record on a line becomes, created then.
+
+        Raises:
+            RefusedError: saying all that is wrong with the record.
+        """
+
+    @abstractmethod
+    async def settle(self, batch: list[C]) -> None:
+        """Store, count or refuse each; their keys differ."""
 
     def refuse(self, line: int, reason: str) -> None:
-        self.refused.append(Refusal(line, reason))
+        """Report a line that can't come in."""
+        self._refused.append(Refusal(line, reason))
 
-    def report(self) -> ImportReport:
-        ordered = sorted(self.refused, key=lambda refusal: refusal.line)
-        return ImportReport(self.imported, self.unchanged, tuple(ordered))
+    async def run(self, file: IO[bytes], at: datetime, progress: Progress) -> ImportReport:
+        """Read the file from its beginning to its end.
 
-    async def settle(self, batch: Iterable[_Candidate]) -> None:
-        candidates = list(batch)
-        stored = {
-            flow.id: flow
-            for flow in await self.scope.flows.get_many(
-                candidate.flow.id for candidate in candidates
-            )
-        }
-        new: list[_Candidate] = []
-        for candidate in candidates:
-            if found := stored.get(candidate.flow.id):
-                self._compare(candidate, found)
-            else:
-                new.append(candidate)
-        try:
-            await self.scope.flows.create_many(await self._versioned(new))
-        except RepositoryError as error:
-            if error.retryable:
-                raise
-            for candidate in new:
-                await self._settle_alone(candidate)
-        else:
-            self.imported += len(new)
-
-    async def _settle_alone(self, candidate: _Candidate) -> None:
-        """One that another in its batch, or another writer, got into trouble."""
-        for _ in range(_ATTEMPTS):
-            if found := await self.scope.flows.get_by_id(candidate.flow.id):
-                self._compare(candidate, found)
-                return
-            try:
-                await self.scope.flows.create_many(await self._versioned([candidate]))
-            except OutcomeUnknownError:
-                continue
-            except DuplicateEntityError as error:
-                if candidate.names_version and error.key == ("name", "version"):
-                    self.refuse(candidate.line, str(error))
-                    return
-            except RepositoryError as error:
-                if error.retryable:
-                    raise
-                self.refuse(candidate.line, str(error))
-                return
-            else:
-                self.imported += 1
-                return
-        self.refuse(candidate.line, "lost to other writers each time; import it again")
-
-    def _compare(self, candidate: _Candidate, found: Flow) -> None:
-        if same_content(candidate.flow, found, but_version=not candidate.names_version):
-            self.unchanged += 1
-        else:
-            self.refuse(
-                candidate.line,
-                "a flow of this id is stored with other content; it was left as it is",
-            )
-
-    async def _versioned(self, candidates: list[_Candidate]) -> list[Flow]:
-        """Their flows, with versions. Only what stands before a record has a say in its version:
-        where batches end, and where an earlier run was killed, makes no difference.
+        A record is created at `at` less a millisecond for every line after it: the order of the
+        file is the order of creation, and nothing is created in the future.
         """
-        names = {one.flow.name for one in candidates if not one.names_version}
-        taken = await self._versions_taken(names) if names else {}
-        flows: list[Flow] = []
-        for one in candidates:
-            flow, versions = one.flow, taken.setdefault(one.flow.name, set())
-            if not one.names_version:
-                free = next(f"{n}.0" for n in count(1) if f"{n}.0" not in versions)
-                flow = attrs.evolve(flow, version=free)
-            versions.add(flow.version)
-            flows.append(flow)
-        return flows
-
-    async def _versions_taken(self, names: Iterable[str]) -> dict[str, set[str]]:
-        flows = self.scope.flows
-        taken: dict[str, set[str]] = {name: set() for name in names}
-        criteria = flows.where("name").in_(list(taken))
-        after: str | None = None
-        while True:
-            page = await flows.summaries(criteria, after=after, limit=1_000)
-            for summary in page.items:
-                taken[summary.name].add(summary.version)
-            after = page.next
-            if after is None:
-                return taken
+        total = count_lines(file)
+        batch: dict[object, C] = {}
+        parts = size = done = 0
+        progress(0, total)
+        try:
+            for line in lines_of(file, self.max_line_bytes):
+                done = line.number
+                if line.content is not None and not line.content.strip():
+                    continue
+                try:
+                    created = at - timedelta(milliseconds=max(total - line.number, 0))
+                    one = self.candidate(line.number, json_object_of(line), created)
+                except RefusedError as refused:
+                    self.refuse(line.number, str(refused))
+                    continue
+                length = len(line.content or b"")
+                if (
+                    one.key in batch
+                    or len(batch) >= self.batch_records
+                    or (batch and parts + one.parts > self.batch_parts)
+                    or (batch and size + length > self.batch_bytes)
+                ):
+                    await self.settle(list(batch.values()))
+                    progress(line.number - 1, total)
+                    batch, parts, size = {}, 0, 0
+                batch[one.key] = one
+                parts += one.parts
+                size += length
+        except RefusedError as broken:
+            self.refuse(done + 1, str(broken))
+        if batch:
+            await self.settle(list(batch.values()))
+        progress(total, total)
+        in_order = sorted(self._refused, key=lambda refusal: refusal.line)
+        return ImportReport(self.imported, self.unchanged, tuple(in_order))

@@ -6,30 +6,40 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
 import attrs
 
+from domain.errors import Fault
+
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
-"""A definition has at most 1 MiB; this leaves room for escapes and white space."""
+"""Unless a kind of record says otherwise. Its largest part, a document, has at most 1 MiB; this
+leaves room for escapes and white space."""
 
 _CHUNK: Final = 1024 * 1024
 _BROKEN = (EOFError, gzip.BadGzipFile, zlib.error, OSError)
 
 
 class RefusedError(ValueError):
-    """A line or record that can't become a flow; its message is the reason."""
+    """A line or record that can't come in; its message is the reason."""
+
+
+def summary(faults: Sequence[Fault]) -> str:
+    """The reason for which a record with these faults is refused; the first five."""
+    shown = "; ".join(str(fault)[:200] for fault in faults[:5])
+    return shown if len(faults) <= 5 else f"{shown}; and {len(faults) - 5} more"
 
 
 @attrs.frozen
 class Line:
-    """A line of a file, counted from 1. Its content is None if it is too long to be read."""
+    """A line of a file, counted from 1. Its content is None if it is longer than may be read."""
 
     number: int
     content: bytes | None
+    max_bytes: int = MAX_LINE_BYTES
 
 
 @contextmanager
@@ -72,7 +82,7 @@ def count_lines(file: IO[bytes]) -> int:
     return count + (last != b"\n")
 
 
-def lines_of(file: IO[bytes]) -> Iterator[Line]:
+def lines_of(file: IO[bytes], max_bytes: int = MAX_LINE_BYTES) -> Iterator[Line]:
     """The file's lines without their ends; memory for one line.
 
     Raises:
@@ -83,10 +93,10 @@ def lines_of(file: IO[bytes]) -> Iterator[Line]:
     while True:
         number += 1
         try:
-            content = file.readline(MAX_LINE_BYTES + 1)
-            too_long = len(content) > MAX_LINE_BYTES
-            while len(content) > MAX_LINE_BYTES and not content.endswith(b"\n"):
-                content = file.readline(MAX_LINE_BYTES + 1) or b"\n"
+            content = file.readline(max_bytes + 1)
+            too_long = len(content) > max_bytes
+            while len(content) > max_bytes and not content.endswith(b"\n"):
+                content = file.readline(max_bytes + 1) or b"\n"
         except _BROKEN as error:
             raise RefusedError(
                 f"the file is broken from here on ({type(error).__name__})"
@@ -95,7 +105,7 @@ def lines_of(file: IO[bytes]) -> Iterator[Line]:
             return
         if number == 1:
             content = content.removeprefix(b"\xef\xbb\xbf")
-        yield Line(number, None if too_long else content.rstrip(b"\r\n"))
+        yield Line(number, None if too_long else content.rstrip(b"\r\n"), max_bytes)
 
 
 def json_object_of(line: Line) -> dict[str, Any]:
@@ -109,7 +119,7 @@ def json_object_of(line: Line) -> dict[str, Any]:
         RefusedError: with the reason.
     """
     if line.content is None:
-        raise RefusedError(f"is longer than {MAX_LINE_BYTES} bytes")
+        raise RefusedError(f"is longer than {line.max_bytes} bytes")
     try:
         value = json.loads(
             line.content.decode(), object_pairs_hook=_object, parse_constant=_no_constant

@@ -4,7 +4,7 @@ from typing import IO
 
 import orjson
 
-from bootstrap.interchange.records import record_of
+from bootstrap.interchange.flows.records import record_of
 from ports.stores import TenantScope
 
 

@@ -10,7 +10,7 @@ import attrs
 import orjson
 
 from adapters.mapping import definition_document, definition_from_document
-from bootstrap.interchange.lines import RefusedError
+from bootstrap.interchange.lines import RefusedError, summary
 from domain.definitions import EXTERNAL_STATE, FlowDefinition
 from domain.documents import EMPTY, JsonObject
 from domain.errors import Fault, ValidationError
@@ -94,9 +94,9 @@ def flow_of(
             definition=definition,
         )
     except ValidationError as error:
-        raise RefusedError(_summary([*faults, *error.faults])) from None
+        raise RefusedError(summary([*faults, *error.faults])) from None
     if faults:
-        raise RefusedError(_summary(faults))
+        raise RefusedError(summary(faults))
     return draft.assigned(tenant=tenant, new_id=flow_id, at=at)
 
 
@@ -211,8 +211,3 @@ def _uuid(candidate: object) -> UUID | None:
         return UUID(str(candidate))
     except ValueError:
         raise ValidationError("Flow", [Fault("fallback_flow_id", "must be a UUID")]) from None
-
-
-def _summary(faults: list[Fault]) -> str:
-    shown = "; ".join(str(fault)[:200] for fault in faults[:5])
-    return shown if len(faults) <= 5 else f"{shown}; and {len(faults) - 5} more"
