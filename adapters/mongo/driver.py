@@ -7,12 +7,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import Context
+from time import monotonic
 from typing import Any, Literal, TypeAlias
 
 import attrs
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
+from pymongo.errors import ConnectionFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -38,7 +40,7 @@ class MongoOptions:
 
     At most `max_size` connections (2 at least), a quarter of which, one at least, is kept for
     transactions: single operations wait for what a transaction has locked, and must not keep it
-    from its commit. One that wasn't needed for `max_idle` seconds is closed; `min_size` stay.
+    from its commit. One that wasn't needed for `max_idle` seconds is closed.
 
     Motor shares the threads that there are for all of its clients in the process, five times the
     number of CPUs or `MOTOR_MAX_WORKERS`; beyond that number connections are of no use to it.
@@ -47,7 +49,6 @@ class MongoOptions:
     driver: DriverName = "motor"
     deadline: float = attrs.field(default=10.0, validator=attrs.validators.gt(0))
     max_size: int = attrs.field(default=10, validator=attrs.validators.ge(2))
-    min_size: int = 0
     max_idle: float = 300.0
 
 
@@ -91,7 +92,9 @@ class Client(ABC):
             read_preference=ReadPreference.PRIMARY,
         )
         self._collections: dict[str, Any] = {}
-        self._gate = Gate(max(1, room - max(1, room // 4)))
+        self._places = Gate(room)
+        self._alone = Gate(max(1, room - max(1, room // 4)))
+        """Within the places, what single operations may take of them."""
         self._leaving: set[asyncio.Future[Any]] = set()
 
     @classmethod
@@ -106,7 +109,6 @@ class Client(ABC):
             "timeoutMS": int(options.deadline * 1000),
             "serverSelectionTimeoutMS": int(options.deadline * 1000),
             "maxPoolSize": options.max_size,
-            "minPoolSize": options.min_size,
             "maxIdleTimeMS": int(options.max_idle * 1000),
             "retryReads": True,
             "retryWrites": True,
@@ -127,9 +129,10 @@ class Client(ABC):
         self.closed = True
         try:
             async with asyncio.timeout(self.options.deadline):
-                await self._gate.close()
+                await self._alone.close()
                 while self._leaving:
                     await asyncio.wait(self._leaving)
+                await self._places.close()
         except TimeoutError:
             for task in self._leaving:
                 task.cancel()
@@ -165,17 +168,54 @@ class Client(ABC):
             raise closed()
         return await self._begin()
 
-    @abstractmethod
     async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
-        """The answer to an operation that is part of no transaction, within the deadline."""
+        """The answer to an operation that is part of no transaction, within the deadline.
+
+        If its caller is cancelled, it goes on in the background, and keeps its place.
+        """
+        with pymongo.timeout(seconds):
+            if self._alone.free > 0 and self._places.free > 0:
+                self._alone.free -= 1
+                self._places.free -= 1
+            else:
+                await self._entered(seconds)
+            try:
+                running = asyncio.ensure_future(call(*args, **kwargs))
+            except BaseException:
+                self._left_alone()
+                raise
+            running.add_done_callback(self._left_alone)
+            try:
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                self.track(running)
+                raise
+
+    async def within(
+        self, seconds: float, call: Call, *args: Any, **kwargs: Any
+    ) -> "asyncio.Future[Any]":
+        """An operation of a transaction, which began within the deadline and goes on by itself."""
+        with pymongo.timeout(seconds):
+            if self._places.free > 0:
+                self._places.free -= 1
+            else:
+                await self._places.enter(seconds)
+            try:
+                running: asyncio.Future[Any] = asyncio.ensure_future(call(*args, **kwargs))
+            except BaseException:
+                self._places.leave()
+                raise
+            running.add_done_callback(self._left_place)
+            return running
 
     def leave(self, rest: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Do the rest in the background, whatever becomes of the caller, and of its deadline."""
         task = asyncio.get_running_loop().create_task(rest, context=Context())
-        self._tracked(task)
+        self.track(task)
         return task
 
-    def _tracked(self, future: "asyncio.Future[Any]") -> None:
+    def track(self, future: "asyncio.Future[Any]") -> None:
+        """Wait for it before the end; whether it fails is nobody's concern any more."""
         self._leaving.add(future)
         future.add_done_callback(self._left)
 
@@ -183,6 +223,22 @@ class Client(ABC):
         self._leaving.discard(future)
         if not future.cancelled():
             future.exception()  # its caller, if it hasn't left, is told
+
+    async def _entered(self, seconds: float) -> None:
+        begun = monotonic()
+        await self._alone.enter(seconds)
+        try:
+            await self._places.enter(seconds - (monotonic() - begun))
+        except BaseException:
+            self._alone.leave()
+            raise
+
+    def _left_alone(self, _: object = None) -> None:
+        self._places.leave()
+        self._alone.leave()
+
+    def _left_place(self, _: object) -> None:
+        self._places.leave()
 
     @abstractmethod
     async def _begin(self) -> Session: ...
@@ -192,12 +248,20 @@ class Client(ABC):
 
 
 class PymongoClient(Client):
-    """PyMongo's `AsyncMongoClient`. An operation that is cancelled ends at once."""
+    """PyMongo's `AsyncMongoClient`.
+
+    A single operation that is cancelled ends at once, with its connection. That isn't so while no
+    primary is known: a caller that was cancelled twice where the driver (4.20, before Python 3.12)
+    waits for one, or for a connection, would leave a lock behind that nobody opens. For the latter
+    nobody waits in the driver, since there are no more callers than connections.
+    """
 
     def __init__(self, url: str, settings: dict[str, Any], options: MongoOptions) -> None:
         from pymongo import AsyncMongoClient
 
+        settings = {"maxConnecting": options.max_size, **settings}
         super().__init__(AsyncMongoClient(url, **settings), options, options.max_size)
+        self._steady = False
 
     async def aggregate(self, collection: str, **arguments: Any) -> list[Any]:
         cursor = await self.collection(collection).aggregate(**arguments)
@@ -205,16 +269,24 @@ class PymongoClient(Client):
         return found
 
     async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
-        gate = self._gate
+        if not self._steady:
+            answer = await super().alone(seconds, call, *args, **kwargs)
+            self._steady = True
+            return answer
+        # A task for it costs a tenth of what a read by id does.
         with pymongo.timeout(seconds):
-            if gate.free > 0:
-                gate.free -= 1
+            if self._alone.free > 0 and self._places.free > 0:
+                self._alone.free -= 1
+                self._places.free -= 1
             else:
-                await gate.enter(seconds)
+                await self._entered(seconds)
             try:
                 return await call(*args, **kwargs)
+            except ConnectionFailure:
+                self._steady = False
+                raise
             finally:
-                gate.leave()
+                self._left_alone()
 
     async def _begin(self) -> Session:
         handle = self._native.start_session(causal_consistency=False)
@@ -233,7 +305,7 @@ class _PymongoSession(Session):
 
 
 class MotorClient(Client):
-    """Motor's client. An operation that is cancelled goes on in its thread, and keeps its place."""
+    """Motor's client, whose every operation runs in a thread."""
 
     def __init__(self, url: str, settings: dict[str, Any], options: MongoOptions) -> None:
         from motor.frameworks.asyncio import max_workers
@@ -247,24 +319,6 @@ class MotorClient(Client):
             self.collection(collection).aggregate(**arguments).to_list(None)
         )
         return found
-
-    async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
-        gate = self._gate
-        with pymongo.timeout(seconds):
-            if gate.free > 0:
-                gate.free -= 1
-            else:
-                await gate.enter(seconds)
-            try:
-                running: Any = call(*args, **kwargs)
-            except BaseException:
-                gate.leave()
-                raise
-            running.add_done_callback(self._done)
-            return await asyncio.shield(running)
-
-    def _done(self, _: object) -> None:
-        self._gate.leave()
 
     async def _begin(self) -> Session:
         # Neither this nor its end waits for anything, so that they need no thread of Motor's.

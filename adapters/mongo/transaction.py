@@ -6,8 +6,6 @@ from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
-import pymongo
-
 from adapters.mongo.driver import Call, Client, Session
 from adapters.mongo.errors import failed, unknown_commit
 from adapters.mongo.executor import Executor
@@ -88,13 +86,12 @@ class TransactionExecutor(Executor):
 
     async def _committed(self, session: Session) -> None:
         await self._settled()
-        end = monotonic() + self.deadline
+        end = monotonic() + self._seconds
         failure: Exception | None = None
         while True:
             left = end - monotonic()
             try:
-                with pymongo.timeout(max(left, 0.001)):
-                    await session.commit()
+                await (await self._client.within(max(left, 0.001), session.commit))
             except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
                 failure = failed(error, writing=self._wrote)
                 again = unknown_commit(error)
@@ -111,8 +108,7 @@ class TransactionExecutor(Executor):
         if not await self._settled():
             return  # ended by the server, when it has waited long enough
         try:
-            with pymongo.timeout(self.deadline):
-                await session.abort()
+            await (await self._client.within(self.deadline, session.abort))
         except Exception:  # noqa: BLE001  # the server undoes what isn't committed
             pass
         finally:
@@ -141,27 +137,40 @@ class TransactionExecutor(Executor):
             self._wrote = self._wrote or writing
             begins = self._session is None
             try:
-                with pymongo.timeout(max(self._seconds, seconds or 0.0)):
-                    try:
-                        return await self._sent(collection, call, args, kwargs)
-                    except StoreUnavailableError:
-                        if not begins or self._refusal is not None or self._client.closed:
-                            raise
-                    await self._begun_anew()
-                    return await self._sent(collection, call, args, kwargs)
+                limit = max(self._seconds, seconds or 0.0)
+                end = monotonic() + limit
+                try:
+                    return await self._sent(limit, collection, call, args, kwargs)
+                except StoreUnavailableError:
+                    if not begins or self._refusal is not None or self._client.closed:
+                        raise
+                await self._begun_anew()
+                left = max(0.001, end - monotonic())
+                return await self._sent(left, collection, call, args, kwargs)
             except BaseException:
                 self.doom()
                 raise
 
     async def _sent(
-        self, collection: str, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        seconds: float,
+        collection: str,
+        call: Call,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> Any:
+        client = self._client
         try:
             if self._session is None:
-                self._session = await self._client.begin()
-            running = asyncio.ensure_future(call(*args, session=self._session.handle, **kwargs))
-            self._running = running
-            return await asyncio.shield(running)
+                self._session = await client.begin()
+            self._running = running = await client.within(
+                seconds, call, *args, session=self._session.handle, **kwargs
+            )
+            try:
+                return await asyncio.shield(running)
+            except asyncio.CancelledError:
+                client.track(running)
+                raise
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
             failure = failed(error, writing=False, collection=collection)
         raise failure
