@@ -47,6 +47,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "append_replays": Group.DIALOGUE,
     "dialogue_cancellation": Group.DIALOGUE,
     "restoring": Group.DIALOGUE,
+    "dialogue_machine": Group.DIALOGUE,
 }
 """Every module of contracts, and the group that it is about: None says whichever is offered."""
 
