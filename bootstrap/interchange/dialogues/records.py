@@ -20,9 +20,13 @@ from domain.rules import checked
 RECORD: Final = "dialogbase.record"
 """The key of a business context that holds a record's other fields."""
 
+UNDATED: Final = "dialogbase.undated"
+"""The key of a business context that says that nothing told when the conversation began."""
+
 CHANNEL: Final = Channel.API
 """Of a conversation whose record has none: a program brought it."""
 
+_RESERVED: Final = (RECORD, UNDATED)
 _SPOKEN_FOR: Final = frozenset({"id", "turns", "user_id", "channel", OWN})
 _KEPT_BY_STORES: Final = frozenset(
     {"tenant_id", "last_sequence", "message_count", "created_at", "updated_at", "revision"}
@@ -64,6 +68,7 @@ def dialogue_of(record: Mapping[str, Any], *, tenant: TenantId, at: datetime) ->
         raise RefusedError(summary([fault.under(OWN) for fault in error.faults])) from None
     turns, times = _timed(record["turns"], faults)
     dated = [time for time in times if time is not None]
+    undated = not dated and "started_at" not in own
     started = own.setdefault("started_at", dated[0] if dated else at)
     place = Place(tenant=tenant, conversation=conversation_id)
     messages = _messages(turns, times, started, place, faults)
@@ -78,7 +83,7 @@ def dialogue_of(record: Mapping[str, Any], *, tenant: TenantId, at: datetime) ->
                 "tenant_id": tenant,
                 "user_id": _or(record.get("user_id"), conversation_id),
                 "channel": _or(record.get("channel"), CHANNEL),
-                "business_context": _context(record, conversation_id, own),
+                "business_context": _context(record, conversation_id, own, undated),
                 "last_sequence": len(messages),
                 "message_count": sum(one.deleted_at is None for one in messages),
                 "created_at": at,
@@ -118,19 +123,19 @@ class Rendering:
         self._conversation = conversation
         self._began: datetime | None = None
         self._latest = conversation.started_at
-        record = conversation.business_context.get(RECORD)
-        self._kept: Mapping[str, Any] | None = record if isinstance(record, Mapping) else None
+        kept = conversation.business_context.get(RECORD)
+        self._kept: Mapping[str, Any] = kept if isinstance(kept, Mapping) else EMPTY
 
     @property
     def head(self) -> dict[str, Any]:
         """What comes before the turns."""
-        conversation, kept = self._conversation, dict(self._kept or {})
+        conversation = self._conversation
         set_since = {
             name: plain(getattr(conversation, name))
             for name, default in _defaults(conversation.id).items()
             if getattr(conversation, name) != default
         }
-        return {"id": conversation.id, **kept, **set_since}
+        return {"id": conversation.id, **self._kept, **set_since}
 
     def turn(self, message: Message) -> dict[str, Any]:
         """A message's turn."""
@@ -143,8 +148,9 @@ class Rendering:
     def tail(self) -> dict[str, Any]:
         """What comes after the turns: the conversation's further fields, if there are any."""
         conversation = self._conversation
-        if self._began is None and self._kept is not None:
-            self._began = conversation.created_at
+        context = conversation.business_context
+        if self._began is None and UNDATED in context:
+            self._began = conversation.started_at
         latest = conversation.last_activity_at
         usual = {
             **defaults_of(Conversation),
@@ -154,9 +160,9 @@ class Rendering:
             "completed_at": latest if conversation.status.is_closed else None,
         }
         fields = {name: getattr(conversation, name) for name in _OWN_FIELDS}
-        if self._kept is not None:
-            context = {k: v for k, v in conversation.business_context.items() if k != RECORD}
-            fields["business_context"] = context
+        fields["business_context"] = {
+            name: value for name, value in context.items() if name not in _RESERVED
+        }
         own = {name: plain(value) for name, value in sorted(fields.items()) if value != usual[name]}
         return {OWN: own} if own else {}
 
@@ -201,20 +207,21 @@ def _messages(
 
 
 def _context(
-    record: Mapping[str, Any], conversation_id: str, own: Mapping[str, Any]
+    record: Mapping[str, Any], conversation_id: str, own: Mapping[str, Any], undated: bool
 ) -> dict[str, Any]:
     """The business context of a record's conversation: its own, and the record's other fields."""
     context = own.get("business_context", EMPTY)
     if not isinstance(context, Mapping):
         raise RefusedError(f"{OWN}.business_context: must be an object")
-    if RECORD in context:
-        raise RefusedError(f"{OWN}.business_context.{RECORD}: is reserved")
+    for key in _RESERVED:
+        if key in context:
+            raise RefusedError(f"{OWN}.business_context.{key}: is reserved")
     kept = {name: value for name, value in record.items() if name not in _SPOKEN_FOR}
     for name, default in _defaults(conversation_id).items():
         # Not if it is another: a user's id is nothing to be kept where nobody looks for it.
         if name in record and record[name] in (None, default):
             kept[name] = record[name]
-    return {**context, RECORD: kept}
+    return {**context, RECORD: kept, **({UNDATED: True} if undated else {})}
 
 
 def _defaults(conversation_id: str) -> dict[str, Any]:
