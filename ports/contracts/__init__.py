@@ -13,6 +13,10 @@ and run all of them, from any folder:
 
     python -m pytest -p ports.contracts.plugin --pyargs ports.contracts --backend my_adapter:MyStore
 
+That is one of flows. An adapter of conversations, messages and contexts says so by
+`offers = frozenset({Group.DIALOGUE})`; one of both offers both groups, and yields two of
+`Instance(authoring=…, dialogue=…)`. What isn't offered isn't tested.
+
 `HYPOTHESIS_PROFILE=contracts` tries many more examples. Nothing in the store is ever truncated:
 each test works in tenants that nobody used before.
 
