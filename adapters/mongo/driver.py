@@ -61,6 +61,11 @@ class Session(ABC):
     def __init__(self, handle: Any) -> None:
         self.handle = handle
 
+    @property
+    def active(self) -> bool:
+        """Whether it was neither committed nor aborted."""
+        return bool(self.handle.in_transaction)
+
     async def commit(self) -> None:
         """Commit, unless nothing was done; again, if it isn't known whether the last one did."""
         await self.handle.commit_transaction()

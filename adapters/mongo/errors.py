@@ -6,6 +6,7 @@ Nothing that is returned here carries a message, a detail or a value of theirs; 
 Codes: https://github.com/mongodb/mongo/blob/r6.0.5/src/mongo/base/error_codes.yml
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,7 +37,7 @@ _GONE = {6, 7, 89, 91, 134, 189, 9001, 10058, 10107, 11600, 11601, 11602, 13435,
 """Hosts, networks and members that come, go, step down or shut down."""
 _EXHAUSTED = {365, 462}
 """TemporarilyUnavailable, IngressRequestRateLimitExceeded."""
-_TOO_LARGE = {10334, 17280, 17419, 17420}
+_TOO_LARGE = {10334, 16493, 17280, 17419, 17420}
 _TOO_LARGE_TOGETHER = {257, 340, 358}
 """TransactionTooLarge and its cache's limits."""
 _INVALID_DOCUMENT = 121
@@ -44,7 +45,7 @@ _NOT_MIGRATED = {26, 27, 73, 263, 17007, 17008}
 """NamespaceNotFound, IndexNotFound, InvalidNamespace, OperationNotSupportedInTransaction (when it
 would create a collection), a hint that names no index."""
 _NO_REPLICA_SET = {20}
-_PATTERN = {51091, 51156}
+_PATTERN = {51091, 51109, 51111, 51156}
 """A pattern that doesn't compile; one that was given up while it ran."""
 
 
@@ -105,6 +106,13 @@ def failed(error: Exception, *, writing: bool, collection: str = "") -> Exceptio
 def unknown_commit(error: Exception) -> bool:
     """Whether a commit that failed so may have happened, and may be sent again."""
     return isinstance(error, driver.PyMongoError) and error.has_error_label(UNKNOWN_COMMIT)
+
+
+def unanswered(operation: "asyncio.Future[Any] | None") -> bool:
+    """Whether an operation that is over may still be under way to the server."""
+    if operation is None or not operation.done():
+        return False
+    return operation.cancelled() or isinstance(operation.exception(), driver.ConnectionFailure)
 
 
 def lost(*, writing: bool) -> RepositoryError:

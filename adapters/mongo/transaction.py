@@ -7,14 +7,22 @@ from time import monotonic
 from typing import Any, TypeVar
 
 from adapters.mongo.driver import Call, Client, Session
-from adapters.mongo.errors import failed, unknown_commit
-from adapters.mongo.executor import Executor
-from ports.errors import RepositoryError, StoreUnavailableError, TransactionError
+from adapters.mongo.errors import failed, unanswered, unknown_commit
+from adapters.mongo.executor import Document, Executor
+from ports.errors import (
+    OutcomeUnknownError,
+    RepositoryError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+    TransactionError,
+)
 
 T = TypeVar("T")
 _FAILED = "an operation within this unit of work failed; nothing of it is kept"
 _ENDED = "this unit of work has ended"
 _PAUSE = 0.01
+_NOTHING: Document = {"_id": {"$in": []}}
+_UNCHANGED: Document = {"$set": {"_": 0}}
 
 
 class TransactionExecutor(Executor):
@@ -33,6 +41,7 @@ class TransactionExecutor(Executor):
         self._session: Session | None = None
         self._running: asyncio.Future[Any] | None = None
         self._turn = asyncio.Lock()
+        self._collection = ""
         self._wrote = False
         self.committing = False
         self._refusal: str | None = None
@@ -100,18 +109,32 @@ class TransactionExecutor(Executor):
             if not again or monotonic() + _PAUSE >= end:
                 break
             await asyncio.sleep(_PAUSE)
-        await session.end()
+        if isinstance(failure, OutcomeUnknownError | StoreUnavailableError | StoreTimeoutError):
+            self._client.leave(self._undone(session, unknown=True))
+        else:
+            await session.end()
         if failure is not None:
             raise failure if isinstance(failure, RepositoryError) else TransactionError(_FAILED)
 
-    async def _undone(self, session: Session) -> None:
+    async def _undone(self, session: Session, *, unknown: bool = False) -> None:
+        """`unknown`: whether it was committed."""
         if not await self._settled():
             return  # ended by the server, when it has waited long enough
+        client, end = self._client, monotonic() + self.deadline
         try:
-            await (await self._client.within(self.deadline, session.abort))
-        except Exception:  # noqa: BLE001  # the server undoes what isn't committed
+            if session.active:
+                await (await client.within(self.deadline / 2, session.abort))
+            if unknown or unanswered(self._running):
+                # What is still under way to the server could begin the transaction anew after its
+                # end, and keep its locks. Whatever comes after a later number is refused.
+                later = client.collection(self._collection).update_one
+                left = end - monotonic()
+                await (
+                    await client.within(left, later, _NOTHING, _UNCHANGED, session=session.handle)
+                )
+        except Exception:  # noqa: BLE001  # the server undoes what isn't committed, in a minute
             pass
-        finally:
+        if not session.active:
             await session.end()
 
     async def _settled(self) -> bool:
@@ -160,6 +183,7 @@ class TransactionExecutor(Executor):
         kwargs: dict[str, Any],
     ) -> Any:
         client = self._client
+        self._collection = collection
         try:
             if self._session is None:
                 self._session = await client.begin()
