@@ -16,7 +16,7 @@ from ports.errors import (
     TransactionError,
 )
 from tests.postgres.opening import bare, new_tenant, open_transactions, store, waiting_for_a_lock
-from tests.postgres.wire import Wire
+from tests.wire import Wire
 
 _KILL = "SELECT pg_terminate_backend($1)"
 
