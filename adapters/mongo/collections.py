@@ -6,6 +6,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.mongo.documents import KEY, WORDS, DocumentMapper
+from adapters.mongo.errors import DuplicateKey
 from adapters.mongo.indexes import Index
 from adapters.mongo.validators import validator
 from ports.contexts import CONTEXT_SCHEMA
@@ -52,9 +53,10 @@ class Collection:
         """What the server checks at every write."""
         return validator(self.mapper, self.marks)
 
-    def entity_key(self, index: str) -> tuple[str, ...]:
-        """How a `DuplicateEntityError` names the unique index of that name."""
-        return next((each.entity_key for each in self.indexes if each.name == index), ("id",))
+    def unique_key(self, taken: DuplicateKey) -> tuple[str, ...]:
+        """How a `DuplicateEntityError` names the unique index that refused a document."""
+        fields = {tuple(path for path, _ in each.keys): each.entity_key for each in self.indexes}
+        return fields.get(taken.key, ("id",))
 
 
 _TENANT = ("tenant_id", 1)

@@ -9,12 +9,13 @@ what it negates. A comparison with null, on the other hand, finds what is missin
 field within a part that isn't there.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeAlias
 
 from adapters.mongo.documents import WORDS, DocumentMapper, folded
-from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Words
+from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Pattern, Words
 from ports.errors import UnsupportedOperationError
 
 Filter: TypeAlias = dict[str, Any]
@@ -93,10 +94,29 @@ def _contains(path: str, part: str) -> Filter:
     return {"$expr": {"$gte": [{"$indexOfBytes": [f"${path}", {"$literal": part}]}, 0]}}
 
 
-def _regex(path: str, pattern: Any) -> Filter:
+def _regex(path: str, pattern: Pattern) -> Filter:
     # Not by `$regex`: where PCRE gives up, that finds nothing without a word, and this is an error.
-    expression = {"$literal": pattern.rendered(r"\z")}
+    expression = {"$literal": _guarded(pattern.rendered(r"\z"))}
     return {"$expr": {"$regexMatch": {"input": f"${path}", "regex": expression}}}
+
+
+_ATOMS = re.compile(r"\\.|\[(?:\\.|[^\]])*\]", re.DOTALL)
+_REPEATED = re.compile(r"(.)[*+?{]", re.DOTALL)
+_MATCH_LIMIT = 5_000
+
+
+def _guarded(pattern: str) -> str:
+    """The pattern, such that PCRE gives up on a text rather than occupy a thread of the server's.
+
+    Two repetitions, or one of a group, may take time that grows with a power of the text's length,
+    and no deadline ends it. PCRE has a limit, but where it compiled the pattern to machine code it
+    hardly counts; `\\C`, in a branch that never holds, is what it can't compile.
+    """
+    outline = _ATOMS.sub("x", pattern).replace("(?:", "(")
+    repeated = _REPEATED.findall(outline)
+    if len(repeated) < 2 and ")" not in repeated:
+        return pattern
+    return f"(*LIMIT_MATCH={_MATCH_LIMIT})(?:{pattern})|(?!)\\C"
 
 
 _CONDITIONS: Mapping[Operator, Callable[[str, Any], Filter]] = {
