@@ -3,12 +3,12 @@
     python -m benchmarks --quick
     python -m benchmarks --only get list --json -
 
-`run` does the same from code. Needs the extras `embedded` (unless a URL is given) and `bench`.
+`run` does the same from code. Needs the extras `embedded` (unless URLs are given) and `bench`.
 Each row says in its module what exactly is compared; `measuring` says how.
 """
 
 from benchmarks.figures import Figure
 from benchmarks.scale import Scale
-from benchmarks.suite import NAMES, POSTGRES, UnknownRowsError, run
+from benchmarks.suite import MONGO, NAMES, POSTGRES, UnknownRowsError, run
 
-__all__ = ["NAMES", "POSTGRES", "Figure", "Scale", "UnknownRowsError", "run"]
+__all__ = ["MONGO", "NAMES", "POSTGRES", "Figure", "Scale", "UnknownRowsError", "run"]

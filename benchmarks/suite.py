@@ -23,9 +23,15 @@ POSTGRES = (
     *("noise", "get", "list", "insert", "compare-and-set", "unit", "bulk"),
     *("paging", "stream"),
 )
-NAMES = (*POSTGRES, *LOCAL)
+MONGO = (
+    *("mongo-noise", "mongo-get", "mongo-list", "mongo-history", "mongo-insert"),
+    *("mongo-compare-and-set", "mongo-append", "mongo-import", "mongo-bulk"),
+    *("mongo-paging", "mongo-stream"),
+)
+"""On each driver."""
+NAMES = (*POSTGRES, *MONGO, *LOCAL)
 _FILE_WIDTH = 150
-_ON_MANY_ROWS = frozenset({"paging", "stream"})
+_ON_MANY_ROWS = frozenset({"paging", "stream", "mongo-paging", "mongo-stream"})
 
 
 class UnknownRowsError(LookupError):
@@ -40,6 +46,7 @@ def run(
     quick: bool = False,
     only: Sequence[str] = (),
     url: str | None = None,
+    mongo_url: str | None = None,
     json_to: str | Path | None = None,
     plot_to: str | Path | None = None,
     console: Console | None = None,
@@ -47,9 +54,9 @@ def run(
 ) -> list[Figure]:
     """Measure, print the table, and write JSON and plot where asked; returns the figures.
 
-    `url` names a PostgreSQL server on which databases may be created; without one a private
-    server is started. `json_to` may be `-` for standard output; the table then goes to standard
-    error.
+    `url` names a PostgreSQL server on which databases may be created, `mongo_url` a replica set of
+    MongoDB; without one a private server is started. `json_to` may be `-` for standard output; the
+    table then goes to standard error.
 
     Raises:
         UnknownRowsError: for a name in `only` that no row has.
@@ -61,7 +68,7 @@ def run(
         if not console.is_terminal:
             console.width = _FILE_WIDTH
     size = scale if scale is not None else QUICK if quick else FULL
-    figures = asyncio.run(_measured(size, only or NAMES, url, console))
+    figures = asyncio.run(_measured(size, only or NAMES, url, mongo_url, console))
     show(figures, console)
     if json_to is not None:
         text = json.dumps(documents(figures), indent=2, ensure_ascii=False)
@@ -76,13 +83,18 @@ def run(
 
 
 async def _measured(
-    scale: Scale, names: Collection[str], url: str | None, console: Console
+    scale: Scale,
+    names: Collection[str],
+    url: str | None,
+    mongo_url: str | None,
+    console: Console,
 ) -> list[Figure]:
     figures: list[Figure] = []
     with console.status("starting") as status:
-        on_server = [name for name in POSTGRES if name in names]
-        if on_server:
-            figures += await _on_postgres(scale, on_server, url, status.update)
+        if on_postgres := [name for name in POSTGRES if name in names]:
+            figures += await _on_postgres(scale, on_postgres, url, status.update)
+        if on_mongo := [name for name in MONGO if name in names]:
+            figures += await _on_mongo(scale, on_mongo, mongo_url, status.update)
         for name, rows in LOCAL.items():
             if name in names:
                 status.update(f"measuring {name}")
@@ -122,4 +134,41 @@ async def _on_postgres(
                 for name in chosen:
                     tell(f"measuring {name}")
                     figures += await remote[name](place, scale)
+    return figures
+
+
+async def _on_mongo(
+    scale: Scale, names: Sequence[str], url: str | None, tell: Callable[[str], None]
+) -> list[Figure]:
+    from benchmarks.mongo import appending, paging, reading, writing
+    from benchmarks.mongo.place import DRIVERS, database, server
+
+    remote: Mapping[str, Remote] = {
+        "mongo-noise": reading.noise,
+        "mongo-get": reading.single,
+        "mongo-list": reading.lists,
+        "mongo-history": reading.histories,
+        "mongo-insert": writing.insert,
+        "mongo-compare-and-set": writing.replace,
+        "mongo-append": appending.appends,
+        "mongo-import": appending.imports,
+        "mongo-bulk": writing.bulk,
+        "mongo-paging": paging.pages,
+        "mongo-stream": paging.streams,
+    }
+    figures: list[Figure] = []
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(server(url, scale))
+        for filled in (False, True):
+            chosen = [name for name in names if (name in _ON_MANY_ROWS) is filled]
+            if not chosen:
+                continue
+            async with database(address) as places:
+                if filled:
+                    tell(f"storing {scale.many_rows} messages")
+                    await paging.fill(places, scale.many_rows)
+                for driver in DRIVERS:
+                    for name in chosen:
+                        tell(f"measuring {name} on {driver}")
+                        figures += await remote[name](places[driver], scale)
     return figures

@@ -34,7 +34,7 @@ def bench(
         )
     options = [*arguments]
     if settings.profile == "servers":
-        options += ["--url", str(settings.postgres_url)]
+        options += ["--url", str(settings.postgres_url), "--mongo-url", str(settings.mongo_url)]
     if common.json:
         options += ["--json", "-"]
     sys.argv = ["dialogbase bench", *options]

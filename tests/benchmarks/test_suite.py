@@ -15,6 +15,7 @@ from benchmarks import Scale, content, handwritten
 from benchmarks.content import definition_document, definitions
 
 POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
+MONGO_URL = "DIALOGBASE_TEST_MONGO_URL"
 TINY = Scale(
     rounds=2,
     many_rows=2_000,
@@ -33,6 +34,7 @@ def _run(only: list[str], folder: Path) -> list[dict[str, object]]:
             only=only,
             scale=TINY,
             url=os.environ.get(POSTGRES_URL),
+            mongo_url=os.environ.get(MONGO_URL),
             json_to=target,
             plot_to=folder / "figures.svg",
             console=Console(file=shown, width=150),
@@ -79,6 +81,23 @@ def test_rows_on_postgres_give_json_and_a_picture(tmp_path: Path) -> None:
         assert {(name, "bare asyncpg"), (name, "advanced-alchemy")} <= compared
     assert ("bulk create 40", "bare COPY") in compared
     assert ("page 40 of 2000 rows, by id", "page 1") in compared
+
+
+def test_rows_on_mongo_give_json_and_a_picture(tmp_path: Path) -> None:
+    """All of them, on each driver, the peer's included, on a few documents."""
+    found = _run([*benchmarks.MONGO], tmp_path)
+    _check(found)
+    compared = {(figure["name"], figure["against"]) for figure in found}
+    for driver in ("motor", "pymongo"):
+        for name in ("get", "insert", "compare-and-set", "list 50", "history 50"):
+            for crowd in ("", ", 50 callers"):
+                row = f"{driver}: {name}{crowd}"
+                assert {(row, f"bare {driver}"), (row, "Beanie")} <= compared
+        for name in ("append one", "append 50", "append one, 50 callers", "bulk create 40"):
+            assert (f"{driver}: {name}", f"bare {driver}") in compared
+        assert (f"{driver}: history page 40 of 2000 messages, backwards", "page 1") in compared
+    trips = [figure for figure in found if figure["unit"] == "our round trips / theirs"]
+    assert [figure["ratio"] for figure in trips] == [1.0, 1.0]
 
 
 def test_a_name_that_no_row_has_is_refused() -> None:

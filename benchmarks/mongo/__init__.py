@@ -1,0 +1,1 @@
+"""Rows of MongoDB: on each driver, against the same driver bare, and against Beanie."""

@@ -1,0 +1,109 @@
+"""The server that is measured on, a database of our own on it, and everyone's way to it."""
+
+import secrets
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import urlsplit, urlunsplit
+
+import attrs
+from pymongo import AsyncMongoClient
+
+from adapters.mongo.collections import ALL
+from adapters.mongo.driver import Client, DriverName, MongoOptions
+from adapters.mongo.store import MongoStore
+from adapters.system import SystemClock, Uuid7Generator
+from benchmarks.mongo.bare import Bare, open_bare
+from benchmarks.mongo.peer import Peer, open_peer
+from benchmarks.scale import Scale
+from bootstrap.embedded import servers
+from domain.identity import TenantId, tenant_id
+from ports.unit_of_work import DialogueRepositories
+
+CONNECTIONS = 10
+DRIVERS: tuple[DriverName, ...] = get_args(DriverName)
+_numbers = count()
+
+
+def new_tenant() -> TenantId:
+    """A tenant that nobody wrote to yet."""
+    return tenant_id(f"tenant-{next(_numbers)}")
+
+
+@attrs.frozen
+class Place:
+    """One driver on one database: our store, the driver bare, and the peer (on its own driver);
+    as many connections each.
+    """
+
+    url: str
+    driver: DriverName
+    store: MongoStore
+    bare: Bare
+    peer: Peer
+
+    @property
+    def bare_name(self) -> str:
+        """What is compared with first."""
+        return f"bare {self.driver}"
+
+    def of(self, tenant: str) -> DialogueRepositories:
+        """Our repositories of a tenant."""
+        return self.store.repositories(tenant_id(tenant))
+
+
+def open_store(url: str, driver: DriverName, **more: Any) -> MongoStore:
+    """Our store; `more` is for the driver's client."""
+    clock = SystemClock()
+    options = MongoOptions(driver=driver, max_size=CONNECTIONS)
+    return MongoStore(Client.open(url, options, **more), clock, Uuid7Generator(clock))
+
+
+@asynccontextmanager
+async def server(url: str | None, scale: Scale) -> AsyncIterator[str]:
+    """The server named, or a private one: durable, as a service's is."""
+    if url is not None:
+        yield url
+    elif scale.durable:
+        with tempfile.TemporaryDirectory(prefix="dialogbase-bench-") as folder:
+            async with servers({"mongo"}, data=Path(folder)) as urls:
+                yield urls.mongo
+    else:
+        async with servers({"mongo"}) as urls:
+            yield urls.mongo
+
+
+@asynccontextmanager
+async def database(server_url: str) -> AsyncIterator[Mapping[DriverName, Place]]:
+    """A new database with our migrations on it, and a place for each driver; dropped at the end."""
+    name = f"dialogbase_bench_{secrets.token_hex(4)}"
+    url = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    admin: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url)
+    try:
+        try:
+            await _migrated(admin)
+            async with AsyncExitStack() as stack:
+                peer = await stack.enter_async_context(open_peer(url, CONNECTIONS))
+                places = {}
+                for driver in DRIVERS:
+                    store = open_store(url, driver)
+                    stack.push_async_callback(store.close)
+                    bare = open_bare(url, driver, CONNECTIONS)
+                    stack.push_async_callback(bare.close)
+                    places[driver] = Place(url, driver, store, bare, peer)
+                yield places
+        finally:
+            await admin.drop_database(name)
+    finally:
+        await admin.close()
+
+
+async def _migrated(client: "AsyncMongoClient[dict[str, Any]]") -> None:
+    place = client.get_default_database()
+    for each in ALL:
+        await place.create_collection(each.name, validator=each.validator)
+        indexes = [index.definition() for index in each.indexes]
+        await place.command("createIndexes", each.name, indexes=indexes)
