@@ -16,14 +16,14 @@ import bootstrap
 from adapters.system import SystemClock
 from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
-from bootstrap.cli.story import Step, Story, Table
+from bootstrap.cli.story import Step, Table, story
 from bootstrap.settings import Settings
 
 _WIDTH = 100
 
 
 def demo(*, common: Common = DEFAULTS) -> int:
-    """Tell a short story with the flows of a small shop; a minute to read.
+    """Tell a short story with the flows and conversations of a small shop; two minutes to read.
 
     Every figure is computed as you watch. Each run uses a fresh tenant, so that it can be run
     again on the same data.
@@ -40,9 +40,8 @@ async def _demo(common: Common) -> int:
     async with bootstrap.open(settings) as platform:
         if not common.json:
             _open_scene(console, settings, tenant, time.monotonic() - began)
-        story = Story(platform, tenant, SystemClock().now())
         number = 0
-        async for step in story.steps():
+        async for step in story(platform, tenant, SystemClock().now()):
             number += 1
             if common.json:
                 steps.append({"step": step.title, **step.figures})
@@ -57,14 +56,16 @@ async def _demo(common: Common) -> int:
 
 def _open_scene(console: Console, settings: Settings, tenant: str, seconds: float) -> None:
     where = {
-        "memory": "in memory: nothing of it will be kept",
-        "embedded": f"on a private PostgreSQL whose data lies in {settings.data}",
-        "servers": "on the PostgreSQL of DIALOGBASE_POSTGRES_URL",
-    }[settings.profile if settings.stores.authoring == "postgres" else "memory"]
+        frozenset(): "in memory: nothing of it will be kept",
+        frozenset({"postgres"}): "on {} PostgreSQL",
+        frozenset({"mongo"}): "on {} MongoDB",
+    }.get(settings.servers_needed, "on {} PostgreSQL and {} MongoDB")
+    whose = "a private" if settings.profile == "embedded" else "your"
+    kept = f" (in {settings.data})" if settings.profile == "embedded" else ""
     text = Text.from_markup(
-        f"Ada, Bob and Grace write conversation flows for a small shop, tenant [bold]{tenant}[/], "
-        f"{escape(where)}. It was ready after {seconds:.1f} s. You see what they are "
-        "answered."
+        f"Ada, Bob and Grace write conversation flows for a small shop, and its customers talk to "
+        f"them, in tenant [bold]{tenant}[/] {escape(where.replace('{}', whose) + kept)}. It was "
+        f"ready after {seconds:.1f} s. You see what they are answered."
     )
     console.print(
         Panel(text, title="[bold]Dialogbase[/]", border_style="cyan", padding=(1, 2), width=_WIDTH)
@@ -104,10 +105,17 @@ def _end_scene(
     console: Console, settings: Settings, tenant: str, steps: int, seconds: float
 ) -> None:
     lines = [f"{steps} scenes, {seconds:.1f} s."]
-    if settings.stores.authoring != "memory":
+    if settings.servers_needed:
         chosen = f" --profile {settings.profile}"
         if settings.profile == "embedded":
             chosen += f" --data {quote(str(settings.data))}"
         lines.append("What they wrote is kept. Look at it:")
-        lines.append(f"  dialogbase export flows --tenant {tenant}{chosen}")
+        lines += [
+            f"  dialogbase export {kind} --tenant {tenant}{chosen}"
+            for kind, store in (
+                ("flows", settings.stores.authoring),
+                ("dialogues", settings.stores.dialogue),
+            )
+            if store != "memory"
+        ]
     console.print(Text("\n".join(lines)), soft_wrap=True)

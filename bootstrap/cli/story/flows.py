@@ -1,12 +1,11 @@
-"""The demo's story: what a tenant does with its flows, step by step, every figure computed."""
+"""The first chapter: a small shop's conversation flows."""
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-import attrs
-
+from bootstrap.cli.story.scenes import Cell, Scene, Step, Table
 from bootstrap.interchange import import_flows, opened_file
 from bootstrap.platform import Platform
 from bootstrap.samples import FLOWS
@@ -16,31 +15,9 @@ from domain.flows import ChangeType, Flow, FlowStatus, MetricIncrements, summed
 from ports.errors import ConflictError, TenantMismatchError
 from ports.stores import TenantScope
 
-Cell = str | int | float | None
 
-
-@attrs.frozen(kw_only=True)
-class Table:
-    """Rows under their headings."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-@attrs.frozen(kw_only=True)
-class Step:
-    """A scene: what it shows, in a sentence; what was seen; and the figures for programs."""
-
-    title: str
-    says: str
-    figures: dict[str, Any]
-    table: Table | None = None
-    quotes: tuple[str, ...] = ()
-    """What the library answered, word for word."""
-
-
-class Story:
-    """One run of the demo, in a tenant of its own."""
+class FlowChapter:
+    """What the shop's people do with its flows."""
 
     def __init__(self, platform: Platform, tenant: str, now: datetime) -> None:
         self._platform = platform
@@ -48,9 +25,9 @@ class Story:
         self._now = now
         self._acme: TenantScope = platform.for_tenant(tenant)
 
-    async def steps(self) -> AsyncIterator[Step]:
-        """The scenes, each played when it is asked for."""
-        scenes: Sequence[Callable[[], Awaitable[Step]]] = (
+    def scenes(self) -> Sequence[Scene]:
+        """In their order."""
+        return (
             self._import,
             self._publish,
             self._choose_default,
@@ -61,8 +38,6 @@ class Story:
             self._roll_back_unit,
             self._isolate,
         )
-        for scene in scenes:
-            yield await scene()
 
     async def _named(self, name: str) -> Flow:
         found = await self._acme.flows.list({"name": name})

@@ -1,0 +1,18 @@
+"""The demo's story: what a tenant does with its data, step by step, every figure computed."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+
+from bootstrap.cli.story.conversations import ConversationChapter
+from bootstrap.cli.story.flows import FlowChapter
+from bootstrap.cli.story.scenes import Step, Table
+from bootstrap.platform import Platform
+
+__all__ = ["Step", "Table", "story"]
+
+
+async def story(platform: Platform, tenant: str, now: datetime) -> AsyncIterator[Step]:
+    """The scenes of one run, in a tenant of its own; each is played when it is asked for."""
+    for chapter in (FlowChapter(platform, tenant, now), ConversationChapter(platform, tenant, now)):
+        for scene in chapter.scenes():
+            yield await scene()
