@@ -15,7 +15,12 @@ class Executor(ABC):
     """Runs statements within the deadline, and raises what a port may raise.
 
     Beside that: `errors.ConstraintBroken` and `errors.Undecodable`, for the repository.
+
+    `in_snapshot`: statements see one state of the database, whatever others commit meanwhile. Only
+    unique keys are checked against what is there, so what was deleted may be added beside it.
     """
+
+    in_snapshot: bool = False
 
     @abstractmethod
     async def read(self, sql: str, arguments: Arguments) -> list[Row]:

@@ -77,6 +77,27 @@ class Relation(Generic[E]):
         return compiled(sa.insert(self.table).values(_bound(self.table, self.bulk_columns)))
 
     @cached_property
+    def insert_unseen(self) -> Statement:
+        """The same, and whether the transaction's view holds a row of that key, deleted since."""
+        seen, added = self.table.alias(), self.table.name
+        # Literal: SQLAlchemy doesn't correlate with the table of an INSERT.
+        key = [seen.c[name] == sa.literal_column(f"{added}.{name}") for name in ("tenant_id", "id")]
+        still = sa.select(_STEP).select_from(seen).where(*key).exists()
+        values = _bound(self.table, self.bulk_columns)
+        return compiled(sa.insert(self.table).values(values).returning(still))
+
+    @cached_property
+    def seen_twice(self) -> Statement:
+        """Those of some ids that this transaction gave to rows beside ones that it still sees."""
+        ids = sa.bindparam("ids", type_=postgresql.ARRAY(self.table.c.id.type))
+        return compiled(
+            sa.select(self.table.c.id)
+            .where(self.is_tenants(), self.table.c.id == sa.any_(ids))
+            .group_by(self.table.c.id)
+            .having(sa.func.count() > _STEP)
+        )
+
+    @cached_property
     def get(self) -> Statement:
         return compiled(sa.select(*self.columns).where(self.is_one()))
 

@@ -17,6 +17,7 @@ from ports.errors import (
     DuplicateEntityError,
     EntityNotFoundError,
     RepositoryError,
+    TransactionError,
 )
 from ports.reading import Context, Selection
 from ports.repository import Repository
@@ -61,12 +62,13 @@ class PostgresRepository(Repository[E]):
 
     @writing
     async def _insert(self, entities: Sequence[E]) -> None:
-        relation = self.relation
+        relation, in_snapshot = self.relation, self._executor.in_snapshot
         if len(entities) == 1:
-            statement = relation.insert
-            await self._executor.write(
+            statement = relation.insert_unseen if in_snapshot else relation.insert
+            rows = await self._executor.write(
                 statement.sql, statement.arguments(relation.row(entities[0]))
             )
+            seen = in_snapshot and bool(rows[0][0])
         else:
             # Faster than several INSERTs from two rows on.
             await self._executor.copy(
@@ -75,6 +77,12 @@ class PostgresRepository(Repository[E]):
                 len(entities),
                 lambda: (list(relation.row(entity).values()) for entity in entities),
             )
+            ids = [entity.id for entity in entities]
+            seen = in_snapshot and bool(
+                await self._executor.read(relation.seen_twice.sql, (self._tenant, ids))
+            )
+        if seen:
+            raise TransactionError("another transaction deleted the same entity first")
 
     async def _get(self, id: Any) -> E | None:
         rows = await self._read(self.relation.get.sql, (self._tenant, id))

@@ -27,6 +27,7 @@ class TransactionExecutor(Executor):
     def __init__(self, pool: Pool, begin: str) -> None:
         self._pool = pool
         self._begin = begin
+        self.in_snapshot = begin == SNAPSHOT
         self._connection: Any = None
         self._turn = asyncio.Lock()
         self._wrote = False

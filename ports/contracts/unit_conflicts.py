@@ -165,3 +165,28 @@ async def test_of_two_units_that_create_one_key_one_commits(
     (lost,) = [end for end in ends if end is not None]
     assert isinstance(lost, DuplicateEntityError | TransactionError)
     assert await subject.of(scopes[0]).count() == 2
+
+
+@pytest.mark.parametrize("many", [False, True], ids=["one", "many"])
+@in_units
+async def test_a_unit_cannot_create_what_it_still_sees(
+    backend: Backend, subject: Subject, many: bool
+) -> None:
+    """What was deleted outside since its view began is there for it, and never there twice."""
+    here, there = backend.rivals()
+    made = await subject.of(here).create(subject.draft("old"))
+
+    async def unit() -> None:
+        async with subject.unit(here) as work:
+            repository = subject.of(work)
+            await repository.require(made.id)
+            assert await subject.of(there).delete(made.id) is True
+            again = subject.draft("new", id=made.id)
+            if many:
+                await repository.create_many([subject.draft("other"), again])
+            else:
+                await repository.create(again)
+            assert await repository.count({"id": str(made.id)}) == 1
+
+    assert isinstance(await raised_by(unit()), TransactionError | DuplicateEntityError)
+    assert await subject.of(there).count() == 0
