@@ -6,6 +6,7 @@ Documents come back as plain `dict`, with naive UTC datetimes.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from contextvars import Context
 from time import monotonic
 from typing import Any, Literal, TypeAlias
@@ -14,7 +15,7 @@ import attrs
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
-from pymongo.errors import ConnectionFailure
+from pymongo.errors import ConnectionFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -52,14 +53,17 @@ class MongoOptions:
     max_idle: float = 300.0
 
 
-class Session(ABC):
+class Session:
     """One transaction, which its first operation begins at the server.
 
     Give `handle` to operations as their `session`.
     """
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, ended: Callable[[], Awaitable[Any] | None]) -> None:
         self.handle = handle
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when it has ended."""
+        self._ended = ended
 
     @property
     def active(self) -> bool:
@@ -74,9 +78,12 @@ class Session(ABC):
         """Undo it all. Nothing of it may still be running."""
         await self.handle.abort_transaction()
 
-    @abstractmethod
     async def end(self) -> None:
-        """After commit or abort; no round trip."""
+        """Give it back, if it was committed or aborted; no round trip."""
+        if not self.over.done():
+            self.over.set_result(None)
+        if not self.active and (ending := self._ended()) is not None:
+            await ending
 
 
 class Client(ABC):
@@ -100,6 +107,7 @@ class Client(ABC):
         self._places = Gate(room)
         self._alone = Gate(max(1, room - max(1, room // 4)))
         """Within the places, what single operations may take of them."""
+        self._sessions: set[Session] = set()
         self._leaving: set[asyncio.Future[Any]] = set()
 
     @classmethod
@@ -128,7 +136,11 @@ class Client(ABC):
         raise failure
 
     async def close(self) -> None:
-        """Close every connection, when what they are used for is over or the deadline passed."""
+        """Close every connection, when what they are used for is over or the deadline passed.
+
+        A unit of work that is still open then is undone. What comes meanwhile is refused, but for
+        what open units do.
+        """
         if self.closed:
             return
         self.closed = True
@@ -137,11 +149,11 @@ class Client(ABC):
                 await self._alone.close()
                 while self._leaving:
                     await asyncio.wait(self._leaving)
-                await self._places.close()
         except TimeoutError:
             for task in self._leaving:
                 task.cancel()
         with pymongo.timeout(self.options.deadline):
+            await self._kill_sessions()
             await self._disconnect()
         if self._leaving:
             await asyncio.wait(self._leaving, timeout=self.options.deadline)
@@ -171,7 +183,11 @@ class Client(ABC):
         """A transaction. No round trip."""
         if self.closed:
             raise closed()
-        return await self._begin()
+        session = await self._begin()
+        self._sessions.add(session)
+        self.track(session.over)
+        session.over.add_done_callback(lambda _: self._sessions.discard(session))
+        return session
 
     async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
         """The answer to an operation that is part of no transaction, within the deadline.
@@ -228,6 +244,13 @@ class Client(ABC):
         self._leaving.discard(future)
         if not future.cancelled():
             future.exception()  # its caller, if it hasn't left, is told
+
+    async def _kill_sessions(self) -> None:
+        if not self._sessions:
+            return
+        kill = {"killSessions": [session.handle.session_id for session in self._sessions]}
+        with suppress(PyMongoError):  # the server undoes them by itself, in a minute
+            await self._native.get_database("admin").command(kill)
 
     async def _entered(self, seconds: float) -> None:
         begun = monotonic()
@@ -298,15 +321,10 @@ class PymongoClient(Client):
         await handle.start_transaction(
             read_concern=_SNAPSHOT, write_concern=_WRITE, read_preference=ReadPreference.PRIMARY
         )
-        return _PymongoSession(handle)
+        return Session(handle, handle.end_session)
 
     async def _disconnect(self) -> None:
         await self._native.close()
-
-
-class _PymongoSession(Session):
-    async def end(self) -> None:
-        await self.handle.end_session()
 
 
 class MotorClient(Client):
@@ -332,12 +350,7 @@ class MotorClient(Client):
         handle.start_transaction(
             read_concern=_SNAPSHOT, write_concern=_WRITE, read_preference=ReadPreference.PRIMARY
         )
-        return _MotorSession(handle)
+        return Session(handle, handle.delegate.end_session)
 
     async def _disconnect(self) -> None:
         await asyncio.to_thread(self._native.delegate.close)
-
-
-class _MotorSession(Session):
-    async def end(self) -> None:
-        self.handle.delegate.end_session()

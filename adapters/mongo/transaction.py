@@ -118,11 +118,10 @@ class TransactionExecutor(Executor):
 
     async def _undone(self, session: Session, *, unknown: bool = False) -> None:
         """`unknown`: whether it was committed."""
-        if not await self._settled():
-            return  # ended by the server, when it has waited long enough
+        settled = await self._settled()
         client, end = self._client, monotonic() + self.deadline
         try:
-            if session.active:
+            if session.active and settled:
                 await (await client.within(self.deadline / 2, session.abort))
             if unknown or unanswered(self._running):
                 # What is still under way to the server could begin the transaction anew after its
@@ -134,8 +133,7 @@ class TransactionExecutor(Executor):
                 )
         except Exception:  # noqa: BLE001  # the server undoes what isn't committed, in a minute
             pass
-        if not session.active:
-            await session.end()
+        await session.end()
 
     async def _settled(self) -> bool:
         """Wait for what still runs; whether it has ended."""
