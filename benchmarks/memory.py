@@ -9,7 +9,7 @@ import attrs
 from adapters.memory import MemoryAuthoringStore
 from benchmarks.content import drafts
 from benchmarks.figures import Figure, duration
-from benchmarks.measuring import Contender, Spread, in_turns
+from benchmarks.measuring import Contender, Rounds, Spread, in_turns
 from benchmarks.scale import Scale
 from domain.flows import Flow
 from domain.identity import tenant_id
@@ -53,34 +53,41 @@ async def rows(scale: Scale) -> list[Figure]:
         rounds = await in_turns(
             [build(filled, count, str(filled.size)) for filled in (few, many)], scale.few
         )
-        for filled in (few, many):
-            seconds = Spread.of(rounds.seconds[str(filled.size)])
-            figures.append(
-                Figure(
-                    name=f"memory: {name} at {filled.size:,}".replace(",", " "),
-                    against=f"{GOAL_A_SECOND:,} a second".replace(",", " "),
-                    ratio=seconds.median * GOAL_A_SECOND,
-                    spread=Spread(
-                        seconds.first * GOAL_A_SECOND,
-                        seconds.median * GOAL_A_SECOND,
-                        seconds.third * GOAL_A_SECOND,
-                    ),
-                    goal=1.0,
-                    rounds=rounds.number,
-                    ours=f"{round(1 / seconds.median):,}/s".replace(",", " "),
-                    theirs=duration(1 / GOAL_A_SECOND),
-                )
-            )
+        figures += per_second(rounds, name, "flows", few.size, many.size)
+    return figures
+
+
+def per_second(rounds: Rounds, name: str, things: str, few: int, many: int) -> list[Figure]:
+    """Operations a second at both sizes, by which the contenders are called, and their ratio."""
+    figures = []
+    for size in (few, many):
+        seconds = Spread.of(rounds.seconds[str(size)])
         figures.append(
-            Figure.of(
-                rounds,
-                name=f"memory: {name}, {many.size // few.size} times the flows",
-                of=str(many.size),
-                to=str(few.size),
-                against="itself with the fewer",
-                goal=GOAL_FLAT,
+            Figure(
+                name=f"memory: {name} at {size:,}".replace(",", " "),
+                against=f"{GOAL_A_SECOND:,} a second".replace(",", " "),
+                ratio=seconds.median * GOAL_A_SECOND,
+                spread=Spread(
+                    seconds.first * GOAL_A_SECOND,
+                    seconds.median * GOAL_A_SECOND,
+                    seconds.third * GOAL_A_SECOND,
+                ),
+                goal=1.0,
+                rounds=rounds.number,
+                ours=f"{round(1 / seconds.median):,}/s".replace(",", " "),
+                theirs=duration(1 / GOAL_A_SECOND),
             )
         )
+    figures.append(
+        Figure.of(
+            rounds,
+            name=f"memory: {name}, {many // few} times the {things}",
+            of=str(many),
+            to=str(few),
+            against="itself with the fewer",
+            goal=GOAL_FLAT,
+        )
+    )
     return figures
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import mapping, memory
+from benchmarks import mapping, memory, memory_log
 from benchmarks.figures import Figure, documents
+from benchmarks.mongo import mapping as documents_mapping
 from benchmarks.plot import draw
 from benchmarks.report import show
 from benchmarks.scale import FULL, QUICK, Scale
@@ -18,7 +19,12 @@ from benchmarks.scale import FULL, QUICK, Scale
 Local = Callable[[Scale], Awaitable[list[Figure]]]
 Remote = Callable[[Any, Scale], Awaitable[list[Figure]]]
 
-LOCAL: Mapping[str, Local] = {"mapping": mapping.rows, "memory": memory.rows}
+LOCAL: Mapping[str, Local] = {
+    "mapping": mapping.rows,
+    "mongo-mapping": documents_mapping.rows,
+    "memory": memory.rows,
+    "memory-log": memory_log.rows,
+}
 POSTGRES = (
     *("noise", "get", "list", "insert", "compare-and-set", "unit", "bulk"),
     *("paging", "stream"),

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 import attrs
 from pymongo import AsyncMongoClient
 
-from adapters.mongo.collections import ALL
 from adapters.mongo.driver import Client, DriverName, MongoOptions
+from adapters.mongo.migrations import migrate
 from adapters.mongo.store import MongoStore
 from adapters.system import SystemClock, Uuid7Generator
 from benchmarks.mongo.bare import Bare, open_bare
@@ -84,7 +84,7 @@ async def database(server_url: str) -> AsyncIterator[Mapping[DriverName, Place]]
     admin: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(url)
     try:
         try:
-            await _migrated(admin)
+            await migrate(url)
             async with AsyncExitStack() as stack:
                 peer = await stack.enter_async_context(open_peer(url, CONNECTIONS))
                 places = {}
@@ -99,11 +99,3 @@ async def database(server_url: str) -> AsyncIterator[Mapping[DriverName, Place]]
             await admin.drop_database(name)
     finally:
         await admin.close()
-
-
-async def _migrated(client: "AsyncMongoClient[dict[str, Any]]") -> None:
-    place = client.get_default_database()
-    for each in ALL:
-        await place.create_collection(each.name, validator=each.validator)
-        indexes = [index.definition() for index in each.indexes]
-        await place.command("createIndexes", each.name, indexes=indexes)

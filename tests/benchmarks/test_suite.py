@@ -11,8 +11,12 @@ from rich.console import Console
 
 import benchmarks
 from adapters.mapping import definition_json
-from benchmarks import Scale, content, handwritten
+from adapters.mongo.collections import CONVERSATIONS, MESSAGES
+from benchmarks import Scale, content, dialogues, handwritten, handwritten_dialogues
 from benchmarks.content import definition_document, definitions
+from benchmarks.mongo.mapping import as_read
+from benchmarks.suite import LOCAL
+from domain.identity import tenant_id
 
 POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
 MONGO_URL = "DIALOGBASE_TEST_MONGO_URL"
@@ -61,9 +65,9 @@ def _check(found: list[dict[str, object]]) -> None:
 
 def test_rows_without_a_server_give_json_and_a_picture(tmp_path: Path) -> None:
     """Every figure has name, ratio, against, goal and met; table and plot name them all."""
-    found = _run(["mapping", "memory"], tmp_path)
+    found = _run([*LOCAL], tmp_path)
     _check(found)
-    assert len(found) == 19
+    assert len(found) == 32
     picture = (tmp_path / "figures.svg").read_text()
     assert picture.lstrip().startswith("<?xml")
     table = (tmp_path / "table.txt").read_text()
@@ -115,6 +119,18 @@ def test_the_handwritten_mapping_does_the_same_work() -> None:
         assert written == definition_json(definition)
 
 
+def test_the_handwritten_documents_are_the_same() -> None:
+    """Of what is imported, too: real or made up, with whatever is in it."""
+    for whole in dialogues.dialogues(tenant_id("acme"), 500):
+        document = CONVERSATIONS.mapper.document(whole.conversation)
+        assert handwritten_dialogues.conversation_document(whole.conversation) == document
+        assert handwritten_dialogues.conversation(as_read(document)) == whole.conversation
+        for message in whole.messages:
+            document = MESSAGES.mapper.document(message)
+            assert handwritten_dialogues.message_document(message) == document
+            assert handwritten_dialogues.message(as_read(document)) == message
+
+
 def test_measured_definitions_are_realistic() -> None:
     """Ten states that could be published as they are."""
     for definition in definitions():
@@ -126,13 +142,15 @@ def test_measured_definitions_are_realistic() -> None:
 def test_real_data_that_is_not_there_is_left_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A checkout without the data can be measured too."""
+    """A checkout without the data can be measured too: dialogues are made up."""
     monkeypatch.setenv(content.SHARED_DATA, str(tmp_path))
     content.real_documents.cache_clear()
     try:
         assert content.real_definitions(5) == ()
+        made_up = dialogues.dialogues(tenant_id("acme"), 100)
     finally:
         content.real_documents.cache_clear()
+    assert 100 <= sum(len(one.messages) for one in made_up) <= 125
 
 
 def test_series_of_flows_have_names_of_their_own() -> None:
@@ -140,7 +158,6 @@ def test_series_of_flows_have_names_of_their_own() -> None:
 
     async def names() -> set[str]:
         from adapters.memory import MemoryAuthoringStore
-        from domain.identity import tenant_id
 
         flows = MemoryAuthoringStore().repositories(tenant_id("acme")).flows
         await flows.create_many(content.drafts(5))
