@@ -101,7 +101,7 @@ class MongoReading(Reading[E]):
         return self._mapper.key(self._tenant, id)
 
     def _filter(self, criteria: Criteria) -> Document:
-        wanted = matching(criteria, self._mapper)
+        wanted = matching(criteria, self._mapper, self._tenant)
         return {"tenant_id": self._tenant, "$and": [wanted]} if wanted else self._own
 
     @property
