@@ -1,6 +1,7 @@
 """The collections: what is kept where, and which indexes serve what is asked of them."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import attrs
@@ -61,6 +62,7 @@ class Collection:
 
 _TENANT = ("tenant_id", 1)
 _KEY_BACKWARDS = (KEY, -1)
+_LATEST = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
 
 CONVERSATIONS: Final = Collection(
     name="conversations",
@@ -84,7 +86,7 @@ CONVERSATIONS: Final = Collection(
                 _KEY_BACKWARDS,
             ),
         ),
-        Index(name="ix_conversations_words", keys=(_TENANT, (WORDS, 1))),
+        Index(name="ix_conversations_words", keys=((WORDS, 1),)),
         Index(
             name="ix_conversations_idle",
             keys=(("status", 1), ("last_activity_at", 1), (KEY, 1)),
@@ -92,7 +94,8 @@ CONVERSATIONS: Final = Collection(
         Index(
             name="ix_conversations_retained",
             keys=(("retain_until", 1), (KEY, 1)),
-            where={"retain_until": {"$type": "date"}},
+            # Not `$type`, which MongoDB doesn't see in a condition `$lte` on a date.
+            where={"retain_until": {"$lte": _LATEST}},
         ),
     ),
     marks={RESTORED: {"bsonType": ["int", "long"]}},
@@ -123,11 +126,11 @@ MESSAGES: Final = Collection(
             where={f"{REPLAY}.key": {"$exists": True}},
             entity_key=("conversation_id", "idempotency_key"),
         ),
-        Index(name="ix_messages_words", keys=(_TENANT, (WORDS, 1))),
+        Index(name="ix_messages_words", keys=((WORDS, 1),)),
         Index(
             name="ix_messages_intent",
             keys=(_TENANT, ("analysis.intent", 1), ("at", -1), _KEY_BACKWARDS),
-            where={"analysis.intent": {"$type": "string"}},
+            where={"analysis.intent": {"$exists": True}},
         ),
         Index(name="ix_messages_at", keys=(_TENANT, ("at", -1), _KEY_BACKWARDS)),
     ),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeAlias
 
-from adapters.mongo.documents import WORDS, DocumentMapper, folded
+from adapters.mongo.documents import WORDS, DocumentMapper, folded, word_key
 from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Pattern, Words
 from ports.errors import UnsupportedOperationError
 
@@ -24,17 +24,20 @@ _LAST = "\U0010ffff"
 _BEFORE_SURROGATES, _AFTER_SURROGATES = "\ud7ff", "\ue000"
 
 
-def matching(criteria: Criteria, mapper: DocumentMapper[Any]) -> Filter:
-    """The filter that finds exactly the documents whose entities the criteria matches, of any
-    tenant; empty if that is all of them.
+def matching(criteria: Criteria, mapper: DocumentMapper[Any], tenant: str | None = None) -> Filter:
+    """The filter that finds, among a tenant's documents, exactly those whose entities the criteria
+    matches; empty if that is all of them.
 
-    At most four levels of BSON for each of the criteria's.
+    It says nothing of the tenant itself, but a search for words asks for that tenant's, and can't
+    do without. At most four levels of BSON for each of the criteria's.
     """
     if isinstance(criteria, Comparison):
         return _comparison(criteria, mapper)
     if isinstance(criteria, Words):
-        return all_of([{WORDS: {"$elemMatch": beginning(term)}} for term in criteria.terms])
-    parts = [matching(part, mapper) for part in criteria.parts]
+        assert tenant is not None, "words are a tenant's"
+        begun = [beginning(word_key(tenant, term)) for term in criteria.terms]
+        return all_of([{WORDS: {"$elemMatch": each}} for each in begun])
+    parts = [matching(part, mapper, tenant) for part in criteria.parts]
     if isinstance(criteria, And):
         return all_of(parts)
     if isinstance(criteria, Or):

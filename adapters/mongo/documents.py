@@ -5,8 +5,10 @@ is None. `!` comes before every character that a tenant's name may have, so `_id
 and then by id, and a tenant's documents are the range from `<tenant>!` to `<tenant>"`.
 
 Beside the fields stand companions, which are derived from them and make them searchable:
-`folded_<field>` where the schema keeps a field folded, and `words`, sorted, where it is searched by
-words. What else a document holds (the log's own marks) isn't read here.
+`folded_<field>` where the schema keeps a field folded, and `words` where it is searched by words:
+`<tenant>!<word>`, sorted. (So an index of the words alone holds a tenant's together. In one of
+tenant and words, MongoDB would narrow by the first of several words, not by the rarest.) What else
+a document holds (the log's own marks) isn't read here.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,11 +39,11 @@ def folded(name: str) -> str:
 
 @attrs.frozen
 class Companion:
-    """What is derived from a field `source`: it is written whenever that is."""
+    """What is derived from a tenant and a field `source`: it is written whenever that is."""
 
     name: str
     source: str
-    derived: Callable[[Any], Any]
+    derived: Callable[[str, Any], Any]
 
 
 class DocumentMapper(Generic[E]):
@@ -88,10 +90,11 @@ class DocumentMapper(Generic[E]):
         """The whole document; what it shares with the entity can't change."""
         return self._document(vars(entity))
 
-    def changes(self, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """What `$set` takes to give fields other values, with the companions of each.
+    def changes(self, changes: Mapping[str, Any], tenant: str | None = None) -> dict[str, Any]:
+        """What `$set` takes to give fields of a tenant's other values, with the companions of each.
 
-        Not for an update by a pipeline, which would read values as expressions.
+        Without a tenant only for fields that no search looks through. Not for an update by a
+        pipeline, which would read values as expressions.
         """
         kept: dict[str, Any] = {}
         for name, value in changes.items():
@@ -99,7 +102,8 @@ class DocumentMapper(Generic[E]):
             kept[name] = value if encode is None or value is None else encode(value)
         for companion in self.companions:
             if companion.source in changes:
-                kept[companion.name] = companion.derived(changes[companion.source])
+                assert tenant is not None, f"{companion.name} are a tenant's"
+                kept[companion.name] = companion.derived(tenant, changes[companion.source])
         return kept
 
     def stored(self, name: str, value: Any) -> Any:
@@ -165,18 +169,24 @@ class DocumentMapper(Generic[E]):
         return found
 
 
-def _folded(value: str | None) -> str | None:
+def word_key(tenant: str, word: str) -> str:
+    """How a tenant's word, or the beginning of one, stands in `words`."""
+    return f"{tenant}{_DIVIDER}{word}"
+
+
+def _folded(_: str, value: str | None) -> str | None:
     return None if value is None else fold(value)
 
 
-def _words_in(inner: str) -> Callable[[Any], list[str]]:
+def _words_in(inner: str) -> Callable[[str, Any], list[str]]:
     """What derives the words from a text, or from the value that has it as `inner`."""
     text = attrgetter(inner) if inner else None
 
-    def derived(value: Any) -> list[str]:
+    def derived(tenant: str, value: Any) -> list[str]:
         if value is not None and text is not None:
             value = text(value)
-        return sorted(words((value,)))
+        prefix = word_key(tenant, "")
+        return sorted([prefix + word for word in words((value,))])
 
     return derived
 
@@ -237,7 +247,8 @@ def _encoding(
         entries.append(f"{name!r}: {value}")
     for companion in companions:
         scope[f"derive_{companion.name}"] = companion.derived
-        entries.append(f"{companion.name!r}: derive_{companion.name}(held[{companion.source!r}])")
+        values = f"held['tenant_id'], held[{companion.source!r}]"
+        entries.append(f"{companion.name!r}: derive_{companion.name}({values})")
     return _compiled("document(held)", [f"return {{{', '.join(entries)}}}"], scope)
 
 

@@ -1,6 +1,7 @@
 """What an index is, in code and on the server."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -56,4 +57,5 @@ def _direction(way: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: _plain(value[name]) for name in sorted(value)}
-    return value
+    # As the server gives it back.
+    return f"{value.replace(tzinfo=None)}Z" if isinstance(value, datetime) else value

@@ -60,7 +60,7 @@ def page(tenant: TenantId, selection: Selection, collection: Collection) -> Quer
     if order.keys[0].field.name == "id":
         # Then `_id` has the order, and this is where the tenant's begin and end in it.
         own[KEY] = mapper.keys(tenant)
-    wanted = matching(selection.criteria, mapper)
+    wanted = matching(selection.criteria, mapper, tenant)
     ranges = [
         attrs.evolve(segment, filter=_within(own, all_of([segment.filter, wanted])))
         for segment in segments(tenant, order, selection.after, mapper)
