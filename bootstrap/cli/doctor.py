@@ -1,7 +1,7 @@
 """`dialogbase doctor`: whether the chosen stores are as they should be."""
 
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import attrs
 from rich import box
@@ -12,7 +12,6 @@ from adapters.system import SystemClock
 from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.container import server_urls
-from bootstrap.settings import Settings
 from ports.errors import RepositoryError
 
 MAX_CLOCK_SKEW_SECONDS: Final = 2.0
@@ -47,56 +46,95 @@ def doctor(*, common: Common = DEFAULTS) -> int:
 async def _doctor(common: Common) -> list[Check]:
     settings = common.settings()
     checks: list[Check] = []
-    if settings.stores.authoring == "memory":
+    if "memory" in vars(settings.stores).values():
         checks.append(Check("memory", "answers", True, "in this process; nothing is kept"))
-    if "postgres" in settings.servers_needed:
+    if settings.servers_needed:
         async with server_urls(settings) as urls:
-            checks += [check async for check in _postgres(urls.postgres, settings)]
+            if "postgres" in settings.servers_needed:
+                checks += await _postgres(urls.postgres, settings.deadline_seconds)
+            if "mongo" in settings.servers_needed:
+                checks += await _mongo(urls.mongo, settings.deadline_seconds)
     return checks
 
 
-async def _postgres(url: str, settings: Settings) -> AsyncIterator[Check]:
+async def _postgres(url: str, deadline: float) -> list[Check]:
     # Imported here, so that whoever has no PostgreSQL needs no driver.
     from adapters.postgres.inspection import inspect
 
-    store = "postgres"
     try:
-        seen = await inspect(url, SystemClock().now(), deadline=settings.deadline_seconds)
+        seen = await inspect(url, SystemClock().now(), deadline=deadline)
     except RepositoryError as error:
-        yield Check(store, "answers", False, str(error))
-        return
-    yield Check(store, "answers", True, f"PostgreSQL {seen.server_version}")
-    yield Check(store, "encoding", seen.encoding == "UTF8", seen.encoding)
+        return [Check("postgres", "answers", False, str(error))]
+    encoding = Check("postgres", "encoding", seen.encoding == "UTF8", seen.encoding)
+    told = "columns, indexes and constraints as declared"
+    return [*_seen("postgres", f"PostgreSQL {seen.server_version}", seen, told), encoding]
+
+
+async def _mongo(url: str, deadline: float) -> list[Check]:
+    # Imported here, so that whoever has no MongoDB needs no driver.
+    from adapters.mongo.inspection import inspect
+    from adapters.mongo.migrations import connected
+
+    try:
+        seen = await inspect(url, SystemClock().now(), deadline=deadline)
+        async with connected(url, deadline) as server:
+            hello = await server.command({"hello": 1})
+    except RepositoryError as error:
+        return [Check("mongo", "answers", False, str(error))]
+    told = "collections, indexes and validators as declared"
+    checks = _seen("mongo", f"MongoDB {seen.server_version}", seen, told)
+    name = "of a sharded cluster" if hello.get("msg") == "isdbgrid" else hello.get("setName")
+    found = name or "none: it has no transactions then; start it with --replSet, and initiate it"
+    return [*checks, Check("mongo", "replica set", name is not None, found)]
+
+
+class _Migrations(Protocol):
+    @property
+    def current(self) -> str | None: ...
+    @property
+    def pending(self) -> tuple[str, ...]: ...
+
+
+class _Difference(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def expected(self) -> str | None: ...
+    @property
+    def actual(self) -> str | None: ...
+
+
+class _Inspection(Protocol):
+    """What every store's inspection tells."""
+
+    @property
+    def clock_skew(self) -> float: ...
+    @property
+    def migrations(self) -> _Migrations: ...
+    @property
+    def differences(self) -> Sequence[_Difference]: ...
+
+
+def _seen(store: str, server: str, seen: _Inspection, as_declared: str) -> list[Check]:
+    checks = [Check(store, "answers", True, server)]
     pending = seen.migrations.pending
-    yield Check(
-        store,
-        "migrations",
-        not pending,
-        f"lacks {', '.join(pending)}: run dialogbase migrate"
-        if pending
-        else f"at {seen.migrations.current}",
-    )
-    if not pending:
-        yield Check(
-            store,
-            "schema",
-            not seen.differences,
-            "columns, indexes and constraints as declared"
-            if not seen.differences
-            else "; ".join(
-                f"{difference.name} is {difference.actual or 'missing'}"
-                + (f", not {difference.expected}" if difference.expected else " and not ours")
-                if difference.actual
-                else f"{difference.name} is missing"
-                for difference in seen.differences
-            ),
-        )
-    yield Check(
-        store,
-        "clock",
-        abs(seen.clock_skew) <= MAX_CLOCK_SKEW_SECONDS,
-        f"{seen.clock_skew:+.3f} s against this machine's",
-    )
+    lacks = f"lacks {', '.join(pending)}: run dialogbase migrate"
+    found = lacks if pending else f"at {seen.migrations.current}"
+    checks.append(Check(store, "migrations", not pending, found))
+    if seen.differences or not pending:
+        found = "; ".join(map(_difference, seen.differences)) or as_declared
+        checks.append(Check(store, "schema", not seen.differences, found))
+    together = abs(seen.clock_skew) <= MAX_CLOCK_SKEW_SECONDS
+    skew = f"{seen.clock_skew:+.3f} s against this machine's"
+    return [*checks, Check(store, "clock", together, skew)]
+
+
+def _difference(found: _Difference) -> str:
+    if found.actual is None:
+        return f"{found.name} is missing"
+    if found.expected is None:
+        return f"{found.name} is {found.actual} and not ours"
+    return f"{found.name} is {found.actual}, not {found.expected}"
 
 
 def _tell(checks: list[Check]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from rich.markup import escape
@@ -51,8 +52,7 @@ async def _up(kinds: tuple[ServerKind, ...], settings: Settings, common: Common)
 async def _serve(kinds: tuple[ServerKind, ...], settings: Settings, common: Common) -> None:
     async with servers(kinds, data=settings.data) as urls:
         by_kind = {kind: urls.by_kind[kind] for kind in KINDS if kind in kinds}
-        if "postgres" in by_kind:
-            await _migrate_postgres(by_kind["postgres"])
+        await _migrated(by_kind, by_kind)
         if common.json:
             options.print_json(by_kind)
         else:
@@ -71,27 +71,40 @@ def migrate(*, common: Common = DEFAULTS) -> int:
     """Bring the chosen stores' schemas up to date. Safe to run anywhere, any number of times.
 
     Those who run it at the same time wait for each other. The embedded profile does it by itself.
+    With --json it prints {"applied": {"postgres": ["…"], "mongo": ["…"]}}.
     """
     applied = options.run(_migrate(common))
     if common.json:
         options.print_json({"applied": applied})
-    else:
-        done = f"{len(applied)} applied: {', '.join(applied)}" if applied else "nothing to do"
-        options.output().print(f"migrations: {escape(done)}", soft_wrap=True)
+        return options.OK
+    for server, names in applied.items():
+        done = f"{len(names)} applied: {', '.join(names)}" if names else "nothing to do"
+        options.output().print(f"{server}: {escape(done)}", soft_wrap=True)
+    if not applied:
+        options.output().print("memory: nothing to do")
     return options.OK
 
 
-async def _migrate(common: Common) -> list[str]:
+async def _migrate(common: Common) -> dict[str, list[str]]:
     settings = common.settings()
-    applied: list[str] = []
-    if "postgres" in settings.servers_needed:
-        async with server_urls(settings) as urls:
-            applied += await _migrate_postgres(urls.postgres)
-    return applied
+    if not settings.servers_needed:
+        return {}
+    async with server_urls(settings) as urls:
+        return await _migrated(urls.by_kind, settings.servers_needed)
 
 
-async def _migrate_postgres(url: str) -> list[str]:
+async def _migrated(
+    urls: Mapping[ServerKind, str], wanted: Collection[str]
+) -> dict[str, list[str]]:
+    """What was applied, by the server's name."""
     # Imported here, so that the other commands need no driver.
-    from adapters.postgres.migrations import migrate as migrate_postgres
+    applied: dict[str, list[str]] = {}
+    if "postgres" in wanted:
+        from adapters.postgres.migrations import migrate as migrate_postgres
 
-    return list((await migrate_postgres(url)).pending)
+        applied["postgres"] = list((await migrate_postgres(urls["postgres"])).pending)
+    if "mongo" in wanted:
+        from adapters.mongo.migrations import migrate as migrate_mongo
+
+        applied["mongo"] = list((await migrate_mongo(urls["mongo"])).pending)
+    return applied

@@ -34,6 +34,10 @@ class Mongo(Server):
     stop_signal = signal.SIGTERM
     discard_signal = signal.SIGKILL
 
+    @property
+    def _transaction_seconds(self) -> int:
+        return 10 if self.folder.temporary else 30
+
     async def prepare(self) -> None:
         key, made = self.data / "dialogbase.key", self.data / "dialogbase.made"
         if key.exists() and not made.exists():
@@ -52,6 +56,9 @@ class Mongo(Server):
             *("--setParameter", "diagnosticDataCollectionEnabled=false"),
             # How long it would wait for another member to take over.
             *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=0"),
+            # How long a process that was killed in a transaction keeps what it wrote from others:
+            # the server doesn't end a transaction when its client is gone.
+            *("--setParameter", f"transactionLifetimeLimitSeconds={self._transaction_seconds}"),
         ]
 
     async def open(self, port: int) -> None:

@@ -4,27 +4,44 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 
 from bootstrap import Settings
 from bootstrap.settings import NOT_SETTINGS, PREFIX
-from tests.bootstrap.stores import fresh_tenant, postgres_settings
+from tests.bootstrap.stores import fresh_tenant, server_settings
 
 
 @pytest.fixture(scope="session")
-def on_postgres() -> Iterator[Settings]:
-    """A platform on a real PostgreSQL."""
-    with postgres_settings() as settings:
+def on_servers() -> Iterator[Settings]:
+    """A platform on real servers."""
+    with server_settings() as settings:
         yield settings
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=["memory", "servers"])
 def settings(request: pytest.FixtureRequest) -> Settings:
     """Each kind of store."""
+    return _settings(request)
+
+
+@pytest.fixture(params=["memory", "motor", "pymongo"])
+def dialogue_settings(request: pytest.FixtureRequest) -> Settings:
+    """Each kind of store of dialogues, by each driver."""
+    return _settings(request)
+
+
+@pytest.fixture(params=["motor", "pymongo"])
+def mongo_settings(request: pytest.FixtureRequest) -> Settings:
+    """Real servers, MongoDB by each driver."""
+    return _settings(request)
+
+
+def _settings(request: pytest.FixtureRequest) -> Settings:
     if request.param == "memory":
         return Settings.memory()
-    made: Settings = request.getfixturevalue("on_postgres")
-    return made
+    made: Settings = request.getfixturevalue("on_servers")
+    return made if request.param == "servers" else attrs.evolve(made, mongo_driver=request.param)
 
 
 @pytest.fixture

@@ -6,28 +6,55 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from adapters.postgres.migrations import migrate
+from adapters.mongo.migrations import migrate as migrate_mongo
+from adapters.postgres.migrations import migrate as migrate_postgres
 from bootstrap import Settings, Stores, embedded
+from bootstrap.embedded import ServerKind
 from bootstrap.settings import PREFIX
 
 POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
-"""Names a database to be used in place of a private server's."""
+MONGO_URL = "DIALOGBASE_TEST_MONGO_URL"
+"""Name databases to be used in place of private servers'."""
+
+_VARIABLES: dict[ServerKind, str] = {"postgres": POSTGRES_URL, "mongo": MONGO_URL}
+
+
+@contextmanager
+def server_settings() -> Iterator[Settings]:
+    """Migrated databases: those that the environment names, or private servers'."""
+    with _urls("postgres", "mongo") as urls:
+        asyncio.run(migrate_postgres(urls["postgres"]))
+        asyncio.run(migrate_mongo(urls["mongo"]))
+        yield Settings(
+            profile="servers",
+            postgres_url=urls["postgres"],
+            mongo_url=urls["mongo"],
+            deadline_seconds=30,
+        )
 
 
 @contextmanager
 def postgres_settings() -> Iterator[Settings]:
-    """A migrated database: the one that the environment names, or a private server's."""
-    if given := os.environ.get(POSTGRES_URL):
-        yield _migrated(given)
-    else:
-        with embedded.servers_sync({"postgres"}) as urls:
-            yield _migrated(urls.postgres)
+    """A migrated PostgreSQL, for who has no conversations."""
+    with _urls("postgres") as urls:
+        asyncio.run(migrate_postgres(urls["postgres"]))
+        yield Settings(
+            profile="servers",
+            postgres_url=urls["postgres"],
+            deadline_seconds=30,
+            stores=Stores(dialogue="memory"),
+        )
 
 
-def _migrated(url: str) -> Settings:
-    asyncio.run(migrate(url))
-    stores = Stores(dialogue="memory")
-    return Settings(profile="servers", postgres_url=url, deadline_seconds=30, stores=stores)
+@contextmanager
+def _urls(*kinds: ServerKind) -> Iterator[dict[ServerKind, str]]:
+    given = {kind: os.environ[_VARIABLES[kind]] for kind in kinds if _VARIABLES[kind] in os.environ}
+    wanted = [kind for kind in kinds if kind not in given]
+    if not wanted:
+        yield given
+        return
+    with embedded.servers_sync(wanted) as started:
+        yield {**given, **started.by_kind}
 
 
 def environment_of(settings: Settings) -> dict[str, str]:

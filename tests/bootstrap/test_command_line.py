@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 import bootstrap
-from bootstrap import Settings
+from bootstrap import Settings, Stores
 from bootstrap.cli import call
-from bootstrap.samples import FLOWS
+from bootstrap.samples import DIALOGUES, FLOWS
+from domain.conversations import Conversation
 from domain.flows import Flow
 from tests.bootstrap.running import run
 from tests.bootstrap.stores import environment_of
@@ -25,9 +27,9 @@ DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
 
 
 @pytest.fixture
-def by_url(on_postgres: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of a deployed service."""
-    for name, value in environment_of(on_postgres).items():
+    for name, value in environment_of(on_servers).items():
         monkeypatch.setenv(name, value)
 
 
@@ -88,7 +90,7 @@ def test_export_writes_what_was_imported(
 
 @run
 async def test_an_import_killed_in_the_middle_is_completed_by_the_next_one(
-    on_postgres: Settings, tenant: str, tmp_path: Path
+    on_servers: Settings, tenant: str, tmp_path: Path
 ) -> None:
     """With the result of one that nobody killed."""
     total = 2_500
@@ -100,9 +102,9 @@ async def test_an_import_killed_in_the_middle_is_completed_by_the_next_one(
         ),
     )
     whole = f"{tenant}-whole"
-    environment = os.environ | environment_of(on_postgres)
+    environment = os.environ | environment_of(on_servers)
     command = (*DIALOGBASE, "import", "flows", file, "--json", "--tenant")
-    async with bootstrap.open(on_postgres) as platform:
+    async with bootstrap.open(on_servers) as platform:
         scope = platform.for_tenant(tenant)
         killed = await asyncio.create_subprocess_exec(*command, tenant, env=environment)
         while not await scope.flows.count():
@@ -136,6 +138,8 @@ async def test_an_import_killed_in_the_middle_is_completed_by_the_next_one(
         (["exprot"], 2, "exprot"),
         (["import", "flows", "missing", "--tenant", "a"], 1, "missing: No such file"),
         (["import", "flows", ".", "--tenant", "a"], 1, "directory"),
+        (["import", "dialogues", "missing", "--tenant", "a"], 1, "missing: No such file"),
+        (["export", "dialogues", "--tenant", "a b", "--profile", "memory"], 2, "TenantId"),
         (["export", "flows", "--tenant", "a b", "--profile", "memory"], 2, "TenantId"),
         (["export", "flows", "a/b", "--tenant", "a", "--profile", "memory"], 1, "No such file"),
         (["demo", "--profile", "servers"], 2, "DIALOGBASE_POSTGRES_URL: is missing"),
@@ -161,38 +165,95 @@ def test_a_server_that_does_not_answer_is_told_without_its_password(
 ) -> None:
     """Nobody listens on the discard port."""
     monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", "postgresql://ada:s3cr3t@127.0.0.1:9/x")
+    monkeypatch.setenv("DIALOGBASE_MONGO_URL", "mongodb://ada:s3cr3t@127.0.0.1:9/x")
+    monkeypatch.setenv("DIALOGBASE_DEADLINE_SECONDS", "1")
     assert call(["export", "flows", "--tenant", "acme"]) == 1
     printed = capsys.readouterr()
     assert "s3cr3t" not in printed.out + printed.err
     assert "Traceback" not in printed.err
-    assert answer(capsys, "doctor")[0] == 1
+    code, told = answer(capsys, "doctor")
+    assert (code, told["well"]) == (1, False)
+    assert {(one["store"], one["subject"]) for one in told["checks"] if not one["well"]} == {
+        ("postgres", "answers"),
+        ("mongo", "answers"),
+    }
+    assert "s3cr3t" not in json.dumps(told)
 
 
-def test_a_database_that_lacks_migrations_is_not_used_before_they_were_made(
+def not_well(told: Any) -> list[tuple[str, str]]:
+    """What `doctor` finds fault with."""
+    return [(one["store"], one["subject"]) for one in told["checks"] if not one["well"]]
+
+
+def test_databases_that_lack_migrations_are_not_used_before_they_were_made(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`migrate` makes them, `doctor` tells."""
-    with bootstrap.embedded.servers_sync({"postgres"}) as urls:
-        monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", urls.postgres)
-        assert call(["export", "flows", "--tenant", "acme"]) == 1
-        assert "run `dialogbase migrate`" in capsys.readouterr().err
+    """`migrate` makes them, `doctor` tells; each store is named."""
+    with bootstrap.embedded.servers_sync({"postgres", "mongo"}) as urls:
+        settings = Settings(profile="servers", postgres_url=urls.postgres, mongo_url=urls.mongo)
+        for name, value in environment_of(settings).items():
+            monkeypatch.setenv(name, value)
+        flows, dialogues = (["export", kind, "--tenant", "acme"] for kind in ("flows", "dialogues"))
+        assert call(flows) == 1
+        assert "PostgreSQL database lacks" in (said := capsys.readouterr().err)
+        assert "run `dialogbase migrate`" in said
+        monkeypatch.setenv("DIALOGBASE_STORES_AUTHORING", "memory")
+        assert call(dialogues) == 1
+        assert "MongoDB database lacks" in capsys.readouterr().err
+        monkeypatch.delenv("DIALOGBASE_STORES_AUTHORING")
         code, told = answer(capsys, "doctor")
         assert code == 1
-        assert [one["subject"] for one in told["checks"] if not one["well"]] == ["migrations"]
+        assert {("postgres", "migrations"), ("mongo", "migrations")} <= {*not_well(told)}
 
         applied = answer(capsys, "migrate")[1]["applied"]
-        assert applied
-        assert answer(capsys, "migrate") == (0, {"applied": []})
+        assert set(applied) == {"postgres", "mongo"}
+        assert all(applied.values())
+        assert answer(capsys, "migrate") == (0, {"applied": {"postgres": [], "mongo": []}})
         code, told = answer(capsys, "doctor")
-        assert (code, told["well"]) == (0, True)
-        assert {one["subject"] for one in told["checks"]} == {
-            "answers",
-            "encoding",
-            "migrations",
-            "schema",
-            "clock",
+        assert (code, not_well(told)) == (0, [])
+        common = {"answers", "migrations", "schema", "clock"}
+        assert {(one["store"], one["subject"]) for one in told["checks"]} == {
+            *(("postgres", subject) for subject in common | {"encoding"}),
+            *(("mongo", subject) for subject in common | {"replica set"}),
         }
-        assert call(["export", "flows", "--tenant", "acme"]) == 0
+        assert call(flows) == call(dialogues) == 0
+
+
+def test_doctor_names_what_is_missing_other_or_not_ours_in_mongo(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Indexes and validators; `migrate` mends what is ours and leaves the rest."""
+    with bootstrap.embedded.servers_sync({"mongo"}) as urls:
+        settings = Settings(
+            profile="servers", mongo_url=urls.mongo, stores=Stores(authoring="memory")
+        )
+        for name, value in environment_of(settings).items():
+            monkeypatch.setenv(name, value)
+        assert call(["migrate"]) == 0
+        client: MongoClient[dict[str, Any]] = MongoClient(urls.mongo)
+        with client:
+            database = client.get_default_database()
+            messages = database["messages"]
+            messages.drop_index("ix_messages_words")
+            messages.drop_index("ix_messages_at")
+            messages.create_index([("at", 1)], name="ix_messages_at")
+            messages.create_index([("sender", 1)], name="ix_somebody_s")
+            database.command("collMod", "conversations", validator={})
+        capsys.readouterr()
+        code, told = answer(capsys, "doctor")
+        assert code == 1
+        assert not_well(told) == [("mongo", "migrations"), ("mongo", "schema")]
+        found = next(one["found"] for one in told["checks"] if one["subject"] == "schema")
+        assert "index messages.ix_messages_words is missing" in found
+        assert "index messages.ix_messages_at is (at ascending), not (tenant_id" in found
+        assert "index messages.ix_somebody_s is (sender ascending) and not ours" in found
+        assert "validator conversations" in found
+        assert call(["migrate"]) == 0
+        capsys.readouterr()
+        assert call(["doctor"]) == 1
+        printed = " ".join(capsys.readouterr().out.split())
+        assert "NOT WELL mongo schema index messages.ix_somebody_s is (sender ascending)" in printed
+        assert printed.count("NOT WELL") == 1
 
 
 @pytest.mark.parametrize("profile", ["memory", "embedded"])
@@ -200,7 +261,7 @@ def test_the_demo_tells_its_story_with_figures_that_hold(
     capsys: pytest.CaptureFixture[str], profile: str
 ) -> None:
     """Twice on the same data."""
-    samples = len(FLOWS.read_text().splitlines())
+    samples, dialogues = (len(file.read_text().splitlines()) for file in (FLOWS, DIALOGUES))
     for _ in range(2):
         code, told = answer(capsys, "demo", "--profile", profile, "--data", "data")
         assert code == 0
@@ -219,6 +280,30 @@ def test_the_demo_tells_its_story_with_figures_that_hold(
             samples,
         )
         assert figures["Another tenant"]["untouched"] is True
+        talks = figures["Dialogues come in"]
+        assert talks["imported"] == talks["unchanged_on_second_run"] == dialogues
+        assert talks["exported_equal"] is True
+        twice = figures["Said twice, kept once"]
+        assert (twice["same"], twice["kept"]) == (True, 1)
+        together = figures["All at once"]
+        assert (together["appended"], together["gapless"], together["own_order"]) == (
+            40,
+            True,
+            True,
+        )
+        assert figures["Turning pages back"]["pages"] == 3
+        found = figures["Search what was said"]["found"]
+        assert found["酒店"] == 1
+        assert found["ettle"] == 0
+        assert figures["What is over is over"] == {
+            "step": "What is over is over",
+            "refused": 2,
+            "unchanged": True,
+        }
+        silent = figures["Fallen silent"]
+        assert (silent["closed"], silent["silent"], silent["live"]) == (1, "timeout", "active")
+        back = figures["Taken back"]
+        assert (back["text"], back["found_before"], back["found_after"]) == (None, 1, 0)
     assert call(["demo", "--profile", profile, "--data", "data"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 100 for line in lines)
@@ -229,17 +314,21 @@ def test_the_demo_tells_its_story_with_figures_that_hold(
 def test_up_serves_until_it_is_told_to_end(tmp_path: Path, told: signal.Signals) -> None:
     """Ready to be used by URL, migrations included."""
     process = subprocess.Popen(
-        [*DIALOGBASE, "up", "postgres", "valkey", "--data", str(tmp_path / "data"), "--json"],
+        [*DIALOGBASE, "up", "postgres", "mongo", "--data", str(tmp_path / "data"), "--json"],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     urls = json.loads(process.stdout.readline())
-    assert set(urls) == {"postgres", "valkey"}
+    assert set(urls) == {"postgres", "mongo"}
 
     async def use() -> None:
-        settings = Settings(profile="servers", postgres_url=urls["postgres"])
+        settings = Settings(
+            profile="servers", postgres_url=urls["postgres"], mongo_url=urls["mongo"]
+        )
         async with bootstrap.open(settings) as platform:
-            await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
+            acme = platform.for_tenant("acme")
+            await acme.flows.create(Flow.draft(name="welcome"))
+            await acme.conversations.create(Conversation.draft(user_id="ada"))
 
     asyncio.run(use())
     process.send_signal(told)
@@ -252,9 +341,13 @@ async def test_the_embedded_profile_keeps_its_data(tmp_path: Path) -> None:
     """From one process's platform to the next."""
     settings = Settings(profile="embedded", data=tmp_path / "data")
     async with bootstrap.open(settings) as platform:
-        flow = await platform.for_tenant("acme").flows.create(Flow.draft(name="welcome"))
+        acme = platform.for_tenant("acme")
+        flow = await acme.flows.create(Flow.draft(name="welcome"))
+        talk = await acme.conversations.create(Conversation.draft(user_id="ada"))
     async with bootstrap.open(settings) as platform:
-        assert await platform.for_tenant("acme").flows.require(flow.id) == flow
+        acme = platform.for_tenant("acme")
+        assert await acme.flows.require(flow.id) == flow
+        assert await acme.conversations.require(talk.id) == talk
 
 
 @run

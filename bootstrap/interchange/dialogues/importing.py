@@ -1,6 +1,9 @@
 """Bringing dialogues in: idempotent, resumable, and with a reason for all that is refused."""
 
+import asyncio
+import random
 from datetime import datetime
+from time import monotonic
 from typing import IO, Any, ClassVar, Final
 
 import attrs
@@ -15,10 +18,13 @@ from bootstrap.interchange.importing import (
     no_progress,
 )
 from ports.errors import OutcomeUnknownError, RepositoryError, TransactionError
-from ports.reading import back_off
 from ports.stores import TenantScope
 
-_ATTEMPTS: Final = 100
+PATIENCE_SECONDS: Final = 180.0
+"""How long others are waited for who store the same. MongoDB doesn't notice that one of them was
+killed: what it had begun is held until its transaction is too old, 60 s by default, and is then
+ended by a job that comes by every 30 s (`transactionLifetimeLimitSeconds`)."""
+
 _OTHER: Final = "a conversation of this id is stored with other content; it was left as it is"
 
 
@@ -29,7 +35,8 @@ async def import_dialogues(
 
     A conversation and all of its messages are stored in one step, so that one which is there is
     complete. Killed at any moment and run again, or run by several at once, it completes with the
-    same result. A record whose conversation is there with the same content is `unchanged`; with
+    same result; after a kill it may have to wait for what was begun (see `PATIENCE_SECONDS`). A
+    record whose conversation is there with the same content is `unchanged`; with
     other content it is refused, and never overwritten.
 
     `created_at` is a millisecond apart from line to line and `at` for the last one. Batches of at
@@ -61,15 +68,17 @@ class _DialogueImport(Import[_Candidate]):
 
     async def settle(self, batch: list[_Candidate]) -> None:
         new = await self._unknown(batch)
-        for attempt in range(_ATTEMPTS):
-            if not new:
-                return
+        attempt = 0
+        given_up = monotonic() + PATIENCE_SECONDS
+        while new:
             try:
                 await self._store(new)
             except OutcomeUnknownError:
                 pass
             except TransactionError:  # another writes some of the same
-                await back_off(attempt)
+                if monotonic() > given_up:
+                    break
+                await _stand_back(attempt)
             except RepositoryError as error:
                 if error.retryable:
                     raise
@@ -82,9 +91,10 @@ class _DialogueImport(Import[_Candidate]):
             else:
                 self.imported += len(new)
                 return
+            attempt += 1
             new = await self._unknown(new)
         for one in new:
-            self.refuse(one.line, "lost to other writers each time; import it again")
+            self.refuse(one.line, "another importer holds it and doesn't end; import it again")
 
     async def _store(self, candidates: list[_Candidate]) -> None:
         async with self.scope.dialogue() as work:
@@ -119,3 +129,8 @@ class _DialogueImport(Import[_Candidate]):
             else:
                 self.refuse(one.line, _OTHER)
         return [one for one in candidates if one.key not in found]
+
+
+async def _stand_back(attempt: int) -> None:
+    """Wait before trying again: full jitter, a second at most."""
+    await asyncio.sleep(random.uniform(0, 0.001 * 2 ** min(attempt, 10)))
