@@ -140,7 +140,7 @@ class MongoRepository(MongoReading[E], Repository[E]):
         return await executor.delete_many(self._name, wanted)
 
     def _setting(self, changes: Mapping[str, Any], now: datetime) -> Document:
-        changed = self._mapper.changes({**changes, "updated_at": self._stamp(now)})
+        changed = self._mapper.changes({**changes, "updated_at": self._stamp(now)}, self._tenant)
         return {"$set": changed, "$inc": {"revision": 1}}
 
     def _stamp(self, now: datetime) -> datetime:
