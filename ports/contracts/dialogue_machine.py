@@ -95,6 +95,10 @@ _REVISIONS = st.none() | st.integers(1, 3)
 _PLACES = st.none() | st.integers(0, 4)
 
 
+def _with_other_drafts(step: Step, drafts: list[EntryDraft[Message]]) -> Step:
+    return attrs.evolve(step, arguments=(step.arguments[0], drafts))
+
+
 def draw_step(draw: Draw, past: Past) -> Step:
     """Anything that may be done, most often an append."""
     talk = draw(st.sampled_from(TALKS))
@@ -157,6 +161,8 @@ def draw_step(draw: Draw, past: Past) -> Step:
     }
     if past.appends:
         ways["again"] = lambda: draw(st.sampled_from(past.appends))
+    if keyed := [step for step in past.appends if step.named.get("idempotency_key")]:
+        ways["reuse"] = lambda: _with_other_drafts(draw(st.sampled_from(keyed)), draw(_DRAFTED))
     if past.conversations:
         ways["update"] = lambda: Step(
             "conversations",
@@ -169,7 +175,7 @@ def draw_step(draw: Draw, past: Past) -> Step:
             "update",
             (attrs.evolve(draw(st.sampled_from(past.contexts)), error_count=1),),
         )
-    names = [*ways, *["append", "say", "again", "annotate", "redact"] * 2]
+    names = [*ways, *["append", "say", "again", "reuse", "annotate", "redact"] * 2]
     return ways[draw(st.sampled_from([name for name in names if name in ways]))]()
 
 
