@@ -84,7 +84,8 @@ class ClientExecutor(Executor):
         **kwargs: Any,
     ) -> Any:
         try:
-            return await self._client.alone(seconds or self.deadline, call, *args, **kwargs)
+            limit = seconds or self.deadline
+            return await self._client.alone(writing, limit, call, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
             failure = failed(error, writing=writing, collection=collection)
         raise failure

@@ -6,7 +6,7 @@ Documents come back as plain `dict`, with naive UTC datetimes.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from contextvars import Context
 from time import monotonic
 from typing import Any, Literal, TypeAlias
@@ -15,7 +15,7 @@ import attrs
 import pymongo
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions
-from pymongo.errors import ConnectionFailure, PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -119,8 +119,7 @@ class Client(ABC):
         """
         settings: dict[str, Any] = {
             "appname": "dialogbase",
-            "timeoutMS": int(options.deadline * 1000),
-            "serverSelectionTimeoutMS": int(options.deadline * 1000),
+            "serverSelectionTimeoutMS": int(options.deadline * 900),
             "maxPoolSize": options.max_size,
             "maxIdleTimeMS": int(options.max_idle * 1000),
             "retryReads": True,
@@ -189,7 +188,9 @@ class Client(ABC):
         session.over.add_done_callback(lambda _: self._sessions.discard(session))
         return session
 
-    async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
+    async def alone(
+        self, writing: bool, seconds: float, call: Call, *args: Any, **kwargs: Any
+    ) -> Any:
         """The answer to an operation that is part of no transaction, within the deadline.
 
         If its caller is cancelled, it goes on in the background, and keeps its place.
@@ -278,10 +279,11 @@ class Client(ABC):
 class PymongoClient(Client):
     """PyMongo's `AsyncMongoClient`.
 
-    A single operation that is cancelled ends at once, with its connection. That isn't so while no
-    primary is known: a caller that was cancelled twice where the driver (4.20, before Python 3.12)
-    waits for one, or for a connection, would leave a lock behind that nobody opens. For the latter
-    nobody waits in the driver, since there are no more callers than connections.
+    A single operation that is cancelled ends at once, with its connection, if the one before it was
+    answered. Otherwise it goes on by itself: a caller that was cancelled twice where the driver
+    (4.20, before Python 3.12) waits for a primary, or for a connection, would leave a lock behind
+    that nobody opens. For a connection nobody waits in the driver, since there are no more callers
+    than connections.
     """
 
     def __init__(self, url: str, settings: dict[str, Any], options: MongoOptions) -> None:
@@ -296,21 +298,29 @@ class PymongoClient(Client):
         found: list[Any] = await cursor.to_list()
         return found
 
-    async def alone(self, seconds: float, call: Call, *args: Any, **kwargs: Any) -> Any:
+    async def alone(
+        self, writing: bool, seconds: float, call: Call, *args: Any, **kwargs: Any
+    ) -> Any:
         if not self._steady:
-            answer = await super().alone(seconds, call, *args, **kwargs)
+            answer = await super().alone(writing, seconds, call, *args, **kwargs)
             self._steady = True
             return answer
-        # A task for it costs a tenth of what a read by id does.
-        with pymongo.timeout(seconds):
+        # A task for it costs a tenth of what a read by id does, and so does the driver's deadline;
+        # but that one also ends a write at the server.
+        with pymongo.timeout(seconds) if writing else nullcontext():
             if self._alone.free > 0 and self._places.free > 0:
                 self._alone.free -= 1
                 self._places.free -= 1
             else:
                 await self._entered(seconds)
             try:
-                return await call(*args, **kwargs)
-            except ConnectionFailure:
+                if writing:
+                    return await call(*args, **kwargs)
+                async with asyncio.timeout(seconds):
+                    return await call(*args, **kwargs)
+            except OperationFailure:
+                raise
+            except BaseException:
                 self._steady = False
                 raise
             finally:

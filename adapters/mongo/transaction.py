@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -21,6 +21,9 @@ T = TypeVar("T")
 _FAILED = "an operation within this unit of work failed; nothing of it is kept"
 _ENDED = "this unit of work has ended"
 _PAUSE = 0.01
+_LIFETIME = 60.0
+"""Seconds after which the server ends a transaction by itself (transactionLifetimeLimitSeconds)."""
+_TRY_AGAIN = (StoreUnavailableError, StoreTimeoutError)
 _NOTHING: Document = {"_id": {"$in": []}}
 _UNCHANGED: Document = {"$set": {"_": 0}}
 
@@ -119,20 +122,37 @@ class TransactionExecutor(Executor):
     async def _undone(self, session: Session, *, unknown: bool = False) -> None:
         """`unknown`: whether it was committed."""
         settled = await self._settled()
-        client, end = self._client, monotonic() + self.deadline
-        try:
+        end = monotonic() + self.deadline
+        with suppress(Exception):  # the server undoes what isn't committed, in a minute
             if session.active and settled:
-                await (await client.within(self.deadline / 2, session.abort))
-            if unknown or unanswered(self._running):
-                # What is still under way to the server could begin the transaction anew after its
-                # end, and keep its locks. Whatever comes after a later number is refused.
-                later = client.collection(self._collection).update_one
-                left = end - monotonic()
-                await (
-                    await client.within(left, later, _NOTHING, _UNCHANGED, session=session.handle)
+                await (await self._client.within(self.deadline / 2, session.abort))
+        certain = not (unknown or unanswered(self._running)) or session.active
+        if certain or await self._fenced(session, end - monotonic()):
+            await session.end()
+        else:
+            self._client.leave(self._fenced_at_last(session))
+
+    async def _fenced(self, session: Session, seconds: float) -> bool:
+        """Whether nothing that is still under way to the server can begin the transaction anew
+        after its end, and keep its locks: what comes after a later number is refused.
+        """
+        later = self._client.collection(self._collection).update_one
+        try:
+            await (
+                await self._client.within(
+                    seconds, later, _NOTHING, _UNCHANGED, session=session.handle
                 )
-        except Exception:  # noqa: BLE001  # the server undoes what isn't committed, in a minute
-            pass
+            )
+        except Exception as error:  # noqa: BLE001  # whatever it is, nothing depends on it
+            return not isinstance(failed(error, writing=False), _TRY_AGAIN)
+        return True
+
+    async def _fenced_at_last(self, session: Session) -> None:
+        end = monotonic() + _LIFETIME
+        while monotonic() < end:
+            if await self._fenced(session, self.deadline):
+                break
+            await asyncio.sleep(_PAUSE)
         await session.end()
 
     async def _settled(self) -> bool:
