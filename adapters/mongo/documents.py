@@ -17,7 +17,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from adapters.mongo.values import UNREADABLE, Codec, codec
+from adapters.mongo.values import UNREADABLE, Codec, codec, compiled
 from domain.identity import Entry
 from domain.rules import restored
 from domain.text import fold
@@ -227,7 +227,7 @@ def _decoding(
         lines.append(f"{condition}{variable} = decode_{name}({variable})")
     entries = ", ".join(f"{name!r}: {variable}" for name, variable in variables.items())
     lines.append(f"return {{{entries}}}")
-    return _compiled("fields(document)", lines, scope)
+    return compiled("fields(document)", lines, scope)
 
 
 def _encoding(
@@ -249,13 +249,4 @@ def _encoding(
         scope[f"derive_{companion.name}"] = companion.derived
         values = f"held['tenant_id'], held[{companion.source!r}]"
         entries.append(f"{companion.name!r}: derive_{companion.name}({values})")
-    return _compiled("document(held)", [f"return {{{', '.join(entries)}}}"], scope)
-
-
-def _compiled(
-    signature: str, lines: Sequence[str], scope: dict[str, Any]
-) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    source = f"def {signature}:\n" + "".join(f"    {line}\n" for line in lines)
-    exec(compile(source, "<document mapper>", "exec"), scope)
-    made: Callable[[dict[str, Any]], dict[str, Any]] = scope[signature.partition("(")[0]]
-    return made
+    return compiled("document(held)", [f"return {{{', '.join(entries)}}}"], scope)

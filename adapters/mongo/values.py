@@ -10,7 +10,7 @@ Whatever has another type than was written is an error, never passed on: a colle
 know types.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import Enum
 from functools import cache
@@ -24,7 +24,7 @@ from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
 from domain.documents import EMPTY, JsonArray, JsonObject
-from domain.rules import Value, restored
+from domain.rules import Value
 
 CODEC_OPTIONS: CodecOptions[dict[str, Any]] = CodecOptions(
     # A driver that makes times aware takes five times as long as `instant` after one that doesn't.
@@ -39,8 +39,11 @@ UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)
 """What decoding raises for what wasn't written here; its text may quote the value."""
 
 _SIGNS = ("$", "\\")
-_NESTING = (dict, list)
+_FROZEN = frozenset({JsonObject, JsonArray})
 _PLAIN = frozenset({str, int, float, bool, NoneType})
+# What `holding` and `restored` do, without the calls.
+_new_dict, _update, _set_item = dict.__new__, dict.update, dict.__setitem__
+_new_list, _extend = list.__new__, list.extend
 _combine = datetime.combine
 
 
@@ -113,25 +116,29 @@ def _refused(value: Any) -> Any:
 
 def escaped(value: Any) -> Any:
     """A JSON object or array as it is stored; itself, if no key in it needs an escape."""
+    return _escaped(value) if _needs_escape(value) else value
+
+
+def _needs_escape(value: Any) -> bool:
+    """Whether a key in it may need one: has a sign anywhere."""
+    items = value
     if isinstance(value, dict):
-        changed = False
-        fields: dict[str, Any] = {}
-        for key, item in value.items():
-            if isinstance(item, _NESTING):
-                kept = escaped(item)
-                changed = changed or kept is not item
-            else:
-                kept = item
-            if key[:1] in _SIGNS:
-                key, changed = f"\\{key}", True
-            fields[key] = kept
-        return fields if changed else value
-    items = [escaped(item) if isinstance(item, _NESTING) else item for item in value]
-    return items if any(map(_differs, items, value)) else value
+        keys = "".join(value)
+        if "$" in keys or "\\" in keys:
+            return True
+        items = value.values()
+    for item in items:  # noqa: SIM110  # `any` of a generator takes twice as long
+        if item.__class__ in _FROZEN and item and _needs_escape(item):
+            return True
+    return False
 
 
-def _differs(one: Any, other: Any) -> bool:
-    return one is not other
+def _escaped(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            f"\\{key}" if key[:1] in _SIGNS else key: _escaped(item) for key, item in value.items()
+        }
+    return list(map(_escaped, value)) if isinstance(value, list) else value
 
 
 def json_object(value: Any) -> JsonObject:
@@ -140,12 +147,14 @@ def json_object(value: Any) -> JsonObject:
         raise TypeError
     if not value:
         return EMPTY
-    fields: dict[str, Any] = {}
+    if "\\" in "".join(value):
+        value = {key[1:] if key[:1] == "\\" else key: item for key, item in value.items()}
+    made: JsonObject = _new_dict(JsonObject)
+    _update(made, value)
     for key, item in value.items():
         if item.__class__ not in _PLAIN:
-            item = _json(item)
-        fields[key[1:] if key[:1] == "\\" else key] = item
-    return JsonObject.holding(fields)
+            _set_item(made, key, _json(item))
+    return made
 
 
 def _json(value: Any) -> Any:
@@ -153,9 +162,9 @@ def _json(value: Any) -> Any:
     if kind is dict:
         return json_object(value)
     if kind is list:
-        return JsonArray.holding(
-            [item if item.__class__ in _PLAIN else _json(item) for item in value]
-        )
+        made: JsonArray = _new_list(JsonArray)
+        _extend(made, [item if item.__class__ in _PLAIN else _json(item) for item in value])
+        return made
     return whole(value)
 
 
@@ -214,37 +223,72 @@ def always(part: Part) -> bool:
 @cache
 def _part(kind: Any) -> Codec:
     fields = parts(kind)
-    known = {field.name: (field.codec.plain, field.codec.decode) for field in fields}
-    defaults = {field.name: field.default for field in fields if not always(field)}
-    nullable = frozenset(field.name for field in fields if field.nullable)
-    required = frozenset(field.name for field in fields if always(field))
+    scope: dict[str, Any] = {"kind": kind, "new": object.__new__, "put": object.__setattr__}
+    return Codec(_reading(fields, scope), _writing(fields, scope))
 
-    def decode(value: Any) -> Any:
-        if value.__class__ is not dict:
-            raise TypeError
-        filled = defaults.copy()
-        for name, item in value.items():
-            plain, decoded = known[name]
-            if item.__class__ is plain:
-                filled[name] = item
-            elif item is not None or name not in nullable:
-                filled[name] = decoded(item)
-        if not filled.keys() >= required:
-            raise KeyError(kind.__name__)
-        return restored(kind, filled)
 
-    encoders = [(field.name, field.codec.encode, always(field), field.default) for field in fields]
+def _reading(fields: Sequence[Part], scope: dict[str, Any]) -> Callable[[Any], Any]:
+    """A function of a document that gives the value, written out for these fields."""
+    lines = ["if document.__class__ is not dict: raise TypeError"]
+    if all(map(always, fields)):
+        lines.append(f"if len(document) != {len(fields)}: raise KeyError")
+    else:
+        scope["known"] = frozenset(field.name for field in fields)
+        lines.append("if not document.keys() <= known: raise KeyError")
+    entries: list[str] = []
+    for place, field in enumerate(fields):
+        name, item = field.name, f"v{place}"
+        scope[f"decode_{name}"], scope[f"plain_{name}"] = field.codec.decode, field.codec.plain
+        ready = [f"{item} is None"] if field.nullable else []
+        if always(field):
+            lines.append(f"{item} = document[{name!r}]")
+        else:
+            scope[f"default_{name}"] = field.default
+            lines.append(f"{item} = document.get({name!r}, default_{name})")
+            if field.default is not None:
+                ready.append(f"{item} is default_{name}")
+        if field.codec.plain is not None:
+            ready.append(f"{item}.__class__ is plain_{name}")
+        condition = f"if not ({' or '.join(ready)}): " if ready else ""
+        lines.append(f"{condition}{item} = decode_{name}({item})")
+        entries.append(f"{name!r}: {item}")
+    lines += ["made = new(kind)", f"put(made, '__dict__', {{{', '.join(entries)}}})", "return made"]
+    return compiled("read(document)", lines, scope)
 
-    def encode(value: Any) -> dict[str, Any]:
-        held = vars(value)
-        document: dict[str, Any] = {}
-        for name, encoded, stays, default in encoders:
-            item = held[name]
-            if stays or (item is not default and item != default):
-                document[name] = item if encoded is None else encoded(item)
-        return document
 
-    return Codec(decode, encode)
+def _writing(fields: Sequence[Part], scope: dict[str, Any]) -> Callable[[Any], dict[str, Any]]:
+    """A function of a value that gives its document, likewise."""
+    required = [field for field in fields if always(field)]
+    lines = ["held = value.__dict__"]
+    lines.append(
+        f"document = {{{', '.join(f'{f.name!r}: {_written(f, scope)}' for f in required)}}}"
+    )
+    for field in fields:
+        if not always(field):
+            assert not field.default, "a default that is left out is None or empty"
+            there = "is not None" if field.default is None else ""
+            lines.append(f"if held[{field.name!r}] {there}:")
+            lines.append(f"    document[{field.name!r}] = {_written(field, scope)}")
+    lines.append("return document")
+    return compiled("write(value)", lines, scope)
+
+
+def _written(field: Part, scope: dict[str, Any]) -> str:
+    value = f"held[{field.name!r}]"
+    if field.codec.encode is None:
+        return value
+    scope[f"encode_{field.name}"] = field.codec.encode
+    encoded = f"encode_{field.name}({value})"
+    return f"None if {value} is None else {encoded}" if field.nullable else encoded
+
+
+def compiled(signature: str, lines: Sequence[str], scope: dict[str, Any]) -> Callable[..., Any]:
+    """The function of that signature and these lines. Only names of fields may stand in them, and
+    what else is ours."""
+    source = f"def {signature}:\n" + "".join(f"    {line}\n" for line in lines)
+    exec(compile(source, "<document mapper>", "exec"), scope)
+    made: Callable[..., Any] = scope[signature.partition("(")[0]]
+    return made
 
 
 _CODECS: dict[Any, Codec] = {
