@@ -179,4 +179,4 @@ def test_nothing_of_a_message_can_be_changed_in_place() -> None:
     assert list(payload["n"]) == [1]
     with pytest.raises(TypeError):
         payload["n"] = 2
-    assert message().content.payload is EMPTY
+    assert message().content.payload == EMPTY
