@@ -1,6 +1,9 @@
 """The driver: the one module that knows which it is, Motor or PyMongo's own asynchronous client.
 
-Documents come back as plain `dict`, with naive UTC datetimes.
+Documents come back as plain `dict`, with naive UTC datetimes, and 64-bit integers as `bson.Int64`,
+an `int`: whoever maps them makes them plain where it matters. A `TypeRegistry` that does it more
+than doubles what decoding a page of 50 documents costs (236 µs for 104; `int()` on the four such
+fields of each, 121 to 220).
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """Clients of both drivers, and bare ones to look behind them."""
 
 import signal
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from os import kill
 from pathlib import Path
@@ -94,6 +94,35 @@ async def waiting_for_a_lock(database: Any, of: Opened) -> None:
     ]
     while not await (await database.client.admin.aggregate(stages)).to_list():
         pass
+
+
+async def raised_by_one(client: Opened) -> int:
+    """What a counter stands at after it was raised by one."""
+    found = await client.single.find_one_and_update(client.name, {"_id": 1}, {"$inc": {"n": 1}})
+    assert found is not None
+    return int(found["n"])
+
+
+async def two_in_a_unit(client: Opened) -> None:
+    """Two inserts, atomically."""
+    unit = client.unit()
+    async with unit.whole():
+        await unit.insert(client.name, [{"_id": "first"}])
+        await unit.insert(client.name, [{"_id": "second"}])
+
+
+def everything(client: Opened) -> list[Callable[[], Awaitable[Any]]]:
+    """What can be asked of a client, of each kind one."""
+    single, name = client.single, client.name
+    return [
+        single.ping,
+        lambda: single.find(name, {}),
+        lambda: single.aggregate(name, []),
+        lambda: single.insert(name, [{}]),
+        lambda: single.update_many(name, {}, {"$set": {"x": 1}}),
+        lambda: single.atomically(lambda executor: executor.insert(name, [{}])),
+        lambda: two_in_a_unit(client),
+    ]
 
 
 @attrs.frozen

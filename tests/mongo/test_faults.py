@@ -4,22 +4,27 @@ import asyncio
 import gc
 import socket
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
 from adapters.mongo.driver import Client, DriverName, MongoOptions
 from ports.errors import (
     OutcomeUnknownError,
-    RepositoryError,
     StoreTimeoutError,
     StoreUnavailableError,
     TransactionError,
 )
-from tests.mongo.opening import Opened, Server, bare, direct, open_transactions, opened
-from tests.mongo.opening import server as private_server
+from tests.mongo.opening import (
+    Opened,
+    bare,
+    direct,
+    everything,
+    open_transactions,
+    opened,
+    raised_by_one,
+    two_in_a_unit,
+)
 from tests.wire import Wire
 
 # A connection that PyMongo's asynchronous client (4.20) was making when it was closed is left to
@@ -35,27 +40,6 @@ def nothing_left_to_the_next() -> Iterator[None]:
     gc.collect()
 
 
-@pytest.fixture(scope="module")
-def private(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server that may be stopped, which goes on afterwards."""
-    with private_server(tmp_path_factory.mktemp("mongo")) as running:
-        yield running
-
-
-async def _raised(client: Opened) -> int:
-    """What a counter stands at after it was raised by one."""
-    raised = await client.single.find_one_and_update(client.name, {"_id": 1}, {"$inc": {"n": 1}})
-    assert raised is not None
-    return int(raised["n"])
-
-
-async def _unit(client: Opened) -> None:
-    unit = client.unit()
-    async with unit.whole():
-        await unit.insert(client.name, [{"_id": "first"}])
-        await unit.insert(client.name, [{"_id": "second"}])
-
-
 def test_a_connection_that_died_while_idle_is_replaced(shared: str, driver: DriverName) -> None:
     """Nobody is told of it: neither who reads, nor who writes, nor who begins a unit."""
 
@@ -68,9 +52,9 @@ def test_a_connection_that_died_while_idle_is_replaced(shared: str, driver: Driv
             wire.cut()
             assert await client.single.count(client.name, {}) == 1
             wire.cut()
-            assert await _raised(client) == 1
+            assert await raised_by_one(client) == 1
             wire.cut()
-            await _unit(client)
+            await two_in_a_unit(client)
             assert await client.single.count(client.name, {}) == 3
 
     asyncio.run(scenario())
@@ -101,7 +85,7 @@ def test_a_write_whose_acknowledgement_is_lost_happens_once(
         async with Wire.to(direct(shared)) as (wire, far), opened(far, driver) as client:
             await client.single.insert(client.name, [{"_id": 1, "n": 0}])
             wire.losing = True
-            writing = asyncio.create_task(_raised(client))
+            writing = asyncio.create_task(raised_by_one(client))
             await wire.lost.wait()
             wire.losing = False
             wire.cut()
@@ -202,9 +186,13 @@ def test_a_unit_whose_connection_breaks_keeps_nothing(shared: str, driver: Drive
                     unit = client.unit()
                     async with unit.whole():
                         await unit.insert(client.name, [{"_id": 1}])
+                        wire.losing = True
+                        counting = asyncio.create_task(unit.count(client.name, {}))
+                        await wire.lost.wait()
+                        wire.losing = False
                         wire.cut()
                         with pytest.raises(StoreUnavailableError):
-                            await unit.count(client.name, {})
+                            await counting
 
                 with pytest.raises(TransactionError):
                     await work()
@@ -222,25 +210,12 @@ def test_a_server_that_refuses_is_unavailable(driver: DriverName) -> None:
 
         async def scenario() -> None:
             async with opened(nowhere, driver, deadline=0.3) as client:
-                for asked in _everything(client):
+                for asked in everything(client):
                     with pytest.raises(_NOT_HEARD) as told:
                         await asked()
                     assert "hunter2" not in "".join(traceback.format_exception(told.value))
 
         asyncio.run(scenario())
-
-
-def _everything(client: Opened) -> list[Callable[[], Awaitable[Any]]]:
-    single, name = client.single, client.name
-    return [
-        single.ping,
-        lambda: single.find(name, {}),
-        lambda: single.aggregate(name, []),
-        lambda: single.insert(name, [{}]),
-        lambda: single.update_many(name, {}, {"$set": {"x": 1}}),
-        lambda: single.atomically(lambda executor: executor.insert(name, [{}])),
-        lambda: _unit(client),
-    ]
 
 
 def test_who_is_not_let_in_is_told_so(shared: str, driver: DriverName) -> None:
@@ -268,94 +243,6 @@ def test_what_is_no_url_is_told_so(driver: DriverName) -> None:
     asyncio.run(scenario())
 
 
-def test_a_server_that_stands_still_is_told_by_the_deadline(
-    private: Server, driver: DriverName
-) -> None:
-    """Whatever was asked of it, by however many; afterwards it is as if nothing had been."""
-
-    async def scenario() -> None:
-        async with opened(private.url, driver, deadline=0.5) as client:
-            await client.single.insert(client.name, [{"_id": 1, "n": 0}])
-            with private.stopped():
-                asked = [
-                    asyncio.ensure_future(call()) for call in _everything(client) for _ in range(8)
-                ]
-                answers = await asyncio.gather(*asked, return_exceptions=True)
-        assert {type(answer) for answer in answers} <= {
-            StoreTimeoutError,
-            StoreUnavailableError,
-            OutcomeUnknownError,
-            TransactionError,
-        }
-        async with opened(private.url, driver) as client, bare(private.url) as beside:
-            await client.single.insert(client.name, [{"_id": 1, "n": 0}])
-            assert await _raised(client) == 1
-            assert await open_transactions(beside, client) == 0
-
-    asyncio.run(scenario())
-
-
-def test_who_comes_while_a_server_stands_still_is_told_by_the_deadline(
-    private: Server, driver: DriverName
-) -> None:
-    """Also with no connection yet."""
-
-    async def scenario() -> None:
-        with private.stopped():
-            async with opened(private.url, driver, deadline=0.3) as client:
-                with pytest.raises(_NOT_HEARD):
-                    await client.single.count(client.name, {})
-
-    asyncio.run(scenario())
-
-
-def test_a_unit_that_a_standstill_ended_leaves_no_lock(private: Server, driver: DriverName) -> None:
-    """Though its first write reaches the server only after its end."""
-
-    async def scenario() -> None:
-        async with opened(private.url, driver) as steady, bare(private.url) as beside:
-            await steady.single.insert(steady.name, [{"_id": 1, "n": 0}])
-            async with opened(private.url, driver, deadline=0.5) as client:
-                await client.single.ping()
-
-                async def work() -> None:
-                    unit = client.unit()
-                    async with unit.whole():
-                        await unit.update_many(steady.name, {"_id": 1}, {"$inc": {"n": 1}})
-
-                with private.stopped(), pytest.raises(RepositoryError):
-                    await work()
-                assert await _raised(steady) == 1
-            assert await open_transactions(beside, client) == 0
-
-    asyncio.run(scenario())
-
-
-def test_a_server_that_is_killed_is_told(tmp_path: Path, driver: DriverName) -> None:
-    """A unit that was open is gone, and whoever comes then finds nobody."""
-
-    async def scenario(running: Server) -> None:
-        async with opened(running.url, driver, deadline=1.0) as client:
-            await client.single.insert(client.name, [{"_id": 1, "n": 0}])
-
-            async def work() -> None:
-                unit = client.unit()
-                async with unit.whole():
-                    await unit.insert(client.name, [{"_id": 2}])
-                    running.killed()
-                    await unit.insert(client.name, [{"_id": 3}])
-
-            with pytest.raises(_NOT_HEARD):
-                await work()
-            with pytest.raises(_NOT_HEARD):
-                await client.single.count(client.name, {})
-            with pytest.raises(RepositoryError):
-                await _raised(client)
-
-    with private_server(tmp_path) as running:
-        asyncio.run(scenario(running))
-
-
 def test_a_caller_for_whom_no_connection_becomes_free_is_told_by_the_deadline(
     shared: str, driver: DriverName
 ) -> None:
@@ -370,7 +257,7 @@ def test_a_caller_for_whom_no_connection_becomes_free_is_told_by_the_deadline(
             unit = holder.unit()
             async with unit.whole():
                 await unit.update_many(client.name, {"_id": 1}, {"$inc": {"n": 1}})
-                writing = asyncio.create_task(_raised(client))
+                writing = asyncio.create_task(raised_by_one(client))
                 await asyncio.sleep(0)
                 call = client.client.collection(client.name).insert_one
                 with pytest.raises(StoreTimeoutError, match="free"):
@@ -393,7 +280,7 @@ def test_a_write_that_waits_for_a_lock_too_long_is_told_by_the_deadline(
             async with unit.whole():
                 await unit.update_many(client.name, {"_id": 1}, {"$inc": {"n": 1}})
                 with pytest.raises((StoreTimeoutError, OutcomeUnknownError)):
-                    await _raised(client)
+                    await raised_by_one(client)
                 assert await client.single.find_one(client.name, {"_id": 1}) == {"_id": 1, "n": 0}
 
     asyncio.run(scenario())
