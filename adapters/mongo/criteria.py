@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeAlias
 
-from adapters.mongo.documents import WORDS, DocumentMapper, folded, word_key
+from adapters.mongo.documents import KEY, WORDS, DocumentMapper, folded, word_key
 from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Pattern, Words
 from ports.errors import UnsupportedOperationError
 
@@ -32,6 +32,9 @@ def matching(criteria: Criteria, mapper: DocumentMapper[Any], tenant: str | None
     do without. At most four levels of BSON for each of the criteria's.
     """
     if isinstance(criteria, Comparison):
+        if criteria.field.name == "id":
+            assert tenant is not None, "ids are a tenant's"
+            return _of_id(criteria, mapper.key(tenant, ""))
         return _comparison(criteria, mapper)
     if isinstance(criteria, Words):
         assert tenant is not None, "words are a tenant's"
@@ -86,6 +89,21 @@ def _comparison(comparison: Comparison, mapper: DocumentMapper[Any]) -> Filter:
     return _CONDITIONS[operator](path, _plain(operand))
 
 
+def _of_id(comparison: Comparison, prefix: str) -> Filter:
+    """A comparison of the id, which stands in `_id` behind the tenant's prefix."""
+    operator, operand = comparison.operator, _plain(comparison.operand)
+    if operator is Operator.CONTAINS:
+        place = {"$indexOfBytes": [f"${KEY}", {"$literal": operand}, len(prefix)]}
+        return {"$expr": {"$gte": [place, 0]}}
+    if operator is Operator.REGEX:
+        return _matched({"$substrBytes": [f"${KEY}", len(prefix), -1]}, operand)
+    if isinstance(operand, list):
+        operand = [prefix + each for each in operand]
+    elif operand is not None:
+        operand = prefix + operand
+    return _CONDITIONS[operator](KEY, operand)
+
+
 def _plain(operand: Any) -> Any:
     if isinstance(operand, tuple):
         return [_plain(item) for item in operand]
@@ -98,9 +116,13 @@ def _contains(path: str, part: str) -> Filter:
 
 
 def _regex(path: str, pattern: Pattern) -> Filter:
+    return _matched(f"${path}", pattern)
+
+
+def _matched(text: Any, pattern: Pattern) -> Filter:
     # Not by `$regex`: where PCRE gives up, that finds nothing without a word, and this is an error.
     expression = {"$literal": _guarded(pattern.rendered(r"\z"))}
-    return {"$expr": {"$regexMatch": {"input": f"${path}", "regex": expression}}}
+    return {"$expr": {"$regexMatch": {"input": text, "regex": expression}}}
 
 
 _ATOMS = re.compile(r"\\.|\[(?:\\.|[^\]])*\]", re.DOTALL)
