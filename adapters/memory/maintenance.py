@@ -71,7 +71,7 @@ class MemoryDialogueMaintenance(MemoryMaintenance, DialogueMaintenance):
         return await in_batches(batch, limit, IDLE_BATCH)
 
     async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
-        at = checked(Conversation, "retain_until", now)
+        at = checked(Conversation, "started_at", now)
 
         async def batch(size: int) -> tuple[int, bool]:
             expired = heapq.nsmallest(

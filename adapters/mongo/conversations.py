@@ -13,8 +13,9 @@ from domain.identity import TenantId
 from ports.conversations import IDLE_REASON, ConversationRepository
 from ports.errors import EntityNotFoundError
 
-SECONDS_PER_MESSAGE: Final = 0.000_1
-"""That deleting a message may take, on top of the deadline."""
+_SECONDS_PER_MESSAGE: Final = 0.000_1
+_MOST_SECONDS: Final = 45.0
+"""Beyond a minute, the server itself ends a transaction."""
 
 
 class MongoConversationRepository(MongoRepository[Conversation], ConversationRepository):
@@ -48,7 +49,7 @@ class MongoConversationRepository(MongoRepository[Conversation], ConversationRep
             await remove_what_belongs(executor, self._tenant, [id])
             return 1
 
-        seconds = self._executor.deadline + found["last_sequence"] * SECONDS_PER_MESSAGE
+        seconds = self._executor.deadline + seconds_to_remove(found["last_sequence"])
         return await self._executor.atomically(removed, seconds=seconds)
 
     async def _removed_where(self, executor: Executor, wanted: Document) -> int:
@@ -60,6 +61,11 @@ class MongoConversationRepository(MongoRepository[Conversation], ConversationRep
         start = len(self._key(""))
         await remove_what_belongs(executor, self._tenant, [key[start:] for key in keys])
         return len(keys)
+
+
+def seconds_to_remove(messages: int) -> float:
+    """What removing so many messages may take, on top of the deadline."""
+    return min(messages * _SECONDS_PER_MESSAGE, _MOST_SECONDS)
 
 
 async def remove_what_belongs(executor: Executor, tenant: TenantId, ids: Sequence[str]) -> None:

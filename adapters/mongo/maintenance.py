@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from adapters.mongo.collections import ALL, CONVERSATIONS, MESSAGES
 from adapters.mongo.conversations import (
-    SECONDS_PER_MESSAGE,
     close_idle,
     remove_what_belongs,
+    seconds_to_remove,
 )
 from adapters.mongo.executor import Document, Executor
 from domain.conversations import Conversation
@@ -81,7 +81,7 @@ class MongoMaintenance(DialogueMaintenance):
         )
 
     async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
-        expired: Document = {"retain_until": {"$lte": checked(Conversation, "retain_until", now)}}
+        expired: Document = {"retain_until": {"$lte": checked(Conversation, "started_at", now)}}
 
         async def batch(size: int) -> tuple[int, bool]:
             found = await self._executor.find(
@@ -108,7 +108,7 @@ class MongoMaintenance(DialogueMaintenance):
             if not chosen:
                 return 0, False
             messages = sum(document["last_sequence"] for document in chosen)
-            seconds = self._executor.deadline + messages * SECONDS_PER_MESSAGE
+            seconds = self._executor.deadline + seconds_to_remove(messages)
             done = await self._executor.atomically(purged, seconds=seconds)
             return done, len(found) == size or len(chosen) < len(found)
 
