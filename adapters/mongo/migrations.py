@@ -217,10 +217,10 @@ class Server:
         self, command: Mapping[str, Any], *, tolerated: Several[int] = ()
     ) -> Mapping[str, Any]:
         """The answer to a command, or nothing for an error that is tolerated."""
-        seconds = self._client.options.deadline
+        writing, seconds = "writeConcern" in command, self._client.options.deadline
         try:
             answer: Mapping[str, Any] = await self._client.alone(
-                seconds, self._client.command, dict(command)
+                writing, seconds, self._client.command, dict(command)
             )
             return answer
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
@@ -232,7 +232,7 @@ class Server:
                         f"an index of {command.get('createIndexes')} that isn't ours has the keys"
                         " of one that is; drop it"
                     )
-            failure = failed(error, writing="listIndexes" not in command)
+            failure = failed(error, writing=writing)
         if isinstance(failure, DuplicateKey):
             failure = RepositoryError(
                 f"what {', '.join(failure.key)} of {command.get('createIndexes')} must make unique"
