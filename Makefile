@@ -15,7 +15,7 @@ BENCH ?=
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-demo: $(READY) ## A short story on a private PostgreSQL, told in the terminal
+demo: $(READY) ## A short story on private servers, told in the terminal
 	@$(BIN)/dialogbase demo $(DEMO)
 
 test: $(READY) ## All tests, on memory and on real servers
