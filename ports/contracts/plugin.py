@@ -1,14 +1,15 @@
 """The pytest plugin: `-p ports.contracts.plugin --pyargs ports.contracts --backend module:factory`.
 
-A factory takes nothing and returns a `Backend`, such as the class itself. It is called when its
-first test runs; what keeps the store from being opened fails the tests, it never skips them.
+A factory takes nothing and returns a `Backend`, such as the class itself; `offers`, if it has them,
+are the groups of data whose contracts are run. It is called when its first test runs; what keeps
+the store from being opened fails the tests, it never skips them.
 """
 
 import os
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
@@ -82,21 +83,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _applies(item: pytest.Item) -> bool:
-    call = getattr(item, "callspec", None)
-    if call is None or "backend" not in call.params:
+    if not isinstance(item, pytest.Function) or not hasattr(item, "callspec"):
         return True
-    if "subject" in call.params:
-        group = call.params["subject"].group
+    asked: dict[str, Any] = item.callspec.params
+    if "backend" not in asked:
+        return True
+    if "subject" in asked:
+        group = asked["subject"].group
     else:
-        group = call.params.get("group", group_of(getattr(item, "function").__module__))  # noqa: B009
-    return group is None or group in getattr(call.params["backend"], "offers", Backend.offers)
+        group = asked.get("group", group_of(item.function.__module__))
+    return group is None or group in _offers(asked["backend"])
+
+
+def _offers(factory: Factory) -> frozenset[Group]:
+    offers: frozenset[Group] = getattr(factory, "offers", Backend.offers)
+    return offers
 
 
 @pytest.fixture(scope="session")
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """An adapter under test, open for the whole session."""
     factory: Factory = request.param
-    with factory() as opened:
+    made = factory()
+    if made.offers != _offers(factory):
+        raise pytest.UsageError(f"the factory of {made.name} must have the same `offers`")
+    with made as opened:
         yield opened
 
 

@@ -172,3 +172,7 @@ class Subject:
 
     def __repr__(self) -> str:
         return f"<subject {self.name}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """As hypothesis shows it, which would write all of it out."""
+        printer.text(repr(self))
