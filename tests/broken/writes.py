@@ -157,6 +157,7 @@ class EnforcesNothingUnique(Store):
 
     def _tables(self, tenant: TenantId) -> Tables:
         tables = super()._tables(tenant)
-        for table in tables.tables.values():
-            table.unique = ()
+        for name, table in tables.tables.items():
+            if table.unique:
+                tables.tables[name] = evolve(table, unique=())
         return tables
