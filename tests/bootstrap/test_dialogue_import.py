@@ -107,6 +107,8 @@ REFUSED: Iterable[tuple[object, str]] = [
     (own_turn(analysis=7), "turns[0].dialogbase.analysis: must be an object"),
     (own_turn(deleted_at="2025-01-01T00:00:00Z"), "type: is redacted, and there is content"),
     (own_turn(id="x" * 129), "turns[0].id: must have 1 to 128 characters"),
+    (record("x", None, turn(role=0), dialogbase={"a": 1}), "dialogbase.a: is not a known field; "),
+    (record("x", None, turn(role=0)), "turns[0]: must be an object; turns[1].role: must be one"),
     (record("x", *(turn(role=0) for _ in range(9))), "and 4 more"),
 ]
 

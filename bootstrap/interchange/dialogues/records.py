@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 import orjson
@@ -37,6 +37,9 @@ _OWN_FIELDS: Final = (
 _FIRST: Final = ("started_at", "last_activity_at", "status")
 """Fields that others depend upon."""
 
+_Turn: TypeAlias = tuple[int, Mapping[str, Any], datetime | None]
+"""Its place from 0, the turn, and when it was said if it tells."""
+
 
 @attrs.frozen
 class Dialogue:
@@ -65,13 +68,14 @@ def dialogue_of(record: Mapping[str, Any], *, tenant: TenantId, at: datetime) ->
         own = fields_of(Conversation, record.get(OWN, EMPTY), _OWN_FIELDS)
         own |= {name: checked(Conversation, name, own[name]) for name in _FIRST if name in own}
     except ValidationError as error:
-        raise RefusedError(summary([fault.under(OWN) for fault in error.faults])) from None
-    turns, times = _timed(record["turns"], faults)
-    dated = [time for time in times if time is not None]
+        own = {}
+        faults += [fault.under(OWN) for fault in error.faults]
+    turns = _timed(record["turns"], faults)
+    dated = [time for _, _, time in turns if time is not None]
     undated = not dated and "started_at" not in own
     started = own.setdefault("started_at", dated[0] if dated else at)
     place = Place(tenant=tenant, conversation=conversation_id)
-    messages = _messages(turns, times, started, place, faults)
+    messages = _messages(turns, started, place, faults)
     latest = own.setdefault("last_activity_at", max([started, *(one.at for one in messages)]))
     if own.setdefault("status", ConversationStatus.COMPLETED).is_closed:
         own.setdefault("completed_at", latest)
@@ -167,37 +171,29 @@ class Rendering:
         return {OWN: own} if own else {}
 
 
-def _timed(
-    candidates: object, faults: list[Fault]
-) -> tuple[list[Mapping[str, Any]], list[datetime | None]]:
-    """The turns that are objects, and when each was said; the rest are faults."""
-    turns: list[Mapping[str, Any]] = []
-    times: list[datetime | None] = []
+def _timed(candidates: object, faults: list[Fault]) -> list[_Turn]:
+    """The turns that are objects; the rest are faults."""
+    turns: list[_Turn] = []
     if not isinstance(candidates, list):
         faults.append(Fault("turns", "must be a list"))
-        return turns, times
+        return turns
     for index, turn in enumerate(candidates):
         if not isinstance(turn, Mapping):
             faults.append(Fault(f"turns[{index}]", "must be an object"))
             continue
-        turns.append(turn)
         try:
-            times.append(time_of(turn))
+            turns.append((index, turn, time_of(turn)))
         except ValidationError as error:
             faults += [fault.under(f"turns[{index}]") for fault in error.faults]
-            times.append(None)
-    return turns, times
+            turns.append((index, turn, None))
+    return turns
 
 
 def _messages(
-    turns: list[Mapping[str, Any]],
-    times: list[datetime | None],
-    said: datetime,
-    place: Place,
-    faults: list[Fault],
+    turns: list[_Turn], said: datetime, place: Place, faults: list[Fault]
 ) -> list[Message]:
     messages: list[Message] = []
-    for index, (turn, time) in enumerate(zip(turns, times, strict=True)):
+    for index, turn, time in turns:
         said = said if time is None else time
         try:
             messages.append(message_of(turn, place.at(index + 1), said))
