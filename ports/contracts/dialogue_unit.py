@@ -140,6 +140,7 @@ async def overlapping(
             seen[number].set()
             await seen[1 - number].wait()
             await acts[number](work)
+            await asyncio.sleep(0)  # also where a store itself never waits: both have written
 
     ends = await asyncio.gather(unit(0), unit(1), return_exceptions=True)
     return list(ends)
@@ -191,6 +192,29 @@ async def test_a_unit_and_an_append_beside_it_leave_no_gap(backend: Backend) -> 
     stored = await log_of(there, talk)
     assert gap_free(stored)
     assert texts(stored) == ["beside", *(["inside"] if end is None else [])]
+
+
+@in_units
+async def test_a_unit_that_loses_the_end_of_a_log_says_so(backend: Backend) -> None:
+    """Whatever else it wrote first: as a race that was lost, not as a number that is taken."""
+    scopes = backend.rivals()
+    talk = await begun(scopes[0])
+    mine = await say(scopes[0], talk, "one", "two")
+
+    def acting(number: int) -> Callable[[DialogueUnit], Awaitable[object]]:
+        async def act(work: DialogueUnit) -> None:
+            understood = MessageAnalysis(intent="x")
+            await work.messages.annotate(mine[number].id, analysis=understood)
+            await say(work, talk, "three")
+
+        return act
+
+    ends = await overlapping(scopes, talk, acting(0), acting(1))
+    assert {type(end) for end in ends} <= {TransactionError, type(None)}
+    won = ends.count(None)
+    assert gap_free(await log_of(scopes[1], talk))
+    assert await scopes[1].messages.count({"intent": "x"}) == won
+    assert await scopes[1].messages.count({"text": "three"}) == won >= 1
 
 
 @in_units
