@@ -58,7 +58,11 @@ async def rows(scale: Scale) -> list[Figure]:
 
 
 def per_second(rounds: Rounds, name: str, things: str, few: int, many: int) -> list[Figure]:
-    """Operations a second at both sizes, by which the contenders are called, and their ratio."""
+    """Operations a second at both sizes, by which the contenders are called, and their ratio.
+
+    A second of the processor's: whatever else runs on the machine takes none of it.
+    """
+    rounds = Rounds(rounds.processor)
     figures = []
     for size in (few, many):
         seconds = Spread.of(rounds.seconds[str(size)])

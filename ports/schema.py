@@ -96,7 +96,7 @@ class FieldSchema:
             raise InvalidQueryError(f"{self.name}: the operand {error}") from None
 
 
-@attrs.frozen
+@attrs.frozen(cache_hash=True)
 class Unique:
     """Fields that are unique together in a tenant; `where` narrows it to entities so flagged."""
 

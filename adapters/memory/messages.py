@@ -56,6 +56,7 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
                 group=lambda message: message.conversation_id,
                 grouped_by="conversation_id",
                 ordered=True,
+                place=lambda message: message.sequence,
             ),
             REPLAYS: Table(REPLAYS, key=_replay_key, group=lambda kept: kept.conversation_id),
         }
@@ -139,9 +140,8 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
 
     def _in_places(self, view: Transaction, log: str, places: range) -> Iterator[Message]:
         if view.pristine:
-            for place in places:
-                if message := self._at(view, log, place):
-                    yield message
+            held = view.table(MESSAGES).places.get(log, {})
+            yield from filter(None, map(held.get, places))
         else:
             by_place = {one.sequence: one for one in view.members(MESSAGES, log)}
             yield from (by_place[place] for place in places if place in by_place)
@@ -151,9 +151,7 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
         that it sees.
         """
         if view.pristine:
-            table = view.table(MESSAGES)
-            key = table.holders[_PLACE].get((log, place))
-            found: Message | None = None if key is None else table.rows[key]
+            found: Message | None = view.table(MESSAGES).places.get(log, {}).get(place)
             return found
         return next((one for one in view.members(MESSAGES, log) if one.sequence == place), None)
 

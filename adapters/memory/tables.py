@@ -6,7 +6,8 @@ rows with them (`preserved`).
 """
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -30,6 +31,12 @@ def sortable(key: Any) -> Any:
     return key.int if isinstance(key, UUID) else key
 
 
+def _values_of(names: tuple[str, ...]) -> Callable[[Row], tuple[Any, ...]]:
+    if len(names) > 1:
+        return attrgetter(*names)  # three times as fast
+    return lambda row: tuple([getattr(row, name) for name in names])
+
+
 @attrs.define(eq=False)
 class Table:
     """One tenant's rows of one type.
@@ -37,7 +44,8 @@ class Table:
     `key`: a row's primary key. `group`: rows that are read together, such as a flow's versions;
     `grouped_by`: the field that says so, if one does. `entities`: its rows stand by themselves, and
     belong to no row of another table. `ordered`: its keys are kept sorted, so that scans in their
-    order need no sort.
+    order need no sort. `place`: a row's number within its group, by which it is found in `places`:
+    neighbours lie close together there.
     """
 
     entity_type: str
@@ -47,20 +55,26 @@ class Table:
     grouped_by: str = ""
     entities: bool = False
     ordered: bool = False
+    place: Callable[[Row], int] | None = None
     rows: dict[Key, Row] = attrs.field(factory=dict)
     holders: dict[Unique, dict[tuple[Any, ...], Key]] = attrs.field(init=False)
+    values: Sequence[tuple[Unique, Callable[[Row], tuple[Any, ...]]]] = attrs.field(init=False)
     groups: dict[Key, dict[Key, None]] = attrs.field(factory=dict)
+    places: dict[Key, dict[int, Row]] = attrs.field(factory=dict)
     order: list[Any] = attrs.field(factory=list)
     by_order: dict[Any, Key] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
         self.holders = {unique: {} for unique in self.unique}
+        self.values = [(unique, _values_of(unique.fields)) for unique in self.unique]
 
-    def keys_of(self, row: Row) -> Iterator[tuple[Unique, tuple[Any, ...]]]:
+    def keys_of(self, row: Row) -> Sequence[tuple[Unique, tuple[Any, ...]]]:
         """The unique keys that a row holds."""
-        for unique in self.unique:
-            if unique.where is None or getattr(row, unique.where):
-                yield unique, tuple(getattr(row, name) for name in unique.fields)
+        return [
+            (unique, values(row))
+            for unique, values in self.values
+            if unique.where is None or getattr(row, unique.where)
+        ]
 
     def keys_after(self, position: Key | None, descending: bool) -> Iterator[Key]:
         """Primary keys in order, exclusively after `position`; only of an ordered table."""
@@ -89,7 +103,10 @@ class Table:
         for unique, values in self.keys_of(row):
             self.holders[unique][values] = key
         if self.group is not None:
-            self.groups.setdefault(self.group(row), {})[key] = None
+            group = self.group(row)
+            self.groups.setdefault(group, {})[key] = None
+            if self.place is not None:
+                self.places.setdefault(group, {})[self.place(row)] = row
 
     def remove(self, key: Key) -> None:
         """Forget a row, if it is there."""
@@ -104,10 +121,14 @@ class Table:
             del self.order[bisect_left(self.order, place)]
             del self.by_order[place]
         if self.group is not None:
-            members = self.groups[self.group(row)]
+            group = self.group(row)
+            members = self.groups[group]
             del members[key]
+            if self.place is not None:
+                del self.places[group][self.place(row)]
             if not members:
-                del self.groups[self.group(row)]
+                del self.groups[group]
+                self.places.pop(group, None)
 
 
 @attrs.define(eq=False)
@@ -251,20 +272,19 @@ class Transaction:
         self._refuse_changed(name, key)
         table = self.base.tables[name]
         claims = self.claims.setdefault(name, {})
-        if row is not GONE:
-            self._refuse_held(table, name, key, row)
-            for claim in table.keys_of(row):
-                if claims.get(claim, key) != key:
-                    raise DuplicateEntityError(table.entity_type, claim[0].key)
+        held = () if row is GONE else table.keys_of(row)
+        self._refuse_held(table, name, key, held)
+        for claim in held:
+            if claims.get(claim, key) != key:
+                raise DuplicateEntityError(table.entity_type, claim[0].key)
         written = self.writes.setdefault(name, {})
         old = written.get(key, GONE)
         if old is not GONE:
             for claim in table.keys_of(old):
                 claims.pop(claim, None)
         written[key] = row
-        if row is not GONE:
-            for claim in table.keys_of(row):
-                claims[claim] = key
+        for claim in held:
+            claims[claim] = key
 
     def _refuse_changed(self, name: str, key: Key) -> None:
         if name in self.preserved and key in self.preserved[name]:
@@ -272,16 +292,16 @@ class Transaction:
 
     def _refuse_lost(self, table: Table, name: str, key: Key, row: Row) -> None:
         try:
-            self._refuse_held(table, name, key, row)
+            self._refuse_held(table, name, key, table.keys_of(row))
         except DuplicateEntityError as error:
             # Who holds a flag may change without anyone having made a duplicate: a lost race.
             if any(unique.where in error.key for unique in table.unique):
                 raise TransactionError("another transaction came first") from None
             raise
 
-    def _refuse_held(self, table: Table, name: str, key: Key, row: Row) -> None:
+    def _refuse_held(self, table: Table, name: str, key: Key, held: Sequence[Any]) -> None:
         written = self.writes.get(name, {})
-        for unique, values in table.keys_of(row):
+        for unique, values in held:
             holder = table.holders[unique].get(values)
             if holder is not None and holder != key and holder not in written:
                 raise DuplicateEntityError(table.entity_type, unique.key)
