@@ -84,7 +84,7 @@ async def test_a_plain_draft_gets_what_it_lacks(backend: Backend, scope: TenantS
 
 
 @given(data=st.data())
-@examples(0.3)
+@examples(0.15)
 @contract
 async def test_messages_are_found_exactly_by_what_criteria_mean(
     scope: TenantScope, data: st.DataObject
