@@ -42,16 +42,16 @@ class ImportReport:
 
 
 @attrs.frozen(kw_only=True)
-class Candidate:
+class Candidate(ABC):
     """A record that could come in. `parts`: how many entries it brings along."""
 
     line: int
     parts: int = 0
 
     @property
+    @abstractmethod
     def key(self) -> object:
         """What a second record with the same would collide in."""
-        raise NotImplementedError
 
 
 C = TypeVar("C", bound=Candidate)

@@ -293,7 +293,7 @@ def test_the_demo_tells_its_story_with_figures_that_hold(
         )
         assert figures["Turning pages back"]["pages"] == 3
         found = figures["Search what was said"]["found"]
-        assert found["酒店"] == 1
+        assert found["酒店"] == 2
         assert found["ettle"] == 0
         assert figures["What is over is over"] == {
             "step": "What is over is over",
