@@ -92,14 +92,15 @@ class AppendLog(Reading[E]):
         Concurrent appends wait for each other and all succeed, within the deadline.
 
         With an idempotency key (1 to 255 characters, of this log), the same append again changes
-        nothing and returns the entries of the first as they stand now, at any time later, also when
-        the log takes no more or `expected_sequence` is long past. The same is: equal drafts, chosen
-        ids and times included. Once one of them was redacted, contents aren't compared any more.
+        nothing and returns the entries of the first as they stand now: for as long as the log is
+        there, also when it takes no more or `expected_sequence` is long past. The same is: equal
+        drafts, chosen ids and times included. Once one of them was redacted, contents aren't
+        compared any more.
 
         With `expected_sequence`, only if the log ends there (0: it is empty).
 
         Raises, the first that holds:
-            ValidationError, TenantMismatchError: for drafts, keys or numbers that can't be.
+            ValidationError: for drafts, keys or numbers that can't be.
             IdempotencyKeyReusedError: if the key stands for other content.
             EntityNotFoundError: if the log's owner isn't there.
             ConversationClosedError: if it takes no more messages.
@@ -123,7 +124,8 @@ class AppendLog(Reading[E]):
         Raises:
             TenantMismatchError: if one is another tenant's.
             EntityNotFoundError: if an owner isn't there.
-            SequenceConflictError: for a gap, or a number beyond the head.
+            SequenceConflictError: for a gap, a number twice, or one beyond the head; `actual` is
+                the number after which the log can't go on as `expected`.
             DuplicateEntityError: if an id or number is taken.
         """
         logs: dict[str, list[E]] = {}

@@ -165,7 +165,8 @@ class ConversationRepository(Repository[Conversation]):
     async def touch(self, id: str, *, at: datetime | None = None) -> Conversation:
         """Something happened in the conversation, now or `at` another time; as it is then.
 
-        `last_activity_at` never goes back. Neither the revision nor `updated_at` is raised.
+        `last_activity_at` never goes back. Neither the revision nor `updated_at` is raised. A
+        closed conversation may be touched, and stays closed: what is returned says so.
 
         Raises:
             EntityNotFoundError: if there is none.
@@ -176,7 +177,8 @@ class ConversationRepository(Repository[Conversation]):
 
     async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
         """Time out the active conversations in which nothing happened since `before` (exclusive),
-        those first in which nothing happened for longest; how many, at most `limit`.
+        those first in which nothing happened for longest (and of these by id); how many, at most
+        `limit`.
 
         They become `timeout`, with the reason `idle`. One in which something happens meanwhile
         stays active. In batches of at most 1 000, each one round trip to find and one to close;

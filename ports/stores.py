@@ -9,10 +9,12 @@ from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
+from domain.conversations import Conversation
 from domain.identity import TenantId
+from domain.rules import checked
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
-from ports.conversations import ConversationRepository
+from ports.conversations import IDLE_BATCH, ConversationRepository, in_batches
 from ports.errors import UnsupportedOperationError
 from ports.flows import FlowRepository
 from ports.messages import MessageRepository
@@ -27,6 +29,7 @@ R = TypeVar("R", covariant=True)
 U = TypeVar("U", covariant=True)
 M = TypeVar("M", covariant=True)
 T = TypeVar("T")
+PURGE_BATCH = 100
 
 
 class Store(ABC, Generic[R, U, M]):
@@ -80,7 +83,6 @@ class AuthoringMaintenance(Maintenance):
 class DialogueMaintenance(Maintenance):
     """Maintenance of conversations, their messages and contexts, of all tenants."""
 
-    @abstractmethod
     async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
         """Time out the active conversations in which nothing happened since `before` (exclusive),
         those first in which nothing happened for longest; how many, at most `limit`.
@@ -88,16 +90,34 @@ class DialogueMaintenance(Maintenance):
         As `ConversationRepository.close_idle`, for every tenant: one in which something happens
         meanwhile stays active. In batches of at most 1 000 conversations, each found by index;
         interrupted, it may be called again and goes on.
-        """
 
-    @abstractmethod
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        until = checked(Conversation, "last_activity_at", before)
+        return await in_batches(lambda size: self._close_idle(until, size), limit, IDLE_BATCH)
+
     async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
         """Delete the conversations whose `retain_until` has passed (`now` or earlier), with their
-        messages and contexts, whatever their status; how many, at most `limit`.
+        messages and contexts, whatever their status; how many, at most `limit`, those that expired
+        first.
 
         In batches: a conversation goes whole or not at all. One whose `retain_until` is moved on
         meanwhile stays. Interrupted, it may be called again and goes on.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
         """
+        at = checked(Conversation, "started_at", now)
+        return await in_batches(lambda size: self._purge_expired(at, size), limit, PURGE_BATCH)
+
+    # What a store implements: one batch; how many, and whether there may be more.
+
+    @abstractmethod
+    async def _close_idle(self, before: datetime, limit: int) -> tuple[int, bool]: ...
+
+    @abstractmethod
+    async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]: ...
 
 
 class AuthoringStore(Store[AuthoringRepositories, AuthoringUnit, AuthoringMaintenance]):

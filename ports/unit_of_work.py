@@ -11,7 +11,11 @@ A writing operation that raises within the unit dooms it, also if the caller cat
 what follows, and the commit, raise `TransactionError`, and nothing is kept. Errors that are found
 before the store is asked (`ValidationError`, `InvalidQueryError`, `TenantMismatchError`) doom
 nothing, and neither does what only read before it raised: a `publish` of a flow that isn't there,
-or one that `change` in `modify` refuses.
+or one that `change` in `modify` refuses. What the store itself found counts as written, whatever
+the kind of error: an append to a conversation that turns out to be closed dooms the unit.
+
+What a unit still sees it can't create, though others may have deleted it meanwhile: it gets
+`TransactionError`, or `DuplicateEntityError`.
 
 A unit belongs to one task: its operations run one after the other. After its end its repositories
 raise `TransactionError`.

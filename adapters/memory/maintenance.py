@@ -11,7 +11,7 @@ from adapters.memory.tables import Tables
 from domain.conversations import Conversation
 from domain.identity import TenantId
 from domain.rules import checked
-from ports.conversations import CONVERSATION_SCHEMA, IDLE_BATCH, in_batches
+from ports.conversations import CONVERSATION_SCHEMA
 from ports.reading import Context
 from ports.stores import AuthoringMaintenance, DialogueMaintenance, Maintenance
 from ports.time import Clock, IdGenerator
@@ -56,38 +56,28 @@ class MemoryDialogueMaintenance(MemoryMaintenance, DialogueMaintenance):
         self._clock = clock
         self._ids = ids
 
-    async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
-        until = checked(Conversation, "last_activity_at", before)
+    async def _close_idle(self, before: datetime, limit: int) -> tuple[int, bool]:
         now = checked(Conversation, "updated_at", self._clock.now())
+        idle = longest_idle(self._conversations(), before, limit)
+        for conversation in idle:
+            tables = self._tenants[conversation.tenant_id]
+            with SingleSession(tables).writing() as transaction:
+                transaction.replace(CONVERSATIONS, timed_out(conversation, now))
+        return len(idle), len(idle) == limit
 
-        async def batch(size: int) -> tuple[int, bool]:
-            idle = longest_idle(self._conversations(), until, size)
-            for conversation in idle:
-                tables = self._tenants[conversation.tenant_id]
-                with SingleSession(tables).writing() as transaction:
-                    transaction.replace(CONVERSATIONS, timed_out(conversation, now))
-            return len(idle), len(idle) == size
-
-        return await in_batches(batch, limit, IDLE_BATCH)
-
-    async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
-        at = checked(Conversation, "started_at", now)
-
-        async def batch(size: int) -> tuple[int, bool]:
-            expired = heapq.nsmallest(
-                size,
-                (
-                    one
-                    for one in self._conversations()
-                    if one.retain_until is not None and one.retain_until <= at
-                ),
-                key=_retention,
-            )
-            for conversation in expired:
-                await self._repository(conversation.tenant_id).delete(conversation.id)
-            return len(expired), len(expired) == size
-
-        return await in_batches(batch, limit, IDLE_BATCH)
+    async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]:
+        expired = heapq.nsmallest(
+            limit,
+            (
+                one
+                for one in self._conversations()
+                if one.retain_until is not None and one.retain_until <= now
+            ),
+            key=_retention,
+        )
+        for conversation in expired:
+            await self._repository(conversation.tenant_id).delete(conversation.id)
+        return len(expired), len(expired) == limit
 
     def _conversations(self) -> "list[Conversation]":
         return [

@@ -81,14 +81,15 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
             if batch.expected is not None and last != batch.expected:
                 raise SequenceConflictError(CONVERSATIONS, batch.log, batch.expected, last)
             messages = batch.entries(last)
-            for message in messages:
-                transaction.insert(MESSAGES, message)
             head = {
                 "last_sequence": last + batch.count,
                 "message_count": conversation.message_count + batch.count,
                 "last_activity_at": max(conversation.last_activity_at, batch.latest),
             }
+            # First: whoever lost the race for the head lost it, and holds no taken number.
             self._put_head(transaction, conversation, head)
+            for message in messages:
+                transaction.insert(MESSAGES, message)
             if batch.replay is not None:
                 kept = _Kept(
                     conversation_id=batch.log,
@@ -184,7 +185,7 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
             )
             if message.idempotency_key is not None:
                 kept = transaction.get(REPLAYS, (message.conversation_id, message.idempotency_key))
-                if kept is not None:  # one that was restored has none
+                if kept is not None and id in kept.ids:  # one that was restored is in none
                     transaction.replace(REPLAYS, attrs.evolve(kept, digest=None))
             return redacted
 

@@ -228,8 +228,10 @@ class Transaction:
             DuplicateEntityError: if a unique key was taken meanwhile.
         """
         for name, rows in self.writes.items():
-            for key, row in rows.items():
+            for key in rows:
                 self._refuse_changed(name, key)
+        for name, rows in self.writes.items():
+            for key, row in rows.items():
                 if row is not GONE:
                     self._refuse_lost(self.base.tables[name], name, key, row)
         self.base.watching.discard(self)

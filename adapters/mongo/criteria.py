@@ -15,8 +15,7 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from adapters.mongo.documents import KEY, WORDS, DocumentMapper, folded, word_key
-from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Pattern, Words
-from ports.errors import UnsupportedOperationError
+from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Pattern, Search, Words
 
 Filter: TypeAlias = dict[str, Any]
 
@@ -40,14 +39,18 @@ def matching(criteria: Criteria, mapper: DocumentMapper[Any], tenant: str | None
         assert tenant is not None, "words are a tenant's"
         begun = [beginning(word_key(tenant, term)) for term in criteria.terms]
         return all_of([{WORDS: {"$elemMatch": each}} for each in begun])
+    if isinstance(criteria, Search):
+        # By parts only an entity without searchable fields is searched (`DocumentMapper`).
+        return nothing() if criteria.terms else {}
+    if isinstance(criteria, Search) and not mapper.schema.searchable:
+        return nothing() if criteria.terms else {}
     parts = [matching(part, mapper, tenant) for part in criteria.parts]
     if isinstance(criteria, And):
         return all_of(parts)
     if isinstance(criteria, Or):
         return any_of(parts)
-    if isinstance(criteria, Not):
-        return {"$nor": parts}
-    raise UnsupportedOperationError(f"{type(criteria).__name__} can't be asked of MongoDB")
+    assert isinstance(criteria, Not)
+    return {"$nor": parts}
 
 
 def nothing() -> Filter:

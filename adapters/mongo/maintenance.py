@@ -14,14 +14,12 @@ from adapters.mongo.executor import Document, Executor
 from domain.conversations import Conversation
 from domain.identity import TenantId
 from domain.rules import checked
-from ports.conversations import IDLE_BATCH, in_batches
 from ports.stores import DialogueMaintenance
 from ports.time import Clock
 
 BATCH: Final = 1_000
-PURGE_BATCH: Final = 100
 PURGE_MESSAGES: Final = 20_000
-"""Conversations, and about how many messages, that are purged in one transaction."""
+"""About how many messages are purged in one transaction."""
 
 
 class MongoMaintenance(DialogueMaintenance):
@@ -73,46 +71,39 @@ class MongoMaintenance(DialogueMaintenance):
         )
         return [document["_id"] for document in found]
 
-    async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
-        until = checked(Conversation, "last_activity_at", before)
+    async def _close_idle(self, before: datetime, limit: int) -> tuple[int, bool]:
         now = checked(Conversation, "updated_at", self._clock.now())
-        return await in_batches(
-            lambda size: close_idle(self._executor, {}, until, now, size), limit, IDLE_BATCH
+        return await close_idle(self._executor, {}, before, now, limit)
+
+    async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]:
+        expired: Document = {"retain_until": {"$lte": now}}
+        found = await self._executor.find(
+            CONVERSATIONS.name,
+            expired,
+            projection={"last_sequence": 1},
+            sort=[("retain_until", 1)],
+            limit=limit,
         )
+        chosen = _few(found)
+        keys = {"_id": {"$in": [document["_id"] for document in chosen]}}
 
-    async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
-        expired: Document = {"retain_until": {"$lte": checked(Conversation, "started_at", now)}}
-
-        async def batch(size: int) -> tuple[int, bool]:
-            found = await self._executor.find(
-                CONVERSATIONS.name,
-                expired,
-                projection={"last_sequence": 1},
-                sort=[("retain_until", 1)],
-                limit=size,
+        async def purged(executor: Executor) -> int:
+            # Some may be kept longer by now.
+            still = await executor.find(
+                CONVERSATIONS.name, {**expired, **keys}, projection={"tenant_id": 1}
             )
-            chosen = _few(found)
-            keys = {"_id": {"$in": [document["_id"] for document in chosen]}}
+            gone = {"_id": {"$in": [document["_id"] for document in still]}}
+            await executor.delete_many(CONVERSATIONS.name, gone)
+            for tenant, ids in _by_tenant(still).items():
+                await remove_what_belongs(executor, tenant, ids)
+            return len(still)
 
-            async def purged(executor: Executor) -> int:
-                # Some may be kept longer by now.
-                still = await executor.find(
-                    CONVERSATIONS.name, {**expired, **keys}, projection={"tenant_id": 1}
-                )
-                gone = {"_id": {"$in": [document["_id"] for document in still]}}
-                await executor.delete_many(CONVERSATIONS.name, gone)
-                for tenant, ids in _by_tenant(still).items():
-                    await remove_what_belongs(executor, tenant, ids)
-                return len(still)
-
-            if not chosen:
-                return 0, False
-            messages = sum(document["last_sequence"] for document in chosen)
-            seconds = self._executor.deadline + seconds_to_remove(messages)
-            done = await self._executor.atomically(purged, seconds=seconds)
-            return done, len(found) == size or len(chosen) < len(found)
-
-        return await in_batches(batch, limit, PURGE_BATCH)
+        if not chosen:
+            return 0, False
+        messages = sum(document["last_sequence"] for document in chosen)
+        seconds = self._executor.deadline + seconds_to_remove(messages)
+        done = await self._executor.atomically(purged, seconds=seconds)
+        return done, len(found) == limit or len(chosen) < len(found)
 
 
 def _end(tenant: str) -> str:

@@ -40,14 +40,12 @@ async def appended(
 
         print("ready", flush=True)
         sys.stdin.readline()
-        shared, *own = await asyncio.gather(
-            messages.append(
-                conversation,
-                [Message.draft("once"), Message.draft("for all")],
-                idempotency_key=SHARED_KEY,
-            ),
-            *map(task, range(TASKS)),
+        once = messages.append(
+            conversation,
+            [Message.draft("once"), Message.draft("for all")],
+            idempotency_key=SHARED_KEY,
         )
+        shared, own = await asyncio.gather(once, asyncio.gather(*map(task, range(TASKS))))
         return {
             "shared": [one.sequence for one in shared],
             "own": [numbers for told in own for numbers in told],
