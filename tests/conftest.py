@@ -6,9 +6,11 @@ pytest_plugins = ["ports.contracts.plugin"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Memory and Postgres, unless `--backend` names others."""
+    """All of ours, MongoDB on both drivers, unless `--backend` names others."""
     if not config.getoption("--backend"):
         config.option.backend = [
             "tests.contracts.backends:MemoryBackend",
             "tests.contracts.backends:PostgresBackend",
+            "tests.contracts.mongo_backends:MongoBackend",
+            "tests.contracts.mongo_backends:PymongoBackend",
         ]
