@@ -72,7 +72,7 @@ def conversation_document(one: Conversation) -> Document:
         "updated_at": one.updated_at,
         "revision": one.revision,
         "folded_summary": None if one.summary is None else fold(one.summary),
-        "words": sorted(words((one.summary,))),
+        "words": _words_of(one.tenant_id, one.summary),
     }
 
 
@@ -130,7 +130,7 @@ def message_document(one: Message) -> Document:
         "generation": None if generation is None else _generation_document(generation),
         "moderation": None if one.moderation is None else _moderation_document(one.moderation),
         "deleted_at": one.deleted_at,
-        "words": sorted(words((content.text,))),
+        "words": _words_of(one.tenant_id, content.text),
     }
 
 
@@ -157,6 +157,10 @@ def message(document: Document) -> Message:
             "deleted_at": _maybe_aware(document["deleted_at"]),
         },
     )
+
+
+def _words_of(tenant: str, text: str | None) -> list[str]:
+    return sorted([f"{tenant}!{word}" for word in words((text,))])
 
 
 def _aware(value: datetime) -> datetime:

@@ -110,7 +110,7 @@ def _by_hand(
 def _numbered(documents: Sequence[Document], tenant: str, log: str) -> Iterator[Document]:
     for document in documents:
         key = f"{tenant}!0190a6f2-7c1e-7d64-9a3b-{next(_numbers):012x}"
-        yield {**document, "_id": key, "tenant_id": tenant, "conversation_id": log}
+        yield {**moved(document, tenant), "_id": key, "conversation_id": log}
 
 
 class _Counted(CommandListener):

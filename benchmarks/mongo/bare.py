@@ -155,4 +155,5 @@ def open_bare(url: str, driver: DriverName, connections: int) -> Bare:
 def moved(document: Mapping[str, Any], tenant: str) -> Document:
     """The same document of another tenant."""
     _, _, id = document["_id"].partition("!")
-    return {**document, "_id": f"{tenant}!{id}", "tenant_id": tenant}
+    words = [f"{tenant}!{word.partition('!')[2]}" for word in document["words"]]
+    return {**document, "_id": f"{tenant}!{id}", "tenant_id": tenant, "words": words}

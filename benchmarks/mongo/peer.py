@@ -183,10 +183,9 @@ class Peer:
         """One new."""
         return await conversation.insert()
 
-    async def replace(self, conversation: PeerConversation, text: str, words: list[str]) -> Any:
+    async def replace(self, conversation: PeerConversation, summary: Json) -> Any:
         """Compare-and-set of all that our own sets, at the revision that was read."""
-        changes = conversation.model_dump(exclude=_KEPT)
-        changes |= {"summary": text, "folded_summary": text.casefold(), "words": words}
+        changes = {**conversation.model_dump(exclude=_KEPT), **summary}
         return await PeerConversation.find_one(
             {"_id": conversation.id, "revision": conversation.revision}
         ).update(

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from adapters.mongo.collections import CONVERSATIONS
+from adapters.mongo.documents import word_key
 from benchmarks.dialogues import conversation_drafts
 from benchmarks.figures import Figure
 from benchmarks.mongo.bare import Document, moved
@@ -105,6 +106,12 @@ def _text() -> str:
     return f"Asked about what was promised for last Friday, as told in turn {next(_turns)}."
 
 
+def _summary(tenant: str, text: str) -> Document:
+    """A summary, and what is derived from it."""
+    kept = sorted([word_key(tenant, word) for word in words((text,))])
+    return {"summary": text, "folded_summary": fold(text), "words": kept}
+
+
 def _some(current: dict[str, Any]) -> Iterator[str]:
     return cycle(list(current))
 
@@ -135,14 +142,7 @@ def _by_hand(place: Place, documents: Sequence[Document]) -> Way:
         changed = []
         for key in islice(turn, operations):
             text, document = _text(), current[key]
-            changed.append(
-                {
-                    **document,
-                    "summary": text,
-                    "folded_summary": fold(text),
-                    "words": sorted(words((text,))),
-                }
-            )
+            changed.append({**document, **_summary(document["tenant_id"], text)})
         return changed
 
     async def replace(document: Document) -> Document:
@@ -169,8 +169,8 @@ def _by_peer(place: Place, documents: Sequence[Document]) -> Way:
     turn = _some(current)
 
     def prepare(operations: int) -> Sequence[Any]:
-        texts = [(key, _text()) for key in islice(turn, operations)]
-        return [(current[key], text, sorted(words((text,)))) for key, text in texts]
+        models = [current[key] for key in islice(turn, operations)]
+        return [(model, _summary(model.tenant_id, _text())) for model in models]
 
     async def replace(given: Any) -> Any:
         return await peer.replace(*given)

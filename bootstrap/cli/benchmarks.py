@@ -34,7 +34,8 @@ def bench(
         )
     options = [*arguments]
     if settings.profile == "servers":
-        options += ["--url", str(settings.postgres_url), "--mongo-url", str(settings.mongo_url)]
+        for option, url in (("--url", settings.postgres_url), ("--mongo-url", settings.mongo_url)):
+            options += [] if url is None else [option, url]
     if common.json:
         options += ["--json", "-"]
     sys.argv = ["dialogbase bench", *options]
