@@ -25,12 +25,6 @@ def settings(request: pytest.FixtureRequest) -> Settings:
     return _settings(request)
 
 
-@pytest.fixture(params=["memory", "motor", "pymongo"])
-def dialogue_settings(request: pytest.FixtureRequest) -> Settings:
-    """Each kind of store of dialogues, by each driver."""
-    return _settings(request)
-
-
 @pytest.fixture(params=["motor", "pymongo"])
 def mongo_settings(request: pytest.FixtureRequest) -> Settings:
     """Real servers, MongoDB by each driver."""
