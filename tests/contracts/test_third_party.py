@@ -150,7 +150,7 @@ def test_only_what_an_adapter_offers_is_asked_of_it(outside: Path) -> None:
     ran = contracts(
         outside,
         *("--backend", "my_adapter:Talkative", "--backend", "my_adapter:Toy"),
-        *("-k", "deleted_entity or says_so or publish_makes"),
+        *("-k", "deleted_entity or can_be_used_says_so or publish_makes"),
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     told = [line.partition("::")[2].split() for line in ran.stdout.splitlines() if "::" in line]
