@@ -21,7 +21,6 @@ GOAL = 1.2
 GOAL_PEER_ONE = 1 / 4
 GOAL_PEER_LIST = 1 / 1.6
 GOAL_SUMMARIES = 0.4
-CALLERS = 50
 _TENANT, _REAL = "readers", "real"
 _STORED = 500
 
@@ -71,12 +70,12 @@ async def single(database: Database, scale: Scale) -> list[Figure]:
 
     plain: dict[str, One] = {"ours": flows.get_by_id, BARE: bare_get, "bare again": bare_get}
     reading: dict[str, One] = {"ours": read, BARE: bare_read, "bare again": bare_read}
-    alone, crowd = scale.operations(25), scale.operations(CALLERS * 2)
+    alone, crowd = scale.operations(25), scale.operations(scale.callers * 2)
     figures: list[Figure] = []
     rounds = await in_turns(_ones({**plain, PEER: peer_get}, ids, alone, 1), scale.rounds)
     figures += against(rounds, "get", GOAL, GOAL_PEER_ONE)
-    rounds = await in_turns(_ones({**plain, PEER: peer_get}, ids, crowd, CALLERS), scale.few)
-    figures += against(rounds, f"get, {CALLERS} callers", GOAL, GOAL_PEER_ONE)
+    rounds = await in_turns(_ones({**plain, PEER: peer_get}, ids, crowd, scale.callers), scale.few)
+    figures += against(rounds, f"get, {scale.callers} callers", GOAL, GOAL_PEER_ONE)
     rounds = await in_turns(_ones({**reading, PEER: peer_get}, ids, alone, 1), scale.few)
     figures += against(rounds, "get and read the definition", None, GOAL_PEER_ONE, decoding=True)
     return figures

@@ -20,6 +20,9 @@ class Scale:
     batch: float = 1.0
     """Operations a turn, as a part of what these rows do by themselves."""
 
+    callers: int = 50
+    """Where many call at the same time."""
+
     durable: bool = True
 
     @property

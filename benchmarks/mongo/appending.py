@@ -10,7 +10,7 @@ from adapters.mongo.collections import CONVERSATIONS
 from benchmarks.dialogues import conversation_drafts, dialogues, message_drafts, under
 from benchmarks.figures import Figure
 from benchmarks.mongo.bare import Document, moved
-from benchmarks.mongo.comparing import CALLERS, GOAL_APPEND, Row, Way, measured
+from benchmarks.mongo.comparing import GOAL_APPEND, Row, Way, measured
 from benchmarks.mongo.place import Place, new_tenant, open_store
 from benchmarks.scale import Scale
 from bootstrap.interchange.dialogues.records import Dialogue
@@ -31,7 +31,7 @@ async def appends(place: Place, scale: Scale) -> list[Figure]:
     """
     documents = await _template(place, _BATCH)
     drafts = list(message_drafts(_BATCH))
-    taken = iter([await _logs(place, CALLERS) for _ in range(12)])
+    taken = iter([await _logs(place, scale.callers) for _ in range(12)])
 
     def row(name: str, size: int, operations: int) -> Row:
         return Row(
@@ -45,9 +45,9 @@ async def appends(place: Place, scale: Scale) -> list[Figure]:
     one, many = row("append one", 1, 10), row(f"append {_BATCH}", _BATCH, 3)
     return [
         *await measured(place, scale, one),
-        *await measured(place, scale, one, callers=CALLERS),
+        *await measured(place, scale, one, callers=scale.callers),
         *await measured(place, scale, many, rounds=scale.few),
-        *await measured(place, scale, many, callers=CALLERS, rounds=scale.fewest),
+        *await measured(place, scale, many, callers=scale.callers, rounds=scale.fewest),
         await _round_trips(place),
     ]
 

@@ -17,7 +17,6 @@ GOAL_APPEND = 1.2
 GOAL_PEER_ONE = 1 / 1.2
 GOAL_PEER_PAGE = 1 / 1.7
 GOAL_PEER_BULK = 1 / 3
-CALLERS = 50
 
 
 @attrs.frozen

@@ -11,7 +11,6 @@ from benchmarks.measuring import One, in_turns
 from benchmarks.mongo.bare import open_bare
 from benchmarks.mongo.comparing import (
     AGAIN,
-    CALLERS,
     GOAL_PEER_PAGE,
     Row,
     Way,
@@ -107,7 +106,7 @@ async def single(place: Place, scale: Scale) -> list[Figure]:
     )
     return [
         *await measured(place, scale, row),
-        *await measured(place, scale, row, callers=CALLERS),
+        *await measured(place, scale, row, callers=scale.callers),
     ]
 
 
@@ -168,5 +167,5 @@ async def _pages(
     )
     return [
         *await measured(place, scale, row, rounds=scale.few),
-        *await measured(place, scale, row, callers=CALLERS, rounds=scale.fewest),
+        *await measured(place, scale, row, callers=scale.callers, rounds=scale.fewest),
     ]

@@ -12,7 +12,6 @@ from benchmarks.dialogues import conversation_drafts
 from benchmarks.figures import Figure
 from benchmarks.mongo.bare import Document, moved
 from benchmarks.mongo.comparing import (
-    CALLERS,
     GOAL_PEER_BULK,
     Row,
     Way,
@@ -49,7 +48,7 @@ def _fresh(documents: Sequence[Document], size: int) -> list[Document]:
 
 async def insert(place: Place, scale: Scale) -> list[Figure]:
     """Insert one: one caller, and many."""
-    documents = await template(place, 2 * CALLERS)
+    documents = await template(place, max(2 * scale.callers, 10))
     bare, peer = place.bare, place.peer
 
     def ours() -> Way:
@@ -75,13 +74,13 @@ async def insert(place: Place, scale: Scale) -> list[Figure]:
     row = Row("insert", ours, by_hand, by_peer)
     return [
         *await measured(place, scale, row),
-        *await measured(place, scale, row, callers=CALLERS),
+        *await measured(place, scale, row, callers=scale.callers),
     ]
 
 
 async def replace(place: Place, scale: Scale) -> list[Figure]:
     """Compare-and-set of conversations that were read before, with another summary."""
-    documents = await template(place, 2 * CALLERS)
+    documents = await template(place, max(2 * scale.callers, 10))
     # Each contender has its own, in either run.
     taken = iter([await _copied(place, documents) for _ in range(8)])
     row = Row(
@@ -92,7 +91,7 @@ async def replace(place: Place, scale: Scale) -> list[Figure]:
     )
     return [
         *await measured(place, scale, row),
-        *await measured(place, scale, row, callers=CALLERS),
+        *await measured(place, scale, row, callers=scale.callers),
     ]
 
 
