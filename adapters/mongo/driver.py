@@ -16,8 +16,6 @@ from typing import Any, Literal, TypeAlias
 
 import attrs
 import pymongo
-from bson.binary import UuidRepresentation
-from bson.codec_options import CodecOptions
 from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
@@ -25,12 +23,12 @@ from pymongo.write_concern import WriteConcern
 
 from adapters.mongo.errors import not_opened
 from adapters.mongo.gate import Gate, closed
+from adapters.mongo.values import CODEC_OPTIONS
 
 DriverName: TypeAlias = Literal["motor", "pymongo"]
 Call: TypeAlias = Callable[..., Awaitable[Any]]
 
 _DEFAULT_DATABASE = "dialogbase"
-_CODEC: CodecOptions[dict[str, Any]] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
 _READ = ReadConcern("majority")
 _WRITE = WriteConcern("majority")
 _SNAPSHOT = ReadConcern("snapshot")
@@ -101,7 +99,7 @@ class Client(ABC):
         self._native = native
         self._database = native.get_database(
             native.get_default_database(_DEFAULT_DATABASE).name,
-            codec_options=_CODEC,
+            codec_options=CODEC_OPTIONS,
             read_concern=_READ,
             write_concern=_WRITE,
             read_preference=ReadPreference.PRIMARY,

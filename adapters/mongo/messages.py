@@ -105,7 +105,8 @@ class MongoMessageRepository(MongoReading[Message], MessageRepository):
             raise ConversationClosedError(head["status"])
         if batch.expected is None:
             raise TransactionError("the conversation changed meanwhile")
-        raise SequenceConflictError(_OWNER, batch.log, batch.expected, head["last_sequence"])
+        last = int(head["last_sequence"])  # a large one is a subclass of the driver's
+        raise SequenceConflictError(_OWNER, batch.log, batch.expected, last)
 
     async def _replayed(
         self, executor: Executor, batch: Batch[Message]
@@ -146,7 +147,7 @@ class MongoMessageRepository(MongoReading[Message], MessageRepository):
             found = await executor.find(
                 CONVERSATIONS.name, {"_id": {"$in": keys}}, projection=_HEAD
             )
-            heads = {head["_id"]: head["last_sequence"] for head in found}
+            heads = {head["_id"]: int(head["last_sequence"]) for head in found}
             for log, messages in logs.items():
                 head = heads.get(self._owner_key(log))
                 if head is None:

@@ -65,8 +65,9 @@ class MongoRepository(MongoReading[E], Repository[E]):
     async def _refused(self, entity: E) -> None:
         """Raise why a compare-and-set changed nothing; return if that is no longer so."""
         standing = await self._standing(entity.id)
-        if standing["revision"] != entity.revision:
-            raise ConflictError(self.schema.name, entity.id, entity.revision, standing["revision"])
+        revision = int(standing["revision"])  # a large one is a subclass of the driver's
+        if revision != entity.revision:
+            raise ConflictError(self.schema.name, entity.id, entity.revision, revision)
         if (lifecycle := self.schema.lifecycle) is not None:
             current: Any = entity
             lifecycle.check(type(current.status)(standing["status"]), current.status)
@@ -97,7 +98,7 @@ class MongoRepository(MongoReading[E], Repository[E]):
 
     async def _unexpected(self, id: Any, expected_revision: int | None) -> None:
         """Raise why there was nothing at the revision; return if that is no longer so."""
-        revision = (await self._standing(id))["revision"]
+        revision = int((await self._standing(id))["revision"])
         if expected_revision is not None and revision != expected_revision:
             raise ConflictError(self.schema.name, id, expected_revision, revision)
 
