@@ -38,7 +38,8 @@ class Turns:
                 del self._queues[key]
 
     async def _reached(self, queue: "_Queue") -> float:
-        if not queue.lock.locked():  # nobody is before us, so this doesn't wait
+        # Not by the lock, which is free for a moment while the turn goes to the next in the queue.
+        if queue.members == 1:  # nobody is before us, so this doesn't wait
             await queue.lock.acquire()
             return self._deadline
         begun = monotonic()
