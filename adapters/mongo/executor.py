@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from adapters.mongo.driver import Call, Client
 
@@ -23,6 +23,9 @@ class Executor(ABC):
     happens once at most (the driver's retryable writes). One round trip each, unless it says
     otherwise.
     """
+
+    joins: ClassVar[bool] = True
+    """Whether a pipeline may join others (`$unionWith`)."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -44,17 +44,22 @@ class Segment:
 
 @attrs.frozen(kw_only=True)
 class Query:
-    """What reads a page: a find, or, unless it is None, the pipeline."""
+    """What reads a page: a find, or, unless it is None, the pipeline.
+
+    `parts`: in a transaction, where MongoDB has no `$unionWith`, the ranges that the pipeline
+    joins; to be read in order until there is enough, and to be cut like the whole.
+    """
 
     filter: Filter
     sort: Sorting
     limit: int
     skip: int
     pipeline: list[Stage] | None = None
+    parts: tuple[list[Stage], ...] = ()
 
 
 def page(tenant: TenantId, selection: Selection, collection: Collection) -> Query:
-    """The query that reads a tenant's page, in one round trip."""
+    """The query that reads a tenant's page: in one round trip, or in a transaction one a range."""
     mapper, order = collection.mapper, selection.order
     own: Filter = {"tenant_id": tenant}
     if order.keys[0].field.name == "id":
@@ -68,20 +73,24 @@ def page(tenant: TenantId, selection: Selection, collection: Collection) -> Quer
     first, *others = ranges or [Segment({KEY: {"$in": []}}, [])]
     reach = selection.offset + selection.limit
     pipeline: list[Stage] | None = None
+    parts: tuple[list[Stage], ...] = ()
     if others or first.absent:
+        shown = {"$project": collection.shown}
+        parts = tuple([*_stages(segment, reach), shown] for segment in (first, *others))
         pipeline = _stages(first, reach)
         pipeline += [
             {"$unionWith": {"coll": collection.name, "pipeline": _stages(segment, reach)}}
             for segment in others
         ]
         pipeline += [{"$skip": selection.offset}] if selection.offset else []
-        pipeline += [{"$limit": selection.limit}, {"$project": collection.shown}]
+        pipeline += [{"$limit": selection.limit}, shown]
     return Query(
         filter=first.filter,
         sort=first.sort,
         limit=selection.limit,
         skip=selection.offset,
         pipeline=pipeline,
+        parts=parts,
     )
 
 

@@ -84,8 +84,14 @@ class MongoReading(Reading[E]):
 
     async def _select(self, selection: Selection) -> Sequence[E]:
         query = page(self._tenant, selection, self.collection)
-        if query.pipeline is not None:
+        if query.pipeline is not None and self._executor.joins:
             return self._entities(await self._executor.aggregate(self._name, query.pipeline))
+        if query.pipeline is not None:
+            found: list[Document] = []
+            for part in query.parts:
+                if len(found) < query.skip + query.limit:
+                    found += await self._executor.aggregate(self._name, part)
+            return self._entities(found[query.skip : query.skip + query.limit])
         return self._entities(
             await self._executor.find(
                 self._name,

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from adapters.mongo.driver import Call, Client, Session
 from adapters.mongo.errors import failed, unanswered, unknown_commit
@@ -37,6 +37,8 @@ class TransactionExecutor(Executor):
     The transaction is ended only when no operation of it runs: one that its caller gave up goes on
     in the background, and then the end does.
     """
+
+    joins: ClassVar[bool] = False
 
     def __init__(self, client: Client, *, seconds: float | None = None) -> None:
         super().__init__(client)
