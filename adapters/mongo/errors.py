@@ -28,8 +28,9 @@ UNKNOWN_COMMIT = "UnknownTransactionCommitResult"
 _DUPLICATE = {11000, 11001, 12582}
 _REFUSED = {11, 13, 18, 33, 8000}
 """UserNotFound, Unauthorized, AuthenticationFailed, ProtocolError of SASL, Atlas' own."""
-_LATE = {50, 202, 262}
-"""MaxTimeMSExpired, NetworkInterfaceExceededTimeLimit, ExceededTimeLimit."""
+_LATE = {50, 202, 262, 290}
+"""MaxTimeMSExpired, NetworkInterfaceExceededTimeLimit, ExceededTimeLimit,
+TransactionExceededLifetimeLimitSeconds."""
 _COLLIDED = {24, 112, 225, 239, 244, 246, 251}
 """LockTimeout, WriteConflict, TransactionTooOld, SnapshotTooOld, TransactionAborted,
 SnapshotUnavailable, NoSuchTransaction."""
@@ -38,8 +39,8 @@ _GONE = {6, 7, 89, 91, 134, 189, 9001, 10058, 10107, 11600, 11601, 11602, 13435,
 _EXHAUSTED = {365, 462}
 """TemporarilyUnavailable, IngressRequestRateLimitExceeded."""
 _TOO_LARGE = {10334, 16493, 17280, 17419, 17420}
-_TOO_LARGE_TOGETHER = {257, 340, 358}
-"""TransactionTooLarge and its cache's limits."""
+_TOO_LARGE_TOGETHER = {257, 388}
+"""TransactionTooLarge, TransactionTooLargeForCache."""
 _INVALID_DOCUMENT = 121
 _NOT_MIGRATED = {26, 27, 73, 263, 17007, 17008}
 """NamespaceNotFound, IndexNotFound, InvalidNamespace, OperationNotSupportedInTransaction (when it

@@ -36,6 +36,7 @@ def _reported(
         (_reported(246), TransactionError, TransactionError),
         (_reported(50), StoreTimeoutError, OutcomeUnknownError),
         (_reported(262), StoreTimeoutError, OutcomeUnknownError),
+        (_reported(290), StoreTimeoutError, OutcomeUnknownError),
         (_reported(91), StoreUnavailableError, OutcomeUnknownError),
         (_reported(11600), StoreUnavailableError, OutcomeUnknownError),
         (of_driver.NotPrimaryError(_SECRET), StoreUnavailableError, OutcomeUnknownError),
@@ -75,6 +76,14 @@ def test_what_is_reported_is_told_by_code_or_class(
         told = failed(error, writing=writing)
         assert type(told) is expected
         assert _SECRET not in str(told)
+
+
+@pytest.mark.parametrize("code", [257, 388])
+def test_what_is_too_much_at_once_is_told(code: int) -> None:
+    """By the limit on a transaction, and by that of the server's cache."""
+    told = failed(_reported(code), writing=False)
+    assert type(told) is RepositoryError
+    assert "too large" in str(told)
 
 
 def test_what_is_no_drivers_error_is_told_as_it_is() -> None:
