@@ -9,6 +9,7 @@ from attrs import evolve, field, frozen
 
 from domain.conversations import STATE_NAME
 from domain.documents import EMPTY, JsonObject
+from domain.errors import Fault, ValidationError
 from domain.identity import DIALOGUE_ID, REVISION, TENANT, USER, Draft, TenantId, UserId
 from domain.rules import (
     Value,
@@ -92,6 +93,8 @@ class ExecutionContext(Value):
         Raises:
             ValidationError: naming every faulty field; it must name its conversation.
         """
+        if None not in (conversation_id, id) and conversation_id != id:
+            raise ValidationError(cls.__name__, [Fault("id", "isn't the conversation's")])
         named = conversation_id if id is None else id
         made = cls(
             id=named,  # type: ignore[arg-type]  # its rule refuses None

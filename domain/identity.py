@@ -95,18 +95,17 @@ class Draft(Generic[E]):
         """The entity, with `new_id` unless the caller chose one, as created in `tenant` at `at`."""
         cls = type(self._provisional)
         now = checked(cls, "created_at", at)
-        return restored(
-            cls,
-            {
-                **vars(self._provisional),
-                "id": new_id if self._chosen_id is None else self._chosen_id,
-                "tenant_id": tenant,
-                "created_at": now,
-                "updated_at": now,
-                "revision": 1,
-                **dict.fromkeys(self._timed, now),
-            },
-        )
+        fields = {
+            **vars(self._provisional),
+            "tenant_id": tenant,
+            "created_at": now,
+            "updated_at": now,
+            "revision": 1,
+            **dict.fromkeys(self._timed, now),
+        }
+        if not self.has_id:
+            fields["id"] = new_id
+        return restored(cls, fields)
 
 
 @attrs.frozen

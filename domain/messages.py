@@ -9,7 +9,7 @@ from attrs import evolve, field, frozen
 
 from domain.conversations import Channel
 from domain.documents import EMPTY, JsonObject
-from domain.errors import Fault
+from domain.errors import Fault, ValidationError
 from domain.identity import DIALOGUE_ID, NO_TIME, TENANT, UNASSIGNED, EntryDraft, TenantId
 from domain.rules import (
     Value,
@@ -111,6 +111,10 @@ class RecognizedEntity(Value):
     start: int | None = field(default=None, metadata=rule(optional(whole(0, MAX_TEXT))))
     end: int | None = field(default=None, metadata=rule(optional(whole(0, MAX_TEXT))))
 
+    def _cross_faults(self) -> Iterable[Fault]:
+        if self.start is not None and self.end is not None and self.end < self.start:
+            yield Fault("end", "lies before start")
+
 
 @frozen(kw_only=True, slots=False)
 class MessageAnalysis(Value):
@@ -183,6 +187,8 @@ class Message(Value):
     def _cross_faults(self) -> Iterable[Fault]:
         if (self.deleted_at is None) is (self.content.type is ContentType.REDACTED):
             yield Fault("deleted_at", "is set exactly when the content is redacted")
+        if self.deleted_at is not None and self.analysis is not None:
+            yield Fault("analysis", "is of a content that was redacted")
 
     @property
     def text(self) -> str | None:
@@ -225,12 +231,13 @@ class Message(Value):
     ) -> "EntryDraft[Message]":
         """A new message, for `append`; said when it is appended, unless the caller says when.
 
-        `content` is for one that is built already, in place of text, type and so on. Without a
-        type it is a text, or an event if there is no text.
+        `content` is for one that is built already, in place of text, type, payload, attachments and
+        quick replies. Without a type it is a text, or an event if there is no text.
 
         Raises:
             ValidationError: naming every faulty field.
         """
+        faults: list[Fault] = []
         if content is None:
             plain = ContentType.EVENT if text is None else ContentType.TEXT
             parts: dict[str, Any] = {
@@ -240,21 +247,32 @@ class Message(Value):
                 "attachments": attachments,
                 "quick_replies": quick_replies,
             }
-            content = MessageContent(**parts)
-        made = cls(
-            id=UNASSIGNED if id is None else id,
-            tenant_id=TenantId(UNASSIGNED),
-            conversation_id=UNASSIGNED,
-            sequence=1,
-            direction=direction,  # type: ignore[arg-type]  # its rule takes the text, too
-            sender=sender,
-            content=content,
-            channel=channel,  # type: ignore[arg-type]  # its rule takes the text, too
-            at=NO_TIME if at is None else at,
-            analysis=analysis,
-            generation=generation,
-            moderation=moderation,
-        )
+            try:
+                content = MessageContent(**parts)
+            except ValidationError as error:
+                faults.extend(error.faults)
+                content = MessageContent(text="")
+        elif text is not None or type is not None or payload or attachments or quick_replies:
+            faults.append(Fault("content", "is given, and so is a part of it"))
+        try:
+            made = cls(
+                id=UNASSIGNED if id is None else id,
+                tenant_id=TenantId(UNASSIGNED),
+                conversation_id=UNASSIGNED,
+                sequence=1,
+                direction=direction,  # type: ignore[arg-type]  # its rule takes the text, too
+                sender=sender,
+                content=content,
+                channel=channel,  # type: ignore[arg-type]  # its rule takes the text, too
+                at=NO_TIME if at is None else at,
+                analysis=analysis,
+                generation=generation,
+                moderation=moderation,
+            )
+        except ValidationError as error:
+            raise ValidationError(cls.__name__, [*faults, *error.faults]) from None
+        if faults:
+            raise ValidationError(cls.__name__, faults)
         return EntryDraft(made, has_id=id is not None, has_time=at is not None)
 
     def redacted(self, *, at: datetime) -> Self:

@@ -41,6 +41,8 @@ def test_a_context_is_named_by_its_conversation() -> None:
         assert (made.id, made.created_at, made.revision) == ("talk", LATER, 1)
     with pytest.raises(ValidationError, match="id: must be text"):
         ExecutionContext.draft(user_id="ada")
+    with pytest.raises(ValidationError, match="id: isn't the conversation's"):
+        ExecutionContext.draft("talk", id="other", user_id="ada")
 
 
 def test_a_state_that_is_left_is_remembered() -> None:

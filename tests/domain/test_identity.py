@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.conversations import Conversation
 from domain.errors import ValidationError
 from domain.flows import Flow
 from domain.identity import NIL, USER, TenantId, tenant_id
@@ -90,6 +91,19 @@ def test_a_draft_keeps_an_id_that_its_author_chose() -> None:
         assert draft.has_id
         assert draft.assigned(tenant=TenantId("acme"), new_id=uuid4(), at=AT).id == chosen
     assert not Flow.draft(name="welcome").has_id
+
+
+def test_an_id_that_was_chosen_is_kept_as_the_plain_text_it_is() -> None:
+    """As in every field, or else a store could keep it under another name."""
+
+    class Disguised(str):
+        def __format__(self, spec: str) -> str:
+            return "other"
+
+    draft = Conversation.draft(user_id="ada", id=Disguised("first"))
+    made = draft.assigned(tenant=TenantId("acme"), new_id="minted", at=AT)
+    assert type(made.id) is str
+    assert f"{made.id}" == "first"
 
 
 def test_a_draft_can_be_assigned_twice_without_a_trace() -> None:

@@ -20,6 +20,7 @@ from domain.messages import (
     MessageContent,
     Moderation,
     QuickReply,
+    RecognizedEntity,
 )
 from tests.domain.values import AT
 
@@ -91,6 +92,13 @@ def test_a_message_is_redacted_exactly_when_it_has_the_time() -> None:
         Message.draft(content=REDACTED)
 
 
+def test_nothing_is_understood_of_what_was_redacted() -> None:
+    """Whichever way the message was made."""
+    redacted = message().redacted(at=AT)
+    with pytest.raises(ValidationError, match="analysis: is of a content that was redacted"):
+        evolve(redacted, analysis=MessageAnalysis(intent="greet"))
+
+
 def test_redacting_leaves_who_and_when() -> None:
     """And findings without their details; content and what was understood are gone."""
     before = message(
@@ -159,6 +167,39 @@ def test_a_draft_names_all_its_faulty_fields_at_once() -> None:
         "channel",
         "analysis",
     }
+
+
+def test_a_draft_names_the_faults_of_its_content_beside_the_others() -> None:
+    """Text, payload and so on are arguments like the rest."""
+    wrong: Any = {1: 2}
+    with pytest.raises(ValidationError) as caught:
+        Message.draft("a\0", payload=wrong, sender="", id="")
+    assert {fault.path for fault in caught.value.faults} == {"text", "payload", "sender", "id"}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"text": "a"},
+        {"text": ""},
+        {"type": "card"},
+        {"payload": {"a": 1}},
+        {"attachments": [Attachment(url="u")]},
+        {"quick_replies": [QuickReply(title="yes")]},
+    ],
+)
+def test_a_draft_takes_a_content_or_its_parts(part: dict[str, Any]) -> None:
+    """Not both, of which one would be dropped without a word."""
+    with pytest.raises(ValidationError, match="content: is given, and so is a part of it"):
+        Message.draft(content=MessageContent(text="b"), **part)
+
+
+def test_an_entity_does_not_end_before_it_starts() -> None:
+    """It may be empty, and either may be unknown."""
+    assert RecognizedEntity(type="city", value="", start=5, end=5).end == 5
+    assert RecognizedEntity(type="city", value="Rome", end=4).start is None
+    with pytest.raises(ValidationError, match="end: lies before start"):
+        RecognizedEntity(type="city", value="Rome", start=5, end=4)
 
 
 @pytest.mark.parametrize(
