@@ -116,15 +116,18 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
     async def _restore(self, logs: dict[str, list[Message]]) -> None:
         with self._session.writing() as transaction:
             for log, messages in logs.items():
-                conversation = self._conversation(transaction, log)
-                before = self._last_before(transaction, log, messages[0].sequence)
-                if fault := misplaced(
-                    MESSAGE_SCHEMA, log, messages, before, conversation.last_sequence
-                ):
+                head = self._conversation(transaction, log).last_sequence
+                taken = self._places(transaction, log)
+                first = messages[0].sequence
+                before = first - 1
+                if before and before not in taken:
+                    before = max((place for place in taken if place < first), default=0)
+                if fault := misplaced(MESSAGE_SCHEMA, log, messages, before, head):
                     raise fault
                 for message in messages:
-                    if self._at(transaction, log, message.sequence):
+                    if message.sequence in taken:
                         raise DuplicateEntityError(MESSAGES, _PLACE.key)
+                for message in messages:
                     transaction.insert(MESSAGES, message)
 
     async def _history(
@@ -140,28 +143,15 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
         return list(islice(self._in_places(view, log, places), limit))
 
     def _in_places(self, view: Transaction, log: str, places: range) -> Iterator[Message]:
-        if view.pristine:
-            held = view.table(MESSAGES).places.get(log, {})
-            yield from filter(None, map(held.get, places))
-        else:
-            by_place = {one.sequence: one for one in view.members(MESSAGES, log)}
-            yield from (by_place[place] for place in places if place in by_place)
+        held = self._places(view, log)
+        yield from filter(None, map(held.get, places))
 
-    def _at(self, view: Transaction, log: str, place: int) -> Message | None:
-        """The message in a place: of a view with writes of its own, by looking at all of the log's
-        that it sees.
-        """
+    def _places(self, view: Transaction, log: str) -> Mapping[int, Message]:
+        """A log's messages by their places: at once, unless the view has something of its own."""
         if view.pristine:
-            found: Message | None = view.table(MESSAGES).places.get(log, {}).get(place)
-            return found
-        return next((one for one in view.members(MESSAGES, log) if one.sequence == place), None)
-
-    def _last_before(self, view: Transaction, log: str, place: int) -> int:
-        """The last place before one in which there is a message, or 0."""
-        if place > 1 and self._at(view, log, place - 1):
-            return place - 1
-        places = (one.sequence for one in view.members(MESSAGES, log))
-        return max((one for one in places if one < place), default=0)
+            held: Mapping[int, Message] = view.table(MESSAGES).places.get(log, {})
+            return held
+        return {one.sequence: one for one in view.members(MESSAGES, log)}
 
     async def _annotate(self, id: str, changes: Mapping[str, Any]) -> Message:
         with self._session.writing() as transaction:

@@ -194,9 +194,8 @@ class Transaction:
         """The rows of a group."""
         table = self.base.tables[name]
         assert table.group is not None
-        keys = list(table.groups.get(group, ()))
-        keys += [key for key in self._extra_keys(name, {}) if key not in keys]
-        rows = (self.get(name, key) for key in keys)
+        known = table.groups.get(group, {})
+        rows = (self.get(name, key) for key in [*known, *self._extra_keys(name, known)])
         return [row for row in rows if row is not None and table.group(row) == group]
 
     def insert(self, name: str, row: Row) -> None:
