@@ -82,12 +82,19 @@ def checked(cls: type, name: str, candidate: object) -> Any:
         ValidationError: naming the field.
     """
     apply = rules_of(cls).get(name)
-    if apply is None:
-        return candidate
+    return candidate if apply is None else argument(cls.__name__, name, candidate, apply)
+
+
+def argument(subject: str, name: str, candidate: object, apply: Rule) -> Any:
+    """`candidate`, which was given as `name` to something that concerns `subject`, by a rule.
+
+    Raises:
+        ValidationError: naming both.
+    """
     try:
         return apply(candidate)
     except ValueError as error:
-        raise ValidationError(cls.__name__, _faults_of(name, error)) from None
+        raise ValidationError(subject, _faults_of(name, error)) from None
 
 
 def _faults_of(name: str, error: ValueError) -> Iterable[Fault]:

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from domain.identity import Draft, Entity
+from domain.identity import REVISION, Draft, Entity
+from domain.rules import argument, optional
 from ports.criteria import Criteria, CriteriaLike, coerce
 from ports.errors import ConflictError
 from ports.reading import Reading, back_off
@@ -13,6 +14,7 @@ from ports.reading import Reading, back_off
 E = TypeVar("E", bound=Entity)
 T = TypeVar("T")
 _ATTEMPTS = 100
+_EXPECTED = optional(REVISION)
 
 
 class Repository(Reading[E]):
@@ -77,12 +79,14 @@ class Repository(Reading[E]):
         a field wins; with `expected_revision` it is a compare-and-set.
 
         Raises:
-            ValidationError: naming every field that can't be patched or isn't admitted.
+            ValidationError: naming every field that can't be patched or isn't admitted; or for an
+                `expected_revision` that can't be one, as everywhere.
             EntityNotFoundError, ConflictError, DuplicateEntityError: as `update`.
         """
         kept = self.schema.check_patch(changes)
+        expected = self._revision(expected_revision)
         now = self._context.clock.now()
-        return await self._patch(self.schema.check_id(id), expected_revision, kept, now)
+        return await self._patch(self.schema.check_id(id), expected, kept, now)
 
     async def modify(
         self, id: Any, change: Callable[[E], E], expected_revision: int | None = None
@@ -109,7 +113,8 @@ class Repository(Reading[E]):
         Raises:
             ConflictError: if it exists but not at `expected_revision`.
         """
-        return await self._delete(self.schema.check_id(id), expected_revision)
+        expected = self._revision(expected_revision)
+        return await self._delete(self.schema.check_id(id), expected)
 
     async def update_where(self, criteria: CriteriaLike, **changes: Any) -> int:
         """Patch every match in one atomic step; how many there were. None means every entity.
@@ -131,20 +136,24 @@ class Repository(Reading[E]):
             entity = entity.assigned(tenant=self._context.tenant, new_id=new_id, at=now)
         return self.schema.own(entity, self._context.tenant)  # type: ignore[no-any-return]  # E by its schema
 
+    def _revision(self, candidate: object) -> int | None:
+        kept: int | None = argument(self.schema.name, "expected_revision", candidate, _EXPECTED)
+        return kept
+
     async def _contended(
         self, id: Any, expected_revision: int | None, attempt: Callable[[E], Awaitable[T]]
     ) -> T:
         """Read and `attempt`; again, as `modify` says, while that raises `ConflictError`."""
-        lost = 0
+        expected, lost = self._revision(expected_revision), 0
         while True:
             current = await self.require(id)
-            if expected_revision is not None and current.revision != expected_revision:
-                raise ConflictError(self.schema.name, id, expected_revision, current.revision)
+            if expected is not None and current.revision != expected:
+                raise ConflictError(self.schema.name, id, expected, current.revision)
             try:
                 return await attempt(current)
             except ConflictError:
                 lost += 1
-                if expected_revision is not None or lost >= _ATTEMPTS:
+                if expected is not None or lost >= _ATTEMPTS:
                     raise
             await back_off(lost)
 

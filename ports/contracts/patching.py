@@ -52,6 +52,23 @@ async def test_a_patch_can_set_none(scope: TenantScope, subject: Subject) -> Non
 
 
 @contract
+async def test_what_can_be_no_revision_is_refused(scope: TenantScope, subject: Subject) -> None:
+    """Before a store could take it for a condition of its own; nothing is changed or deleted."""
+    repository = subject.of(scope)
+    made = await repository.create(subject.draft())
+    wrong: list[Any] = [0, -1, True, "1", 1.0, 2**63, {"$gt": 0}, [1]]
+    for revision in wrong:
+        for error in await raised_by_each(
+            repository.patch(made.id, revision, **subject.note_to("x")),
+            repository.modify(made.id, lambda entity: subject.noted(entity, "x"), revision),
+            repository.delete(made.id, revision),
+        ):
+            assert isinstance(error, ValidationError)
+            assert [fault.path for fault in error.faults] == ["expected_revision"]
+    assert exact(await repository.require(made.id)) == exact(made)
+
+
+@contract
 async def test_a_patch_with_an_expected_revision_is_a_compare_and_set(
     scope: TenantScope, subject: Subject
 ) -> None:
