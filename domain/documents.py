@@ -154,10 +154,12 @@ class _Census:
         )
 
     def take_text(self, value: str, trail: _Trail, subject: str = "") -> str | None:
+        self.spend(len(value) + 2)
+        if value.isascii() and value.isprintable() and '"' not in value and "\\" not in value:
+            return str.__str__(value)  # most are: nothing is wrong with it, or written otherwise
         if fault := text_fault(value):
             self.refuse(trail, subject + fault)
             return None
-        self.spend(len(value) + 2)
         self.spend(len(encode_basestring(value).encode()) - len(value) - 2)
         return str.__str__(value)
 
