@@ -5,7 +5,9 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from hashlib import blake2b
+from itertools import islice
 from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
@@ -199,8 +201,9 @@ class AppendLog(Reading[E]):
         expected: object,
     ) -> Batch[E]:
         schema, context = self.schema, self._context
-        wanted, given = self._log(log), tuple(drafts)
-        faults: list[Fault] = []
+        wanted, faults = self._log(log), list[Fault]()
+        # One that never ends is read no further than it may go.
+        given = tuple(islice(drafts, MAX_APPEND + 1)) if isinstance(drafts, Iterable) else ()
         if not 1 <= len(given) <= MAX_APPEND:
             faults.append(Fault("", f"an append takes 1 to {MAX_APPEND} drafts"))
         for place, draft in enumerate(given):
@@ -258,14 +261,15 @@ class AppendLog(Reading[E]):
 def digest_of(drafts: Iterable[EntryDraft[Any]]) -> str:
     """A digest (BLAKE2b, RFC 7693, 128 bits) of all that callers wrote into drafts.
 
-    To the letter: 1 and 1.0 differ. What a store would fill in is left out.
+    To the letter: 1 and 1.0 differ. What a store would fill in is left out, and so are fields that
+    have their default: one that a later version adds must not make another append of an old one.
     """
     digest = blake2b(digest_size=16)
     for draft in drafts:
-        given = {"id": draft.has_id, "at": draft.has_time}
-        document = {
-            name: value for name, value in vars(draft.provisional).items() if given.get(name, True)
-        }
+        document = _written(draft.provisional)
+        for name, chosen in (("id", draft.has_id), ("at", draft.has_time)):
+            if not chosen:
+                del document[name]
         encoded = json.dumps(document, default=_plain, sort_keys=True, separators=(",", ":"))
         digest.update(len(encoded).to_bytes(8, "big") + encoded.encode())
     return digest.hexdigest()
@@ -292,9 +296,20 @@ def _sequence(entry: Any) -> int:
     return number
 
 
+@cache
+def _defaults(kind: type) -> dict[str, Any]:
+    return {field.name: field.default for field in attrs.fields(kind)}
+
+
+def _written(value: Any) -> dict[str, Any]:
+    kind: Any = type(value)
+    defaults = _defaults(kind)
+    return {name: kept for name, kept in vars(value).items() if kept != defaults[name]}
+
+
 def _plain(value: Any) -> Any:
     if attrs.has(type(value)):
-        return vars(value)
+        return _written(value)
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Enum):

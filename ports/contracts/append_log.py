@@ -1,6 +1,7 @@
 """Logs: what is appended, in which order, and what is refused; on messages."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import repeat
 from typing import Any
 
 import attrs
@@ -287,6 +288,17 @@ async def test_another_tenant_may_choose_the_same_ids(backend: Backend) -> None:
     for scope in (one, two):
         assert (await scope.messages.require("same too")).text == scope.tenant
         assert await scope.messages.count() == 1
+
+
+@contract
+async def test_what_is_no_list_of_drafts_is_refused(scope: TenantScope) -> None:
+    """A draft by itself, or nothing; one that never ends is read no further than it may go."""
+    talk = await begun(scope)
+    wrong: list[Any] = [Message.draft("x"), None, "x", repeat(Message.draft("x"))]
+    for drafts in wrong:
+        error = await raised_by(scope.messages.append(talk.id, drafts))
+        assert isinstance(error, ValidationError)
+    assert await log_of(scope, talk) == []
 
 
 @contract
