@@ -10,7 +10,7 @@ from domain.conversations import (
     Conversation,
     ConversationStatus,
 )
-from domain.rules import checked
+from domain.rules import argument, checked, instant
 from ports.criteria import Criteria
 from ports.errors import InvalidQueryError
 from ports.paging import OrderLike, PaginatedResult, Pagination
@@ -172,7 +172,7 @@ class ConversationRepository(Repository[Conversation]):
             EntityNotFoundError: if there is none.
         """
         time = self._context.clock.now() if at is None else at
-        kept = checked(Conversation, "last_activity_at", time)
+        kept = argument(self.schema.name, "at", time, instant)
         return await self._touch(self.schema.check_id(id), kept)
 
     async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
@@ -184,7 +184,7 @@ class ConversationRepository(Repository[Conversation]):
         stays active. In batches of at most 1 000, each one round trip to find and one to close;
         interrupted, it may be called again and goes on. For all tenants: the maintenance port.
         """
-        until = checked(Conversation, "last_activity_at", before)
+        until = argument(self.schema.name, "before", before, instant)
         return await in_batches(
             lambda size: self._close_idle(until, self._now(), size), limit, IDLE_BATCH
         )

@@ -9,9 +9,8 @@ from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
-from domain.conversations import Conversation
 from domain.identity import TenantId
-from domain.rules import checked
+from domain.rules import argument, instant
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import IDLE_BATCH, ConversationRepository, in_batches
@@ -94,7 +93,7 @@ class DialogueMaintenance(Maintenance):
         Raises:
             ValidationError, InvalidQueryError: for a time or limit that is none.
         """
-        until = checked(Conversation, "last_activity_at", before)
+        until = argument("maintenance", "before", before, instant)
         return await in_batches(lambda size: self._close_idle(until, size), limit, IDLE_BATCH)
 
     async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
@@ -108,7 +107,7 @@ class DialogueMaintenance(Maintenance):
         Raises:
             ValidationError, InvalidQueryError: for a time or limit that is none.
         """
-        at = checked(Conversation, "started_at", now)
+        at = argument("maintenance", "now", now, instant)
         return await in_batches(lambda size: self._purge_expired(at, size), limit, PURGE_BATCH)
 
     # What a store implements: one batch; how many, and whether there may be more.

@@ -111,10 +111,12 @@ async def test_a_bound_without_meaning_is_refused(backend: Backend, scope: Tenan
     times: list[Any] = ["2024-02-29", datetime(2024, 2, 29), None]  # noqa: DTZ001  # refused
     kept = maintenance(backend)
     for time in times:
-        for error in await raised_by_each(
+        errors = await raised_by_each(
             scope.conversations.close_idle(time), kept.close_idle(time), kept.purge_expired(time)
-        ):
+        )
+        for error, named in zip(errors, ("before", "before", "now"), strict=True):
             assert isinstance(error, ValidationError)
+            assert [fault.path for fault in error.faults] == [named]
     limits: list[Any] = [0, -1, True, 1.0, "1"]
     for limit in limits:
         for error in await raised_by_each(
