@@ -76,6 +76,9 @@ class AppendLog(Reading[E]):
     Entries are only added. A log's are numbered from 1 without a gap, in the order in which they
     were committed, under any number of concurrent appenders in any number of processes; so whoever
     read up to a number misses nothing before it. Numbers never change and are never given again.
+
+    An operation that writes may raise `OutcomeUnknownError`: an append with an idempotency key can
+    then simply be repeated.
     """
 
     schema: ClassVar[LogSchema[Any]]

@@ -72,7 +72,8 @@ class ConversationRepository(Repository[Conversation]):
     """One tenant's conversations.
 
     A conversation's messages and context belong to it: who deletes it deletes them, in the same
-    step, the time for which grows with the messages. Orders by `started_at`, `last_activity_at` and
+    step (five round trips in stores that need a transaction), the time for which grows with the
+    messages. Orders by `started_at`, `last_activity_at` and
     `id` read an index; others sort the tenant's conversations that match.
     """
 
@@ -106,7 +107,9 @@ class ConversationRepository(Repository[Conversation]):
         """The conversations that meet all of this, by default those started last first.
 
         `text`: each of its terms begins a word of the summary (see `domain.words`). An empty list
-        of statuses or channels finds nothing; None doesn't restrict. Costs as `list`.
+        of statuses or channels finds nothing; None doesn't restrict. Costs as `list`; the text, the
+        user and the order are found by index, and what has another status or channel is read on
+        the way.
         """
         wanted: Criteria = self.where.search(text)
         if statuses is not None:
@@ -182,7 +185,9 @@ class ConversationRepository(Repository[Conversation]):
 
         They become `timeout`, with the reason `idle`. One in which something happens meanwhile
         stays active. In batches of at most 1 000, each one round trip to find and one to close;
-        interrupted, it may be called again and goes on. For all tenants: the maintenance port.
+        interrupted, it may be called again and goes on. Within a unit of work all batches are part
+        of it: they take effect with it, and something that happens meanwhile is a
+        `TransactionError`; so give a limit. For all tenants: the maintenance port.
         """
         until = argument(self.schema.name, "before", before, instant)
         return await in_batches(

@@ -72,6 +72,10 @@ class MessageRepository(AppendLog[Message]):
         `domain.words` says what a word is, in scripts without spaces too: `酒店` is found in
         `我想订酒店`. Redacted messages aren't found. A blank text finds every message. `after` is
         a cursor, as in `scan`. By index: it costs what the messages cost that have the rarest term.
+
+        Raises:
+            InvalidQueryError: for a text that holds no word, such as `?!`, or more than 20 terms or
+                1 000 characters; and as `scan`.
         """
         wanted = self.where.search(text)
         if conversation_id is not None:
@@ -89,7 +93,11 @@ class MessageRepository(AppendLog[Message]):
         limit: int = 50,
     ) -> CursorPage[Message]:
         """The messages that were understood so, newest first; with `min_confidence` above 0, only
-        those at least so sure. By index. `after` is a cursor, as in `scan`.
+        those at least so sure. By index, which reads those that are less sure on the way, too.
+        `after` is a cursor, as in `scan`.
+
+        Raises:
+            InvalidQueryError: for a `min_confidence` that isn't a finite number; and as `scan`.
         """
         wanted = self.where("intent").eq(intent)
         least = self.where("confidence").gte(min_confidence)
@@ -110,7 +118,8 @@ class MessageRepository(AppendLog[Message]):
         Concurrent annotations of different parts all take effect; of one part, the last wins.
 
         Raises:
-            ValidationError: for a value that isn't one, or a message that was redacted.
+            ValidationError: if nothing is given, for a value that isn't one, or a message that was
+                redacted.
             EntityNotFoundError: if there is none.
         """
         given = {"analysis": analysis, "generation": generation, "moderation": moderation}
@@ -121,7 +130,8 @@ class MessageRepository(AppendLog[Message]):
         """Remove a message's content, and what was understood of it, for good; it keeps its place.
 
         The conversation's `message_count` falls by one in the same commit. A message that was
-        redacted already is returned as it is. Three round trips in stores that need a transaction.
+        redacted already is returned as it is. Four round trips in stores that need a transaction,
+        five if it was appended with an idempotency key.
 
         Raises:
             EntityNotFoundError: if there is none.

@@ -62,7 +62,7 @@ class Reading(ABC, Generic[E]):
     otherwise; ids are found by index.
 
     Any operation may raise `StoreUnavailableError` or `StoreTimeoutError`, and within a unit of
-    work `TransactionError`.
+    work `TransactionError`; what returns entities may raise `CorruptRecordError`.
     """
 
     schema: ClassVar[EntitySchema[Any]]

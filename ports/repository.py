@@ -23,7 +23,8 @@ class Repository(Reading[E]):
     Every operation is atomic by itself and sees what was acknowledged before it began. Nothing of
     another tenant's can be seen, changed or counted. Arguments are checked before the store is
     asked, so bad ones change nothing. What is returned is immutable and shares nothing with what
-    is stored. Each operation costs one round trip unless it says otherwise; ids are found by index.
+    is stored. Each operation costs one round trip unless it says otherwise, and those on several
+    entities some more in stores that need a transaction for it; ids are found by index.
 
     Any operation may raise `StoreUnavailableError` or `StoreTimeoutError`, a writing one
     `OutcomeUnknownError`, and within a unit of work `TransactionError`.

@@ -105,6 +105,27 @@ async def test_more_than_a_batch_of_idle_ones_is_timed_out(scope: TenantScope) -
 
 
 @contract
+async def test_idle_ones_are_timed_out_with_the_unit_that_does_it(backend: Backend) -> None:
+    """Nobody sees it before, and of a unit that fails nothing is kept."""
+    here, there = backend.rivals()
+    await idle_since(here, 0, 1, 2)
+
+    async def closed_in_a_unit(limit: int | None) -> int:
+        async with here.dialogue() as work:
+            closed = await work.conversations.close_idle(TIME + 9 * HOUR, limit=limit)
+            assert await standing(there, "active") == ["0", "1", "2"]
+            assert await work.conversations.close_idle(TIME + 9 * HOUR) == 3 - closed
+            if limit is None:
+                raise LookupError
+            return closed
+
+    assert isinstance(await raised_by(closed_in_a_unit(None)), LookupError)
+    assert await standing(there, "active") == ["0", "1", "2"]
+    assert await closed_in_a_unit(2) == 2
+    assert await standing(there, "active") == []
+
+
+@contract
 async def test_a_bound_without_meaning_is_refused(backend: Backend, scope: TenantScope) -> None:
     """A time that is none, a limit that is none; nothing is closed or purged."""
     await idle_since(scope, 1)
