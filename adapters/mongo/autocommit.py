@@ -49,7 +49,7 @@ class ClientExecutor(Executor):
                     with suppress(*_REPEATABLE):
                         return await attempted()
                     async for attempt in tenacity.AsyncRetrying(
-                        retry=tenacity.retry_if_exception_type(_REPEATABLE),
+                        retry=tenacity.retry_if_exception(self._repeatable),
                         wait=tenacity.wait_random_exponential(multiplier=_SHORTEST, max=_LONGEST),
                         reraise=True,
                     ):
@@ -59,6 +59,9 @@ class ClientExecutor(Executor):
         except TimeoutError:
             failure = late(writing=transaction is not None and transaction.committing)
         raise failure
+
+    def _repeatable(self, error: BaseException) -> bool:
+        return isinstance(error, _REPEATABLE) and not self._client.closed
 
     def doom(self) -> None:
         return

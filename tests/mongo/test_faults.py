@@ -293,7 +293,8 @@ def test_a_closed_client_says_so(shared: str, driver: DriverName) -> None:
         async with opened(shared, driver) as client:
             await client.single.ping()
         await client.client.close()
-        with pytest.raises(StoreUnavailableError, match="closed"):
-            await client.single.ping()
+        for asked in everything(client):
+            with pytest.raises(StoreUnavailableError, match="closed"):
+                await asked()
 
     asyncio.run(scenario())
