@@ -126,7 +126,7 @@ class AppendLog(Reading[E]):
         head are restored, the log has its end missing. Memory grows with their number. Idempotency
         keys are restored as fields, and no longer recognise a replay.
 
-        Raises:
+        Raises, the first that holds:
             TenantMismatchError: if one is another tenant's.
             EntityNotFoundError: if an owner isn't there.
             SequenceConflictError: for a gap, a number twice, or one beyond the head; `actual` is

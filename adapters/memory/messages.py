@@ -115,20 +115,20 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
 
     async def _restore(self, logs: dict[str, list[Message]]) -> None:
         with self._session.writing() as transaction:
+            heads = {log: self._conversation(transaction, log).last_sequence for log in logs}
+            places = {log: self._places(transaction, log) for log in logs}
             for log, messages in logs.items():
-                head = self._conversation(transaction, log).last_sequence
-                taken = self._places(transaction, log)
-                first = messages[0].sequence
+                taken, first = places[log], messages[0].sequence
                 before = first - 1
                 if before and before not in taken:
                     before = max((place for place in taken if place < first), default=0)
-                if fault := misplaced(MESSAGE_SCHEMA, log, messages, before, head):
+                if fault := misplaced(MESSAGE_SCHEMA, log, messages, before, heads[log]):
                     raise fault
-                for message in messages:
-                    if message.sequence in taken:
-                        raise DuplicateEntityError(MESSAGES, _PLACE.key)
+            for log, messages in logs.items():
                 for message in messages:
                     transaction.insert(MESSAGES, message)
+                    if message.sequence in places[log]:
+                        raise DuplicateEntityError(MESSAGES, _PLACE.key)
 
     async def _history(
         self, log: str, after: int, before: int | None, limit: int, backwards: bool

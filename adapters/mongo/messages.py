@@ -148,10 +148,11 @@ class MongoMessageRepository(MongoReading[Message], MessageRepository):
                 CONVERSATIONS.name, {"_id": {"$in": keys}}, projection=_HEAD
             )
             heads = {head["_id"]: int(head["last_sequence"]) for head in found}
-            for log, messages in logs.items():
-                head = heads.get(self._owner_key(log))
-                if head is None:
+            for log in logs:
+                if self._owner_key(log) not in heads:
                     raise EntityNotFoundError(_OWNER, log)
+            for log, messages in logs.items():
+                head = heads[self._owner_key(log)]
                 before = await self._last_before(executor, log, messages[0].sequence)
                 if fault := misplaced(MESSAGE_SCHEMA, log, messages, before, head):
                     raise fault

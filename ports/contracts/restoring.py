@@ -152,6 +152,34 @@ async def test_what_is_taken_is_not_restored(backend: Backend, scope: TenantScop
 
 
 @contract
+async def test_of_several_faults_the_first_is_told(backend: Backend, scope: TenantScope) -> None:
+    """A missing owner before a gap, a gap before what is taken, an id before a number."""
+    exported_talk, log = await exported(backend)
+    for id in ("one", "two"):
+        await with_head(scope, exported_talk, id=id)
+
+    def of(id: str) -> list[Message]:
+        owned = belonging(log, scope.tenant)
+        return [attrs.evolve(e, conversation_id=id, id=f"{id} {e.sequence}") for e in owned]
+
+    await scope.messages.restore(of("one"))
+    nobody = await raised_by(scope.messages.restore([*of("one"), *of("two")[1:], *of("three")]))
+    assert isinstance(nobody, EntityNotFoundError)
+    assert nobody.entity_id == "three"
+    gap = await raised_by(scope.messages.restore([*of("one"), *of("two")[1:]]))
+    assert isinstance(gap, SequenceConflictError)
+    assert gap.entity_id == "two"
+    both = await raised_by(scope.messages.restore([*of("two"), *of("one")]))
+    assert isinstance(both, DuplicateEntityError)
+    assert both.key == ("id",)
+    renamed = [attrs.evolve(entry, id=f"other {entry.sequence}") for entry in of("one")]
+    number = await raised_by(scope.messages.restore([*of("two"), *renamed]))
+    assert isinstance(number, DuplicateEntityError)
+    assert number.key == ("conversation_id", "sequence")
+    assert await scope.messages.count() == 5
+
+
+@contract
 async def test_an_entry_of_nobody_is_not_restored(backend: Backend, scope: TenantScope) -> None:
     """Nor one of another tenant, nor what is no entry at all."""
     exported_talk, log = await exported(backend)
