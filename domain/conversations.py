@@ -25,6 +25,7 @@ from domain.lifecycle import Lifecycle
 from domain.rules import (
     Value,
     bounded_json,
+    checked,
     instance,
     instant,
     one_of,
@@ -218,17 +219,18 @@ class Conversation(Value):
         return Draft(made, id, ("started_at", "last_activity_at") if started_at is None else ())
 
     def moved_to(
-        self, status: ConversationStatus, *, at: datetime, reason: str | None = None
+        self, status: ConversationStatus | str, *, at: datetime, reason: str | None = None
     ) -> Self:
         """In another status; closed, if that is one in which nothing more can be said.
 
         Raises:
             TransitionNotAllowedError: naming both statuses.
+            ValidationError: for a status that is none.
         """
-        CONVERSATION_LIFECYCLE.check(self.status, status)
-        closed = status.is_closed
-        completed_at = (self.completed_at or at) if closed else None
-        return evolve(self, status=status, status_reason=reason, completed_at=completed_at)
+        target: ConversationStatus = checked(Conversation, "status", status)
+        CONVERSATION_LIFECYCLE.check(self.status, target)
+        completed_at = (self.completed_at or at) if target.is_closed else None
+        return evolve(self, status=target, status_reason=reason, completed_at=completed_at)
 
     def entered(self, state: str, *, at: datetime) -> Self:
         """In another state of its flow, which is added to the history.

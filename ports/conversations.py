@@ -6,6 +6,7 @@ from datetime import datetime
 
 from domain.conversations import (
     CONVERSATION_LIFECYCLE,
+    STATE_NAME,
     Channel,
     Conversation,
     ConversationStatus,
@@ -161,7 +162,7 @@ class ConversationRepository(Repository[Conversation]):
             ConversationClosedError: if it is closed.
             EntityNotFoundError, ConflictError: as `modify`.
         """
-        named = checked(Conversation, "current_state", state)
+        named = argument(self.schema.name, "state", state, STATE_NAME)
         now = self._context.clock.now()
         return await self.modify(id, lambda found: found.entered(named, at=now), expected_revision)
 

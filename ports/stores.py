@@ -70,8 +70,9 @@ class Maintenance(ABC):
         """Delete all of a tenant's data in this store; how many entities went (what belongs to one
         alone goes with it, uncounted).
 
-        In batches, each atomic: interrupted, it may be called again and goes on; 0 when nothing
-        is left. What is written meanwhile may stay.
+        In batches: interrupted, it may be called again and goes on; 0 when nothing is left. Until
+        it is done, what belonged to an entity that went may still be seen. What is written
+        meanwhile may stay.
         """
 
 

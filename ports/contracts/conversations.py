@@ -273,10 +273,14 @@ async def test_no_state_is_entered_in_a_closed_conversation(
 async def test_a_state_that_can_not_be_is_refused(scope: TenantScope) -> None:
     """No name, or a stale revision."""
     talk = await begun(scope)
-    wrong: Any = 3
-    for state in ("", "s" * 256, "\x00", wrong):
-        error = await raised_by(scope.conversations.enter_state(talk.id, state))
-        assert isinstance(error, ValidationError)
+    wrong: list[Any] = ["", "s" * 256, "\x00", 3, None]
+    for state in wrong:
+        for error in await raised_by_each(
+            scope.conversations.enter_state(talk.id, state),
+            scope.conversations.enter_state("nobody's", state),
+        ):
+            assert isinstance(error, ValidationError)
+            assert [fault.path for fault in error.faults] == ["state"]
     stale = await raised_by(scope.conversations.enter_state(talk.id, "s", expected_revision=2))
     assert isinstance(stale, ConflictError)
     assert exact(await scope.conversations.require(talk.id)) == exact(talk)

@@ -106,6 +106,17 @@ def test_a_move_without_a_reason_has_none() -> None:
     assert paused.moved_to(S.ACTIVE, at=LATER).status_reason is None
 
 
+def test_a_status_may_be_named_by_its_text() -> None:
+    """As it is in a draft; one that isn't a status is refused."""
+    assert conversation().moved_to("completed", at=AT) == conversation().moved_to(
+        S.COMPLETED, at=AT
+    )
+    with pytest.raises(ValidationError, match="status: must be one of"):
+        conversation().moved_to("finished", at=AT)
+    with pytest.raises(TransitionNotAllowedError, match="'archived'"):
+        conversation().moved_to("archived", at=AT)
+
+
 def test_an_open_conversation_has_no_end() -> None:
     """Its time of completion is refused."""
     for status in OPEN_STATUSES:
