@@ -144,7 +144,11 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
 
     def _in_places(self, view: Transaction, log: str, places: range) -> Iterator[Message]:
         held = self._places(view, log)
-        yield from filter(None, map(held.get, places))
+        if len(places) <= len(held):
+            return filter(None, map(held.get, places))
+        # Some aren't there, such as an end that wasn't restored yet, however long it is.
+        there = sorted((place for place in held if place in places), reverse=places.step < 0)
+        return map(held.__getitem__, there)
 
     def _places(self, view: Transaction, log: str) -> Mapping[int, Message]:
         """A log's messages by their places: at once, unless the view has something of its own."""

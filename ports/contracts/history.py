@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -265,3 +266,25 @@ async def test_a_log_that_was_deleted_is_empty(scope: TenantScope) -> None:
     assert await scope.messages.latest(talk.id) == ()
     assert await log_of(scope, talk) == []
     assert await scope.messages.get_by_id(stored.id) is None
+
+
+@pytest.mark.parametrize("head", [10**9, LARGEST])
+@contract
+async def test_a_log_that_lacks_its_end_is_read_at_once(scope: TenantScope, head: int) -> None:
+    """However far its owner's head is: what isn't restored yet takes no time to be missed."""
+    begun_there = await begun(scope)
+    talk = await scope.conversations.create(
+        attrs.evolve(begun_there, id="restored", last_sequence=head)
+    )
+    entry = (await say(scope, begun_there, "x"))[0]
+    entries = [
+        attrs.evolve(entry, id=f"{number}", conversation_id=talk.id, sequence=number)
+        for number in (1, 2, 3)
+    ]
+    await scope.messages.restore(entries)
+    assert numbers(await scope.messages.latest(talk.id, 2)) == [2, 3]
+    assert numbers(await log_of(scope, talk)) == [1, 2, 3]
+    after = await scope.messages.history(talk.id, after=1, limit=1)
+    assert (numbers(after.items), after.has_more) == ([2], True)
+    before = await scope.messages.history(talk.id, before=head, limit=2)
+    assert (numbers(before.items), before.has_more) == ([2, 3], True)
