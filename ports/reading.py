@@ -175,8 +175,8 @@ class Reading(ABC, Generic[E]):
 
     def _new_id(self) -> Any:
         """A UUIDv7, or its text where ids are text."""
-        minted = self._context.ids.new_uuid()
-        return str(minted) if self.schema.fields["id"].kind is Kind.TEXT else minted
+        ids = self._context.ids
+        return ids.new_text() if self.schema.fields["id"].kind is Kind.TEXT else ids.new_uuid()
 
     async def _scan(
         self,
