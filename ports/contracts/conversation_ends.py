@@ -10,6 +10,7 @@ import pytest
 from domain.contexts import ExecutionContext
 from domain.conversations import Conversation, ConversationClosedError, ConversationStatus
 from domain.errors import ValidationError
+from ports.capabilities import Capability
 from ports.contracts.concurrency import all_at_once, split
 from ports.contracts.dialogues import Holder, begun, begun_in, log_of, numbers, said, say
 from ports.contracts.exact import exact
@@ -104,7 +105,7 @@ async def test_more_than_a_batch_of_idle_ones_is_timed_out(scope: TenantScope) -
     assert await scope.conversations.count({"status": "timeout"}) == 1_250
 
 
-@contract
+@contract(needs=Capability.TRANSACTIONS)
 async def test_idle_ones_are_timed_out_with_the_unit_that_does_it(backend: Backend) -> None:
     """Nobody sees it before, and of a unit that fails nothing is kept."""
     here, there = backend.rivals()
