@@ -74,8 +74,13 @@ class ConversationRepository(Repository[Conversation]):
 
     A conversation's messages and context belong to it: who deletes it deletes them, in the same
     step (five round trips in stores that need a transaction), the time for which grows with the
-    messages. Orders by `started_at`, `last_activity_at` and
-    `id` read an index; others sort the tenant's conversations that match.
+    messages. One with more than 20 000 messages may go in several steps, the oldest messages first
+    and itself last; if that is interrupted (an `OutcomeUnknownError`, or a cancellation), it stands
+    with the rest of its messages, its `message_count` theirs, until it is deleted again. Within a
+    unit of work, and by `delete_where`, everything is one step, or an error if the store can't.
+
+    Orders by `started_at`, `last_activity_at` and `id` read an index; others sort the tenant's
+    conversations that match.
     """
 
     schema = CONVERSATION_SCHEMA

@@ -120,6 +120,9 @@ class Repository(Reading[E]):
     async def update_where(self, criteria: CriteriaLike, **changes: Any) -> int:
         """Patch every match in one atomic step; how many there were. None means every entity.
 
+        Where there are more than the store can change in one step, or within the deadline (tens of
+        thousands), it raises and nothing was changed: narrow the criteria, and call it for each.
+
         Raises:
             ValidationError, DuplicateEntityError: as `patch`; then nothing was changed.
         """
@@ -128,7 +131,10 @@ class Repository(Reading[E]):
         return await self._patch_where(checked, kept, self._context.clock.now())
 
     async def delete_where(self, criteria: CriteriaLike) -> int:
-        """Remove every match in one atomic step; how many there were. None means every entity."""
+        """Remove every match in one atomic step; how many there were. None means every entity.
+
+        Of too many at once, as `update_where`.
+        """
         return await self._delete_where(coerce(criteria, self.schema))
 
     def _identified(self, entity: E | Draft[E], now: datetime) -> E:

@@ -102,8 +102,9 @@ class DialogueMaintenance(Maintenance):
         messages and contexts, whatever their status; how many, at most `limit`, those that expired
         first.
 
-        In batches: a conversation goes whole or not at all. One whose `retain_until` is moved on
-        meanwhile stays. Interrupted, it may be called again and goes on.
+        In batches: a conversation goes whole or not at all, but for a very long one (see
+        `ConversationRepository`). One whose `retain_until` is moved on meanwhile stays.
+        Interrupted, it may be called again and goes on.
 
         Raises:
             ValidationError, InvalidQueryError: for a time or limit that is none.

@@ -1,6 +1,7 @@
 """Conversations in MongoDB."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -11,11 +12,18 @@ from adapters.mongo.repository import MongoRepository
 from domain.conversations import Conversation, ConversationStatus
 from domain.identity import TenantId
 from ports.conversations import IDLE_REASON, ConversationRepository
-from ports.errors import EntityNotFoundError
+from ports.errors import (
+    EntityNotFoundError,
+    OutcomeUnknownError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+)
 
 _SECONDS_PER_MESSAGE: Final = 0.000_1
 _MOST_SECONDS: Final = 45.0
 """Beyond a minute, the server itself ends a transaction."""
+AT_ONCE: Final = 20_000
+"""About how many messages are removed in one transaction."""
 
 
 class MongoConversationRepository(MongoRepository[Conversation], ConversationRepository):
@@ -41,6 +49,10 @@ class MongoConversationRepository(MongoRepository[Conversation], ConversationRep
         found = await self._executor.find_one(self._name, wanted, projection={"last_sequence": 1})
         if found is None:
             return 0
+        shortened, messages = False, found["last_sequence"]
+        if self._executor.commits and messages > AT_ONCE:
+            await shorten(self._executor, self._tenant, id, wanted, messages)
+            shortened, messages = True, AT_ONCE
 
         async def removed(executor: Executor) -> int:
             # The conversation first: an append that is under way then fails, or this does.
@@ -49,8 +61,9 @@ class MongoConversationRepository(MongoRepository[Conversation], ConversationRep
             await remove_what_belongs(executor, self._tenant, [id])
             return 1
 
-        seconds = self._executor.deadline + seconds_to_remove(found["last_sequence"])
-        return await self._executor.atomically(removed, seconds=seconds)
+        seconds = self._executor.deadline + seconds_to_remove(messages)
+        with _begun(shortened):
+            return await self._executor.atomically(removed, seconds=seconds)
 
     async def _removed_where(self, executor: Executor, wanted: Document) -> int:
         found = await executor.find(self._name, wanted, projection={"_id": 1})
@@ -61,6 +74,43 @@ class MongoConversationRepository(MongoRepository[Conversation], ConversationRep
         start = len(self._key(""))
         await remove_what_belongs(executor, self._tenant, [key[start:] for key in keys])
         return len(keys)
+
+
+async def shorten(
+    executor: Executor, tenant: TenantId, id: str, wanted: Document, messages: int
+) -> None:
+    """Remove all but the last `AT_ONCE` messages of a conversation, from the oldest, as long as it
+    is wanted: each step by itself, since they can be more than one transaction holds.
+
+    Raises:
+        OutcomeUnknownError: if the first steps are done, and another can't be.
+    """
+    owned: Document = {"tenant_id": tenant, "conversation_id": id}
+    for place in range(AT_ONCE, messages, AT_ONCE):
+        oldest = {**owned, "sequence": {"$lte": place}}
+
+        async def removed(executor: Executor, oldest: Document = oldest) -> int:
+            counted = await executor.count(MESSAGES.name, {**oldest, "deleted_at": None})
+            fewer = {"$inc": {"message_count": -counted}}
+            if not await executor.update_many(CONVERSATIONS.name, wanted, fewer):
+                return 0
+            return await executor.delete_many(MESSAGES.name, oldest)
+
+        seconds = executor.deadline + seconds_to_remove(AT_ONCE)
+        with _begun(place > AT_ONCE):
+            await executor.atomically(removed, seconds=seconds)
+
+
+@contextmanager
+def _begun(partly: bool) -> Iterator[None]:
+    """If something is done already, what fails now can't have changed nothing."""
+    try:
+        yield
+        return
+    except (StoreTimeoutError, StoreUnavailableError):
+        if not partly:
+            raise
+    raise OutcomeUnknownError("a long conversation lost its oldest messages only: delete it again")
 
 
 def seconds_to_remove(messages: int) -> float:

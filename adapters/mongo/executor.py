@@ -24,8 +24,8 @@ class Executor(ABC):
     otherwise.
     """
 
-    joins: ClassVar[bool] = True
-    """Whether a pipeline may join others (`$unionWith`)."""
+    commits: ClassVar[bool] = True
+    """Whether each operation commits by itself: in a transaction, MongoDB has no `$unionWith`."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -100,8 +100,12 @@ class Executor(ABC):
                 collection,
                 self._client.collection(collection).insert_many,
                 documents,
-                seconds=self.deadline + len(documents) * _SECONDS_PER_DOCUMENT,
+                seconds=self.seconds_to_insert(len(documents)),
             )
+
+    def seconds_to_insert(self, documents: int) -> float:
+        """What inserting so many documents may take, the deadline included."""
+        return self.deadline + documents * _SECONDS_PER_DOCUMENT
 
     async def find_one_and_update(
         self,

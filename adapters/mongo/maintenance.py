@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from adapters.mongo.collections import ALL, CONVERSATIONS, MESSAGES
 from adapters.mongo.conversations import (
+    AT_ONCE,
     close_idle,
     remove_what_belongs,
     seconds_to_remove,
+    shorten,
 )
 from adapters.mongo.executor import Document, Executor
 from domain.conversations import Conversation
@@ -18,8 +20,6 @@ from ports.stores import DialogueMaintenance
 from ports.time import Clock
 
 BATCH: Final = 1_000
-PURGE_MESSAGES: Final = 20_000
-"""About how many messages are purged in one transaction."""
 
 
 class MongoMaintenance(DialogueMaintenance):
@@ -80,7 +80,7 @@ class MongoMaintenance(DialogueMaintenance):
         found = await self._executor.find(
             CONVERSATIONS.name,
             expired,
-            projection={"last_sequence": 1},
+            projection={"tenant_id": 1, "last_sequence": 1},
             sort=[("retain_until", 1)],
             limit=limit,
         )
@@ -101,6 +101,10 @@ class MongoMaintenance(DialogueMaintenance):
         if not chosen:
             return 0, False
         messages = sum(document["last_sequence"] for document in chosen)
+        if messages > AT_ONCE:  # then it is one
+            for tenant, (id,) in _by_tenant(chosen).items():
+                await shorten(self._executor, tenant, id, {**expired, **keys}, messages)
+            messages = AT_ONCE
         seconds = self._executor.deadline + seconds_to_remove(messages)
         done = await self._executor.atomically(purged, seconds=seconds)
         return done, len(found) == limit or len(chosen) < len(found)
@@ -117,7 +121,7 @@ def _few(found: Sequence[Document]) -> list[Document]:
     messages = 0
     for document in found:
         messages += document["last_sequence"]
-        if chosen and messages > PURGE_MESSAGES:
+        if chosen and messages > AT_ONCE:
             break
         chosen.append(document)
     return chosen

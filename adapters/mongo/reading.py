@@ -84,7 +84,7 @@ class MongoReading(Reading[E]):
 
     async def _select(self, selection: Selection) -> Sequence[E]:
         query = page(self._tenant, selection, self.collection)
-        if query.pipeline is not None and self._executor.joins:
+        if query.pipeline is not None and self._executor.commits:
             return self._entities(await self._executor.aggregate(self._name, query.pipeline))
         if query.pipeline is not None:
             found: list[Document] = []

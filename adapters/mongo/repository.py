@@ -24,7 +24,10 @@ class MongoRepository(MongoReading[E], Repository[E]):
         if len(documents) == 1:
             await self._executor.insert(self._name, documents)
         else:
-            await self._executor.atomically(lambda executor: executor.insert(self._name, documents))
+            await self._executor.atomically(
+                lambda executor: executor.insert(self._name, documents),
+                seconds=self._executor.seconds_to_insert(len(documents)),
+            )
 
     @writing
     async def _replace(self, entity: E, now: datetime) -> E:

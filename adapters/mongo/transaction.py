@@ -38,7 +38,7 @@ class TransactionExecutor(Executor):
     in the background, and then the end does.
     """
 
-    joins: ClassVar[bool] = False
+    commits: ClassVar[bool] = False
 
     def __init__(self, client: Client, *, seconds: float | None = None) -> None:
         super().__init__(client)
