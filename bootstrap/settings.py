@@ -156,8 +156,9 @@ class Settings(Value):
     data: Path = field(default=Path(".dialogbase"), metadata=rule(_folder))
     """The embedded servers' folder; a relative one is taken from the working directory."""
 
-    pool_size: int = field(default=10, metadata=rule(whole(1, 1_000)))
-    """Connections to a server that a process holds at most."""
+    pool_size: int = field(default=10, metadata=rule(whole(2, 1_000)))
+    """Connections to a server that a process holds at most; two at least, since what waits for a
+    transaction must not keep it from its end."""
 
     deadline_seconds: float = field(default=10.0, metadata=rule(number(0.001, 3_600)))
     """After how long a call to a store gives up."""

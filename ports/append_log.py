@@ -86,6 +86,7 @@ class AppendLog(Reading[E]):
     async def append(
         self,
         log: str,
+        /,
         drafts: Iterable[EntryDraft[E]],
         *,
         idempotency_key: str | None = None,
@@ -145,6 +146,7 @@ class AppendLog(Reading[E]):
     async def history(
         self,
         log: str,
+        /,
         *,
         after: int | None = None,
         before: int | None = None,
@@ -164,12 +166,12 @@ class AppendLog(Reading[E]):
         items = tuple(found[:size])
         return HistoryPage(items=items[::-1] if backwards else items, has_more=len(found) > size)
 
-    async def latest(self, log: str, n: int = 50) -> tuple[E, ...]:
+    async def latest(self, log: str, /, n: int = 50) -> tuple[E, ...]:
         """The last `n` (1 to 1000) entries, by ascending sequence."""
         found = await self._history(self._log(log), 0, None, check_limit(n), True)
         return tuple(found[::-1])
 
-    async def stream_history(self, log: str, *, after: int = 0) -> AsyncIterator[E]:
+    async def stream_history(self, log: str, /, *, after: int = 0) -> AsyncIterator[E]:
         """Every entry after a number, by ascending sequence, in constant memory.
 
         What is appended while it is read comes, too, if it is there when the end is reached.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Any, TypeVar
 
 import pymongo
@@ -86,9 +87,32 @@ class ClientExecutor(Executor):
         seconds: float | None = None,
         **kwargs: Any,
     ) -> Any:
+        limit = seconds or self.deadline
         try:
-            limit = seconds or self.deadline
             return await self._client.alone(writing, limit, call, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
             failure = failed(error, writing=writing, collection=collection)
-        raise failure
+        if writing or not isinstance(failure, TransactionError):
+            raise failure
+        return await self._read_again(limit, collection, call, args, kwargs)
+
+    async def _read_again(
+        self, limit: float, collection: str, call: Call, args: Any, kwargs: Any
+    ) -> Any:
+        """When a moment to read as of can't be had, as for a short time after a migration.
+
+        Raises:
+            StoreUnavailableError: if that lasts.
+        """
+        end = monotonic() + limit
+        pause = _SHORTEST
+        while (left := end - monotonic()) > pause:
+            await asyncio.sleep(pause)
+            pause *= 2
+            try:
+                return await self._client.alone(False, left, call, *args, **kwargs)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
+                failure = failed(error, writing=False, collection=collection)
+            if not isinstance(failure, TransactionError):
+                raise failure
+        raise StoreUnavailableError("MongoDB can't be read as of one moment now")

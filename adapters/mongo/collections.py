@@ -86,6 +86,11 @@ CONVERSATIONS: Final = Collection(
                 _KEY_BACKWARDS,
             ),
         ),
+        Index(
+            name="ix_conversations_active",
+            keys=(_TENANT, ("last_activity_at", 1), (KEY, 1)),
+            where={"status": "active"},
+        ),
         Index(name="ix_conversations_words", keys=((WORDS, 1),)),
         Index(
             name="ix_conversations_idle",

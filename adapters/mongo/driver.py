@@ -105,6 +105,7 @@ class Client(ABC):
             read_preference=ReadPreference.PRIMARY,
         )
         self._collections: dict[str, Any] = {}
+        self._snapshots: dict[str, Any] = {}
         self._places = Gate(room)
         self._alone = Gate(max(1, room - max(1, room // 4)))
         """Within the places, what single operations may take of them."""
@@ -165,9 +166,19 @@ class Client(ABC):
             found = self._collections[name] = self._database.get_collection(name)
         return found
 
+    def snapshot(self, name: str) -> Any:
+        """The same, for what reads many documents: as they stood together at one moment, which
+        majority reads don't promise (each time such a read yields, it goes on in a newer state).
+        """
+        found = self._snapshots.get(name)
+        if found is None:
+            found = self.collection(name).with_options(read_concern=_SNAPSHOT)
+            self._snapshots[name] = found
+        return found
+
     def find(self, collection: str, **arguments: Any) -> Awaitable[list[Any]]:
         """All that a `find` finds."""
-        found: Awaitable[list[Any]] = self.collection(collection).find(**arguments).to_list(None)
+        found: Awaitable[list[Any]] = self.snapshot(collection).find(**arguments).to_list(None)
         return found
 
     @abstractmethod
@@ -295,7 +306,7 @@ class PymongoClient(Client):
         self._steady = False
 
     async def aggregate(self, collection: str, **arguments: Any) -> list[Any]:
-        cursor = await self.collection(collection).aggregate(**arguments)
+        cursor = await self.snapshot(collection).aggregate(**arguments)
         found: list[Any] = await cursor.to_list()
         return found
 
@@ -349,9 +360,7 @@ class MotorClient(Client):
         super().__init__(native, options, min(options.max_size, max_workers))
 
     def aggregate(self, collection: str, **arguments: Any) -> Awaitable[list[Any]]:
-        found: Awaitable[list[Any]] = (
-            self.collection(collection).aggregate(**arguments).to_list(None)
-        )
+        found: Awaitable[list[Any]] = self.snapshot(collection).aggregate(**arguments).to_list(None)
         return found
 
     async def _begin(self) -> Session:

@@ -79,7 +79,7 @@ class Executor(ABC):
     async def count(self, collection: str, filter: Document) -> int:
         """How many documents match."""
         number: int = await self._run(
-            False, collection, self._client.collection(collection).count_documents, filter
+            False, collection, self._client.snapshot(collection).count_documents, filter
         )
         return number
 

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final
 from adapters.mongo.collections import CONVERSATIONS, MESSAGES, REPLAY, RESTORED, Collection
 from adapters.mongo.errors import DuplicateKey
 from adapters.mongo.executor import Document, Executor
-from adapters.mongo.reading import MongoReading, unique_key, writing
+from adapters.mongo.reading import MongoReading, writing
 from adapters.mongo.turns import Turns
 from domain.conversations import OPEN_STATUSES, ConversationClosedError, ConversationStatus
 from domain.messages import Message
@@ -61,7 +61,9 @@ class MongoMessageRepository(MongoReading[Message], MessageRepository):
                         lambda executor: self._appended(executor, batch), seconds=seconds
                     )
                 except DuplicateKey as taken:
-                    failure = DuplicateEntityError(self.schema.name, unique_key(taken))
+                    failure = DuplicateEntityError(
+                        self.schema.name, self.collection.unique_key(taken)
+                    )
                     again = taken.key == _REPLAYED
                 if replayed := await self._replayed(self._executor, batch):
                     return replayed

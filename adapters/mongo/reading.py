@@ -30,7 +30,7 @@ def writing(
         try:
             return await method(self, *args, **kwargs)
         except DuplicateKey as taken:
-            failure = DuplicateEntityError(self.schema.name, unique_key(taken))
+            failure = DuplicateEntityError(self.schema.name, self.collection.unique_key(taken))
         except BaseException:
             self._executor.doom()
             raise
@@ -38,11 +38,6 @@ def writing(
         raise failure
 
     return guarded  # type: ignore[return-value]  # the same but for what wraps adds
-
-
-def unique_key(taken: DuplicateKey) -> tuple[str, ...]:
-    """How a port names the key of an index."""
-    return tuple("id" if name == "_id" else name for name in taken.key if name != "tenant_id")
 
 
 class MongoReading(Reading[E]):

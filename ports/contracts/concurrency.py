@@ -176,6 +176,34 @@ async def test_updates_of_many_in_opposite_orders_all_take_effect(
 
 
 @contract
+async def test_a_change_of_many_is_seen_whole_or_not_at_all(
+    backend: Backend, subject: Subject
+) -> None:
+    """By whoever reads many of them meanwhile: by ids, by criteria or in numbers."""
+    here, there = pair(backend, subject)
+    made = await here.create_many(subject.draft(f"label {n}") for n in range(3_000))
+    ids = [entity.id for entity in made]
+    await here.update_where(None, **subject.note_to("even"))
+    done = asyncio.Event()
+
+    async def write() -> None:
+        for turn in range(4):
+            note = "even" if turn % 2 else "odd"
+            assert await here.update_where(None, **subject.note_to(note)) == len(ids)
+        done.set()
+
+    async def read() -> None:
+        while not done.is_set():
+            notes = {subject.note_of(entity) for entity in await there.get_many(ids)}
+            assert len(notes) == 1
+            assert await there.count({subject.note: "odd"}) in (0, len(ids))
+            page = await there.scan({subject.note: "even"}, limit=1_000)
+            assert len(page.items) in (0, 1_000)
+
+    await asyncio.gather(write(), read())
+
+
+@contract
 async def test_of_many_deletions_exactly_one_deletes(backend: Backend, subject: Subject) -> None:
     """The others say that there was nothing to delete."""
     repositories = pair(backend, subject)

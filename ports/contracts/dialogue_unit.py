@@ -287,11 +287,12 @@ async def test_an_append_that_fails_dooms_the_unit(scope: TenantScope, fault: st
     await scope.conversations.transition("closed", "completed")
     kind, named = FAULTS[fault]
     given = {"log": "talk", "drafts": said("x"), **named}
+    log = given.pop("log")
 
     async def unit() -> None:
         async with scope.dialogue() as work:
             await say(work, talk, "lost")
-            assert type(await raised_by(work.messages.append(**given))) is kind
+            assert type(await raised_by(work.messages.append(log, **given))) is kind
             for refused in (log_of(work, talk), say(work, talk, "more"), work.contexts.count()):
                 assert isinstance(await raised_by(refused), TransactionError)
 
