@@ -6,7 +6,7 @@ from datetime import datetime
 
 from adapters.memory.contexts import MemoryContextRepository
 from adapters.memory.messages import MemoryMessageRepository
-from adapters.memory.repository import MemoryRepository
+from adapters.memory.repository import MemoryRepository, next_number
 from adapters.memory.tables import Transaction
 from domain.conversations import Conversation, ConversationStatus
 from domain.rules import restored
@@ -55,5 +55,5 @@ def longest_idle(
 def timed_out(conversation: Conversation, now: datetime) -> Conversation:
     """The conversation, closed for idleness, as a write leaves it."""
     closed = conversation.moved_to(ConversationStatus.TIMEOUT, at=now, reason=IDLE_REASON)
-    fields = {**vars(closed), "updated_at": now, "revision": closed.revision + 1}
+    fields = {**vars(closed), "updated_at": now, "revision": next_number(closed.revision)}
     return restored(Conversation, fields)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.memory.reading import MemoryReading
+from adapters.memory.repository import next_number
 from adapters.memory.tables import Table, Transaction
 from domain.conversations import Conversation, ConversationClosedError
 from domain.messages import Message
@@ -82,8 +83,8 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
                 raise SequenceConflictError(CONVERSATIONS, batch.log, batch.expected, last)
             messages = batch.entries(last)
             head = {
-                "last_sequence": last + batch.count,
-                "message_count": conversation.message_count + batch.count,
+                "last_sequence": next_number(last, batch.count),
+                "message_count": next_number(conversation.message_count, batch.count),
                 "last_activity_at": max(conversation.last_activity_at, batch.latest),
             }
             # First: whoever lost the race for the head lost it, and holds no taken number.

@@ -9,11 +9,19 @@ from adapters.memory.tables import Table, Transaction
 from domain.identity import Entity
 from domain.rules import checked, restored
 from ports.criteria import Criteria
-from ports.errors import ConflictError, EntityNotFoundError
+from ports.errors import ConflictError, EntityNotFoundError, RepositoryError
 from ports.repository import Repository
 from ports.schema import EntitySchema
 
 E = TypeVar("E", bound=Entity)
+_LAST_NUMBER = 2**63 - 1
+
+
+def next_number(number: int, by: int = 1) -> int:
+    """The number raised, if it can be: whole numbers have 64 bits."""
+    if number > _LAST_NUMBER - by:
+        raise RepositoryError("a number of the entity is at its end and can't be raised")
+    return number + by
 
 
 def entity_table(schema: EntitySchema[Any]) -> Table:
@@ -98,6 +106,6 @@ class MemoryRepository(MemoryReading[E], Repository[E]):
 
     def _raised(self, fields: dict[str, Any], now: datetime) -> E:
         fields["updated_at"] = checked(self.schema.entity, "updated_at", now)
-        fields["revision"] += 1
+        fields["revision"] = next_number(fields["revision"])
         raised: E = restored(self.schema.entity, fields)
         return raised

@@ -21,7 +21,7 @@ from ports.contracts.concurrency import ROUNDS, all_at_once, split
 from ports.contracts.dialogues import CLOSED, begun, begun_in, say
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, raised_by, raised_by_each
-from ports.errors import ConflictError, EntityNotFoundError
+from ports.errors import ConflictError, EntityNotFoundError, RepositoryError
 from ports.stores import TenantScope
 
 TIME = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -284,3 +284,25 @@ async def test_a_state_that_can_not_be_is_refused(scope: TenantScope) -> None:
     stale = await raised_by(scope.conversations.enter_state(talk.id, "s", expected_revision=2))
     assert isinstance(stale, ConflictError)
     assert exact(await scope.conversations.require(talk.id)) == exact(talk)
+
+
+@contract
+async def test_a_number_at_its_end_is_not_raised(scope: TenantScope) -> None:
+    """A head that was restored so takes no further message or change, and stays as it is."""
+    last = 2**63 - 1
+    full = await begun(scope, "full")
+    await scope.conversations.delete(full.id)
+    heads = [
+        attrs.evolve(full, id="long", last_sequence=last, message_count=1),
+        attrs.evolve(full, id="old", revision=last),
+    ]
+    await scope.conversations.create_many(heads)
+    for error in await raised_by_each(
+        say(scope, heads[0], "one more"),
+        scope.conversations.patch("old", summary="x"),
+        scope.conversations.update_where({"id": "old"}, summary="x"),
+        scope.conversations.modify("old", lambda talk: attrs.evolve(talk, summary="x")),
+    ):
+        assert type(error) is RepositoryError
+    assert [exact(one) async for one in scope.conversations.stream()] == list(map(exact, heads))
+    assert await scope.messages.count() == 0
