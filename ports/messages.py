@@ -129,8 +129,9 @@ class MessageRepository(AppendLog[Message]):
     async def redact(self, id: str) -> Message:
         """Remove a message's content, and what was understood of it, for good; it keeps its place.
 
-        The conversation's `message_count` falls by one in the same commit. A message that was
-        redacted already is returned as it is. Four round trips in stores that need a transaction,
+        The conversation's `message_count` falls by one in the same commit, unless it is 0 already
+        (in a head that was restored so). A message that was redacted already is returned as it is.
+        Four round trips in stores that need a transaction,
         five if it was appended with an idempotency key.
 
         Raises:

@@ -175,9 +175,8 @@ class MemoryMessageRepository(MemoryReading[Message], MessageRepository):
                 return message
             transaction.replace(MESSAGES, redacted)
             conversation = self._conversation(transaction, message.conversation_id)
-            self._put_head(
-                transaction, conversation, {"message_count": conversation.message_count - 1}
-            )
+            left = max(0, conversation.message_count - 1)
+            self._put_head(transaction, conversation, {"message_count": left})
             if message.idempotency_key is not None:
                 kept = transaction.get(REPLAYS, (message.conversation_id, message.idempotency_key))
                 if kept is not None and id in kept.ids:  # one that was restored is in none

@@ -91,7 +91,8 @@ async def shorten(
 
         async def removed(executor: Executor, oldest: Document = oldest) -> int:
             counted = await executor.count(MESSAGES.name, {**oldest, "deleted_at": None})
-            fewer = {"$inc": {"message_count": -counted}}
+            left = {"$max": [0, {"$subtract": ["$message_count", counted]}]}
+            fewer = [{"$set": {"message_count": left}}]
             if not await executor.update_many(CONVERSATIONS.name, wanted, fewer):
                 return 0
             return await executor.delete_many(MESSAGES.name, oldest)

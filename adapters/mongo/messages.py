@@ -225,7 +225,7 @@ class MongoMessageRepository(MongoReading[Message], MessageRepository):
         await executor.update_many(self._name, {"_id": key}, {"$set": left})
         await executor.update_many(
             CONVERSATIONS.name,
-            {"_id": self._owner_key(message.conversation_id)},
+            {"_id": self._owner_key(message.conversation_id), "message_count": {"$gt": 0}},
             {"$inc": {"message_count": -1}},
         )
         if message.idempotency_key is not None:

@@ -235,6 +235,21 @@ async def test_what_was_restored_can_be_found_annotated_and_redacted(
 
 
 @contract
+async def test_redacting_lowers_no_count_below_nothing(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """A head that was restored with too low a count stays one that can be changed."""
+    exported_talk, log = await exported(backend)
+    talk = await with_head(scope, exported_talk, message_count=1)
+    await scope.messages.restore(belonging(log, scope.tenant))
+    for message in log[:3]:
+        await scope.messages.redact(message.id)
+    head = await scope.conversations.require(talk.id)
+    assert (head.last_sequence, head.message_count) == (5, 0)
+    assert (await scope.conversations.transition(talk.id, "paused")).message_count == 0
+
+
+@contract
 async def test_redacting_what_was_restored_touches_no_later_append(
     backend: Backend, scope: TenantScope
 ) -> None:
