@@ -115,6 +115,9 @@ class AppendLog(Reading[E]):
 
         Cost: three round trips in stores that need a transaction, one otherwise; two more for a
         replay.
+
+        What is more than the store can commit at once (in MongoDB some tens of megabytes, by the
+        size of its cache) is a `RepositoryError`, or a `StoreTimeoutError`; nothing was changed.
         """
         return await self._append(self._batch(log, drafts, idempotency_key, expected_sequence))
 
