@@ -82,7 +82,6 @@ async def _mongo_store(
     # Imported here, so that whoever doesn't choose MongoDB needs no driver.
     from adapters.mongo.driver import MongoOptions
     from adapters.mongo.migrations import migrate, state
-
     from adapters.mongo.store import MongoStore
 
     deadline = settings.deadline_seconds
