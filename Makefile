@@ -19,7 +19,7 @@ demo: $(READY) ## A short story on private servers, told in the terminal
 	@$(BIN)/dialogbase demo $(DEMO)
 
 test: $(READY) ## All tests, on memory and on real servers
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: $(READY) ## Lint, format, types, and who may import whom
 	$(BIN)/ruff check .

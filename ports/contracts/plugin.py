@@ -30,7 +30,7 @@ _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_bas
 # A store's speed is no property of what is tested, nor is that of a shared machine. To explain a
 # failure takes many times as many examples as to find it.
 _COMMON = settings(deadline=None, suppress_health_check=_SLOW, phases=set(Phase) - {Phase.explain})
-settings.register_profile("dialogbase", _COMMON)
+settings.register_profile("dialogbase", _COMMON, max_examples=50)
 settings.register_profile("contracts", _COMMON, max_examples=2_000)
 
 
