@@ -51,7 +51,7 @@ class MongoConversationRepository(MongoRepository[Conversation], ConversationRep
             return 0
         shortened, messages = False, found["last_sequence"]
         if self._executor.commits and messages > AT_ONCE:
-            await shorten(self._executor, self._tenant, id, wanted, messages)
+            await shorten(self._executor, self._tenant, id, wanted)
             shortened, messages = True, AT_ONCE
 
         async def removed(executor: Executor) -> int:
@@ -76,18 +76,29 @@ class MongoConversationRepository(MongoRepository[Conversation], ConversationRep
         return len(keys)
 
 
-async def shorten(
-    executor: Executor, tenant: TenantId, id: str, wanted: Document, messages: int
-) -> None:
+async def shorten(executor: Executor, tenant: TenantId, id: str, wanted: Document) -> None:
     """Remove all but the last `AT_ONCE` messages of a conversation, from the oldest, as long as it
-    is wanted: each step by itself, since they can be more than one transaction holds.
+    is wanted: each step by itself, since they can be more than one transaction holds. As many steps
+    as there are messages for, whatever number the head names.
 
     Raises:
         OutcomeUnknownError: if the first steps are done, and another can't be.
     """
     owned: Document = {"tenant_id": tenant, "conversation_id": id}
-    for place in range(AT_ONCE, messages, AT_ONCE):
-        oldest = {**owned, "sequence": {"$lte": place}}
+    begun = False
+    while True:
+        with _begun(begun):
+            ahead = await executor.find(
+                MESSAGES.name,
+                owned,
+                projection={"sequence": 1},
+                sort=[("sequence", 1)],
+                skip=AT_ONCE,
+                limit=1,
+            )
+        if not ahead:
+            return
+        oldest = {**owned, "sequence": {"$lt": ahead[0]["sequence"]}}
 
         async def removed(executor: Executor, oldest: Document = oldest) -> int:
             counted = await executor.count(MESSAGES.name, {**oldest, "deleted_at": None})
@@ -98,8 +109,10 @@ async def shorten(
             return await executor.delete_many(MESSAGES.name, oldest)
 
         seconds = executor.deadline + seconds_to_remove(AT_ONCE)
-        with _begun(place > AT_ONCE):
-            await executor.atomically(removed, seconds=seconds)
+        with _begun(begun):
+            if not await executor.atomically(removed, seconds=seconds):
+                return
+        begun = True
 
 
 @contextmanager

@@ -103,7 +103,7 @@ class MongoMaintenance(DialogueMaintenance):
         messages = sum(document["last_sequence"] for document in chosen)
         if messages > AT_ONCE:  # then it is one
             for tenant, (id,) in _by_tenant(chosen).items():
-                await shorten(self._executor, tenant, id, {**expired, **keys}, messages)
+                await shorten(self._executor, tenant, id, {**expired, **keys})
             messages = AT_ONCE
         seconds = self._executor.deadline + seconds_to_remove(messages)
         done = await self._executor.atomically(purged, seconds=seconds)

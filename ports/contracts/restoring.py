@@ -1,6 +1,7 @@
 """Restoring logs: whole entries as an export holds them, without gaps, under heads that stand."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import attrs
@@ -22,6 +23,9 @@ from ports.errors import (
     TenantMismatchError,
 )
 from ports.stores import TenantScope
+
+DUE = datetime(2001, 1, 1, tzinfo=UTC)
+"""Before anything else was to be kept until."""
 
 
 def belonging(messages: Sequence[Message], tenant: TenantId) -> list[Message]:
@@ -232,6 +236,30 @@ async def test_what_was_restored_can_be_found_annotated_and_redacted(
     assert (await scope.messages.search("key")).items == ()
     head = await scope.conversations.require(talk.id)
     assert (head.last_sequence, head.message_count) == (5, talk.message_count - 1)
+
+
+@contract
+@pytest.mark.parametrize("log_is", ["there", "missing"])
+async def test_a_conversation_goes_whatever_number_its_head_names(
+    backend: Backend, scope: TenantScope, log_is: str
+) -> None:
+    """It costs what is stored, not what the head says; so do a page of it, and a purge."""
+    exported_talk, log = await exported(backend)
+    await with_head(
+        scope, exported_talk, last_sequence=2**62, message_count=2**62, retain_until=DUE
+    )
+    if log_is == "there":
+        await scope.messages.restore(belonging(log, scope.tenant))
+    for bound in ({"after": 0}, {"before": 2**62}):
+        page = await scope.messages.history(exported_talk.id, **bound)
+        assert len(page.items) == (len(log) if log_is == "there" else 0)
+    assert await scope.conversations.delete(exported_talk.id) is True
+    assert await scope.messages.count() == 0
+    await with_head(scope, exported_talk, last_sequence=2**62, retain_until=DUE)
+    dialogue = backend.instances[0].dialogue
+    assert dialogue is not None
+    await dialogue.maintenance().purge_expired(DUE)
+    assert await scope.conversations.count() == 0
 
 
 @contract
