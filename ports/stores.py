@@ -11,12 +11,18 @@ import attrs
 
 from domain.identity import TenantId
 from domain.rules import argument, instant
+from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import IDLE_BATCH, ConversationRepository, in_batches
 from ports.errors import UnsupportedOperationError
+from ports.executions import ExecutionStore
 from ports.flows import FlowRepository
+from ports.locks import Locks
 from ports.messages import MessageRepository
+from ports.rate_limits import RateLimiter
+from ports.runtime import RuntimePorts
+from ports.sessions import SessionStore
 from ports.unit_of_work import (
     AuthoringRepositories,
     AuthoringUnit,
@@ -31,19 +37,15 @@ T = TypeVar("T")
 PURGE_BATCH = 100
 
 
-class Store(ABC, Generic[R, U, M]):
-    """Everything that joins one kind of unit of work, in one store. Safe to share by tasks."""
+class Store(ABC, Generic[R, M]):
+    """A group of ports in one store. Safe to share by tasks."""
 
     name: ClassVar[str]
     capabilities: ClassVar[frozenset[Capability]]
 
     @abstractmethod
     def repositories(self, tenant: TenantId) -> R:
-        """A tenant's repositories, each operation of which is a unit by itself; cheap, no I/O."""
-
-    @abstractmethod
-    def unit(self, tenant: TenantId) -> AbstractAsyncContextManager[U]:
-        """One atomic unit over a tenant's data."""
+        """A tenant's ports, each operation of which is a unit by itself; cheap, no I/O."""
 
     @abstractmethod
     def maintenance(self) -> M:
@@ -56,6 +58,14 @@ class Store(ABC, Generic[R, U, M]):
         Raises:
             StoreUnavailableError, StoreTimeoutError: if it can't.
         """
+
+
+class TransactionalStore(Store[R, M], Generic[R, U, M]):
+    """Everything that joins one kind of unit of work, in one store."""
+
+    @abstractmethod
+    def unit(self, tenant: TenantId) -> AbstractAsyncContextManager[U]:
+        """One atomic unit over a tenant's data."""
 
 
 class Maintenance(ABC):
@@ -121,12 +131,30 @@ class DialogueMaintenance(Maintenance):
     async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]: ...
 
 
-class AuthoringStore(Store[AuthoringRepositories, AuthoringUnit, AuthoringMaintenance]):
+class RuntimeMaintenance(Maintenance):
+    """Maintenance of what lives for a while. Expiry needs no sweep: the store does it by itself.
+
+    `tenants` and `erase_tenant` read the name of every key there is, and the tenants' names are in
+    memory together. Erased are sessions and execution states, which are counted, and limits, cached
+    values and locks, which aren't; who holds such a lock has lost it.
+    """
+
+
+class AuthoringStore(
+    TransactionalStore[AuthoringRepositories, AuthoringUnit, AuthoringMaintenance]
+):
     """Everything that joins the authoring unit of work."""
 
 
-class DialogueStore(Store[DialogueRepositories, DialogueUnit, DialogueMaintenance]):
+class DialogueStore(TransactionalStore[DialogueRepositories, DialogueUnit, DialogueMaintenance]):
     """Everything that joins the dialogue unit of work."""
+
+
+class RuntimeStore(Store[RuntimePorts, RuntimeMaintenance]):
+    """Everything that lives for a while: it has an expiry, and no unit of work.
+
+    The time is the store's own (a server's clock, not its clients'), whichever process asks.
+    """
 
 
 def _offered(store: T | None, what: str) -> T:
@@ -145,6 +173,7 @@ class TenantScope:
     tenant: TenantId
     _authoring: AuthoringStore | None = attrs.field(repr=False, default=None)
     _dialogue: DialogueStore | None = attrs.field(repr=False, default=None)
+    _runtime: RuntimeStore | None = attrs.field(repr=False, default=None)
 
     @cached_property
     def _authored(self) -> AuthoringRepositories:
@@ -153,6 +182,10 @@ class TenantScope:
     @cached_property
     def _dialogues(self) -> DialogueRepositories:
         return _offered(self._dialogue, "dialogue").repositories(self.tenant)
+
+    @cached_property
+    def _hot(self) -> RuntimePorts:
+        return _offered(self._runtime, "runtime").repositories(self.tenant)
 
     @property
     def flows(self) -> FlowRepository:
@@ -173,6 +206,31 @@ class TenantScope:
     def contexts(self) -> ContextRepository:
         """The durable contexts of the tenant's conversations; each call is a unit by itself."""
         return self._dialogues.contexts
+
+    @property
+    def sessions(self) -> SessionStore:
+        """The sessions of the tenant's users."""
+        return self._hot.sessions
+
+    @property
+    def executions(self) -> ExecutionStore:
+        """The execution states of the tenant's conversations."""
+        return self._hot.executions
+
+    @property
+    def rate_limits(self) -> RateLimiter:
+        """How often something may happen in the tenant."""
+        return self._hot.rate_limits
+
+    @property
+    def cache(self) -> Cache:
+        """Values of the tenant that can be had again."""
+        return self._hot.cache
+
+    @property
+    def locks(self) -> Locks:
+        """Who may do something in the tenant, one at a time."""
+        return self._hot.locks
 
     def authoring(self) -> AbstractAsyncContextManager[AuthoringUnit]:
         """One atomic unit: commits on a clean exit, rolls back on an exception or cancellation."""

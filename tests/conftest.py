@@ -13,4 +13,5 @@ def pytest_configure(config: pytest.Config) -> None:
             "tests.contracts.backends:PostgresBackend",
             "tests.contracts.mongo_backends:MongoBackend",
             "tests.contracts.mongo_backends:PymongoBackend",
+            "tests.contracts.redis_backends:RedisBackend",
         ]

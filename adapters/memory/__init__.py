@@ -5,6 +5,7 @@ operations never wait, so that each is atomic among the tasks of a loop. Not for
 """
 
 from adapters.memory.clock import ManualClock
+from adapters.memory.runtime import MemoryRuntimeStore
 from adapters.memory.store import MemoryAuthoringStore, MemoryDialogueStore
 
-__all__ = ["ManualClock", "MemoryAuthoringStore", "MemoryDialogueStore"]
+__all__ = ["ManualClock", "MemoryAuthoringStore", "MemoryDialogueStore", "MemoryRuntimeStore"]

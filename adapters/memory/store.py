@@ -26,7 +26,7 @@ from ports.stores import (
     AuthoringStore,
     DialogueMaintenance,
     DialogueStore,
-    Store,
+    TransactionalStore,
 )
 from ports.time import Clock, IdGenerator
 from ports.unit_of_work import AuthoringUnit, DialogueUnit
@@ -35,7 +35,7 @@ R = TypeVar("R")
 M = TypeVar("M")
 
 
-class MemoryStore(Store[R, R, M], Generic[R, M]):
+class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
     """Data in this process's memory, gone with it. Tenants cost what they hold."""
 
     name: ClassVar[str] = "memory"

@@ -6,10 +6,11 @@ from typing import Final
 
 
 class Group(StrEnum):
-    """What joins one unit of work; a store offers all of a group or none of it."""
+    """What is kept together; a store offers all of a group or none of it."""
 
     AUTHORING = "authoring"
     DIALOGUE = "dialogue"
+    RUNTIME = "runtime"
 
 
 CONTRACTS: Final[Mapping[str, Group | None]] = {

@@ -20,10 +20,14 @@ from domain.rules import instant
 from ports.capabilities import Capability
 from ports.contracts.groups import Group as Group
 from ports.contracts.groups import group_of
-from ports.stores import AuthoringStore, DialogueStore, TenantScope
+from ports.stores import AuthoringStore, DialogueStore, RuntimeStore, TenantScope
 from ports.time import Clock
 
 T = TypeVar("T")
+
+
+SKEW = timedelta(seconds=5)
+"""How far the second instance's clock is ahead of a runtime store's."""
 
 
 class ContractClock(Clock):
@@ -45,8 +49,22 @@ class ContractClock(Clock):
 
     def advance(self, **by: float) -> datetime:
         """Let time pass, as `timedelta(**by)`; the new present as an entity keeps it."""
-        self._now += timedelta(**by)
+        self.set(self._now + timedelta(**by))
         return self.kept
+
+    def set(self, now: datetime) -> None:
+        """Make it another present. Override it to move a server's clock as well."""
+        self._now = now
+
+
+class SkewedClock(Clock):
+    """Another clock, `SKEW` ahead."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now() + SKEW
 
 
 @attrs.frozen
@@ -55,6 +73,7 @@ class Instance:
 
     authoring: AuthoringStore | None = None
     dialogue: DialogueStore | None = None
+    runtime: RuntimeStore | None = None
 
     @classmethod
     def of(cls, opened: "Opened") -> "Instance":
@@ -63,6 +82,8 @@ class Instance:
             return opened
         if isinstance(opened, DialogueStore):
             return cls(dialogue=opened)
+        if isinstance(opened, RuntimeStore):
+            return cls(runtime=opened)
         return cls(authoring=opened)
 
     @property
@@ -70,17 +91,17 @@ class Instance:
         """The groups that it has a store for."""
         return frozenset(group for group in Group if getattr(self, group) is not None)
 
-    def store(self, group: Group) -> AuthoringStore | DialogueStore:
+    def store(self, group: Group) -> AuthoringStore | DialogueStore | RuntimeStore:
         """Its store for a group that it offers."""
-        store: AuthoringStore | DialogueStore = getattr(self, group)
+        store: AuthoringStore | DialogueStore | RuntimeStore = getattr(self, group)
         return store
 
     def scope(self, tenant: str) -> TenantScope:
         """A tenant's scope."""
-        return TenantScope(tenant_id(tenant), self.authoring, self.dialogue)
+        return TenantScope(tenant_id(tenant), self.authoring, self.dialogue, self.runtime)
 
 
-Opened: TypeAlias = Instance | AuthoringStore | DialogueStore
+Opened: TypeAlias = Instance | AuthoringStore | DialogueStore | RuntimeStore
 
 
 class Backend(ABC):
@@ -98,6 +119,7 @@ class Backend(ABC):
 
     def __init__(self) -> None:
         self.clock = ContractClock()
+        self.ahead = SkewedClock(self.clock)
         self._runner = asyncio.Runner()
 
     @abstractmethod
@@ -107,6 +129,9 @@ class Backend(ABC):
         An adapter that offers one group yields its stores, one that offers several yields each
         `Instance` of them. They take the time from `self.clock` and use the default deadlines. May
         be entered again, for further instances over the same data.
+
+        A runtime store goes by `self.clock`, be it its server's. Its second instance has `ahead` as
+        its own clock, wherever that could matter: a client's clock decides nothing.
         """
 
     @asynccontextmanager

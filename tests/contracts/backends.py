@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from types import TracebackType
 from typing import ClassVar, Self
 
-from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore
+from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
 from adapters.system import Uuid7Generator
 from bootstrap import embedded
 from ports.contracts.harness import Backend, Group, Instance, Opened
@@ -25,10 +25,14 @@ class MemoryBackend(Backend):
         super().__init__()
         self._authoring = MemoryAuthoringStore(clock=self.clock)
         self._dialogue = MemoryDialogueStore(clock=self.clock)
+        self._runtime = MemoryRuntimeStore(clock=self.clock)
 
     @asynccontextmanager
     async def stores(self) -> AsyncIterator[Sequence[Opened]]:
-        yield [Instance(self._authoring.sibling(), self._dialogue.sibling()) for _ in range(2)]
+        yield [
+            Instance(self._authoring.sibling(), self._dialogue.sibling(), runtime)
+            for runtime in (self._runtime.sibling(), self._runtime.sibling(clock=self.ahead))
+        ]
 
 
 class PostgresBackend(Backend):

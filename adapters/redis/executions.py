@@ -1,0 +1,11 @@
+"""To be written."""
+
+from adapters.redis.client import Client
+from domain.identity import TenantId
+from ports.executions import ExecutionStore
+
+
+class RedisExecutionStore(ExecutionStore):
+    def __init__(self, tenant: TenantId, client: Client) -> None:
+        self._tenant = tenant
+        self._client = client

@@ -1,0 +1,49 @@
+"""Names of keys: whose, which slot, which kind, and what of it; no two things share one.
+
+    dialogbase:1:{<tenant>/<tag>}:<kind>[:<part>…]
+
+The version stands before everything, so that another form can live beside this one. What stands in
+braces decides the slot in a cluster, so that a script whose keys have tenant and tag in common
+touches one slot. A tenant's name holds no `/`; of tag and parts, everything but letters, digits and
+`_.~-` is percent-encoded, `:`, `/`, `{` and `}` included, so that `a:b` and `c` are never `a` and
+`b:c`.
+"""
+
+from typing import Final
+from urllib.parse import quote, unquote
+
+from domain.identity import TenantId
+
+PREFIX: Final = "dialogbase:1:"
+
+
+def key(tenant: TenantId, tag: str, kind: str, *parts: str) -> str:
+    """A key's name. Injective: other arguments give another name."""
+    named = "".join(":" + quote(part, safe="") for part in parts)
+    return f"{PREFIX}{{{tenant}/{quote(tag, safe='')}}}:{kind}{named}"
+
+
+def tenant_pattern(tenant: TenantId) -> str:
+    """A pattern of SCAN that all of a tenant's keys match, and nobody else's.
+
+    Nothing in a tenant's name has a meaning in a pattern.
+    """
+    return f"{PREFIX}{{{tenant}/*"
+
+
+def tenant_of(name: str) -> TenantId | None:
+    """Whose key it is; None if it isn't ours."""
+    if not name.startswith(PREFIX + "{"):
+        return None
+    tenant, slash, _ = name[len(PREFIX) + 1 :].partition("/")
+    return TenantId(tenant) if slash else None
+
+
+def kind_of(name: str) -> str:
+    """What kind of thing one of our keys holds."""
+    return name.partition("}:")[2].partition(":")[0]
+
+
+def part_of(encoded: str) -> str:
+    """A part as it was before it was made part of a name."""
+    return unquote(encoded)

@@ -1,0 +1,23 @@
+"""Server-side scripts: what is atomic, and decided by the server's clock."""
+
+import hashlib
+from functools import cached_property
+
+import attrs
+
+
+@attrs.frozen(slots=False)
+class Script:
+    """A Lua script, known to the server by the hash of its source.
+
+    It must touch only the keys it is given, and all of them lie in one slot. `writes`: whether its
+    outcome matters once it was sent and the answer lost.
+    """
+
+    source: str
+    writes: bool = True
+
+    @cached_property
+    def sha(self) -> str:
+        """What EVALSHA calls it."""
+        return hashlib.sha1(self.source.encode(), usedforsecurity=False).hexdigest()

@@ -1,0 +1,78 @@
+"""The Redis store."""
+
+from functools import cached_property
+from typing import ClassVar, Self
+
+from adapters.redis.cache import RedisCache
+from adapters.redis.client import Client
+from adapters.redis.executions import RedisExecutionStore
+from adapters.redis.locks import RedisLocks
+from adapters.redis.maintenance import RedisRuntimeMaintenance
+from adapters.redis.plain import PlainClient
+from adapters.redis.rate_limits import RedisRateLimiter
+from adapters.redis.sessions import RedisSessionStore
+from domain.identity import TenantId
+from ports.cache import Cache
+from ports.capabilities import Capability
+from ports.executions import ExecutionStore
+from ports.locks import Locks
+from ports.rate_limits import RateLimiter
+from ports.runtime import RuntimePorts
+from ports.sessions import SessionStore
+from ports.stores import RuntimeMaintenance, RuntimeStore
+
+
+class RedisStore(RuntimeStore):
+    """What lives for a while, on one server or a cluster."""
+
+    name: ClassVar[str] = "redis"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @classmethod
+    async def open(cls, url: str) -> Self:
+        """A store on the server, or the cluster, that answers at `url`."""
+        return cls(PlainClient(url))
+
+    async def close(self) -> None:
+        """End its connections."""
+        await self._client.close()
+
+    def repositories(self, tenant: TenantId) -> RuntimePorts:
+        return RedisPorts(tenant, self._client)
+
+    def maintenance(self) -> RuntimeMaintenance:
+        return RedisRuntimeMaintenance(self._client)
+
+    async def check(self) -> None:
+        await self._client.check()
+
+
+class RedisPorts(RuntimePorts):
+    """A tenant's ports."""
+
+    def __init__(self, tenant: TenantId, client: Client) -> None:
+        self._tenant = tenant
+        self._client = client
+
+    @cached_property
+    def sessions(self) -> SessionStore:
+        return RedisSessionStore(self._tenant, self._client)
+
+    @cached_property
+    def executions(self) -> ExecutionStore:
+        return RedisExecutionStore(self._tenant, self._client)
+
+    @cached_property
+    def rate_limits(self) -> RateLimiter:
+        return RedisRateLimiter(self._tenant, self._client)
+
+    @cached_property
+    def cache(self) -> Cache:
+        return RedisCache(self._tenant, self._client)
+
+    @cached_property
+    def locks(self) -> Locks:
+        return RedisLocks(self._tenant, self._client)
