@@ -2,8 +2,11 @@
 
 import hashlib
 from functools import cached_property
+from pathlib import Path
 
 import attrs
+
+_FOLDER = Path(__file__).with_name("lua")
 
 
 @attrs.frozen(slots=False)
@@ -16,6 +19,11 @@ class Script:
 
     source: str
     writes: bool = True
+
+    @classmethod
+    def named(cls, name: str, *, writes: bool = True) -> "Script":
+        """The script in the file of that name beside this module."""
+        return cls((_FOLDER / f"{name}.lua").read_text(encoding="utf-8"), writes)
 
     @cached_property
     def sha(self) -> str:
