@@ -5,11 +5,23 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeAlias
 
+import attrs
+
 from adapters.redis.scripts import Script
 
 Argument: TypeAlias = bytes | str | int | float
 Reply: TypeAlias = Any
 """As RESP2 has it: bytes, int, None, or a list of replies; a status is bytes."""
+
+
+@attrs.frozen
+class RedisOptions:
+    """`deadline`: seconds that a call may take, waiting for a connection included.
+
+    There is one connection a server, shared by all callers, and one for all subscriptions.
+    """
+
+    deadline: float = attrs.field(default=5.0, validator=attrs.validators.gt(0))
 
 
 class Notices(ABC):
@@ -46,12 +58,21 @@ class Client(ABC):
     def listen(self, channel: str) -> AbstractAsyncContextManager[Notices]:
         """Subscribed to a channel for the block: what is published after its entry is heard.
 
-        All of a client's subscriptions share one connection.
+        All of a client's subscriptions share one connection. It is made again when it is lost, and
+        looked after: a server that is silent for two deadlines counts as lost. In a cluster, what
+        is published at any node is heard, some time after it was.
+
+        Raises:
+            StoreUnavailableError, StoreTimeoutError: on entry, if the server didn't confirm it.
         """
 
     @abstractmethod
     def scan(self, pattern: str) -> AsyncIterator[list[str]]:
-        """The names of all keys that match, of every node, in batches; some may come twice."""
+        """The names of all keys that match, of every node, in batches; some may come twice.
+
+        Every key that is there throughout is named, unless a cluster moves it to another node
+        meanwhile.
+        """
 
     @abstractmethod
     async def check(self) -> None:

@@ -4,11 +4,11 @@ from functools import cached_property
 from typing import ClassVar, Self
 
 from adapters.redis.cache import RedisCache
-from adapters.redis.client import Client
+from adapters.redis.client import Client, RedisOptions
 from adapters.redis.executions import RedisExecutionStore
 from adapters.redis.locks import RedisLocks
 from adapters.redis.maintenance import RedisRuntimeMaintenance
-from adapters.redis.plain import PlainClient
+from adapters.redis.opening import open_client
 from adapters.redis.rate_limits import RedisRateLimiter
 from adapters.redis.sessions import RedisSessionStore
 from domain.identity import TenantId
@@ -32,12 +32,20 @@ class RedisStore(RuntimeStore):
         self._client = client
 
     @classmethod
-    async def open(cls, url: str) -> Self:
-        """A store on the server, or the cluster, that answers at `url`."""
-        return cls(PlainClient(url))
+    async def open(cls, url: str, *, options: RedisOptions | None = None) -> Self:
+        """A store at `url`: `redis://user:password@host:6379/0`, `rediss://…` (TLS) or `unix://…`.
+
+        It connects at once, to ask whether that is one server or a node of a cluster, which it
+        finds its way in from there. Redis 6.2 or later, or Valkey; not a Sentinel.
+
+        Raises:
+            StoreUnavailableError, StoreTimeoutError: if it can't be asked, or isn't a URL for
+                Redis.
+        """
+        return cls(await open_client(url, options or RedisOptions()))
 
     async def close(self) -> None:
-        """End its connections."""
+        """End its connections. Who waits for an answer gets an error."""
         await self._client.close()
 
     def repositories(self, tenant: TenantId) -> RuntimePorts:

@@ -1,0 +1,112 @@
+"""What Redis and redis-py report, as what a port may raise: by code or class, not by text.
+
+Nothing that is returned here carries a message, a detail or a value of theirs. A reply's place is
+taken by a `Failure`, which is not raised: whether it makes an outcome unknown depends on whether
+its caller writes.
+
+Codes: the first word of an error reply, https://valkey.io/topics/protocol/#simple-errors
+"""
+
+from typing import Final
+
+from ports.errors import (
+    OutcomeUnknownError,
+    RepositoryError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+)
+
+MOVED: Final = "MOVED"
+ASK: Final = "ASK"
+NOSCRIPT: Final = "NOSCRIPT"
+READONLY: Final = "READONLY"
+STALE: Final = frozenset({"TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "LOADING", READONLY})
+"""What a cluster that is changing answers; nothing happened, and soon it may."""
+
+# Within a script, each of these is met by its first write or by none (valkey, `src/script.c`:
+# `scriptVerifyWriteCommandAllow`, `scriptVerifyOOM`), so that nothing changed.
+_NOT_NOW = STALE | {MOVED, ASK, "OOM", "BUSY", "MISCONF", "NOREPLICAS"}
+_REFUSED = {"NOAUTH", "WRONGPASS"}
+# A script may meet this one after it has written.
+_FORBIDDEN = {"NOPERM"}
+_FAULTS = {"CROSSSLOT", "WRONGTYPE", "ERR", "EXECABORT", NOSCRIPT}
+
+
+class Failure:
+    """What came in a reply's place. `unknown`: the command may have been executed."""
+
+    def __init__(self, kind: type[RepositoryError], text: str, *, unknown: bool = False) -> None:
+        self.kind = kind
+        self.text = text
+        self.unknown = unknown
+
+    def error(self, *, writes: bool) -> RepositoryError:
+        """What its caller is to raise."""
+        if self.unknown and writes:
+            return OutcomeUnknownError(f"{self.text}, after the write was sent")
+        return self.kind(self.text)
+
+
+class Refusal(Failure):
+    """An error reply. Made of the server's text, of which it keeps the code and an address."""
+
+    def __init__(self, text: str) -> None:
+        self.code, _, rest = text.partition(" ")
+        self.address = _address(rest) if self.code in (MOVED, ASK) else None
+        """Where MOVED and ASK point; no host if it is the one that answered."""
+        super().__init__(*_meaning(self.code))
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    host, _, port = text.partition(" ")[2].rpartition(":")
+    return (host, int(port)) if port.isdecimal() else None
+
+
+def _meaning(code: str) -> tuple[type[RepositoryError], str]:
+    if code in _NOT_NOW:
+        return StoreUnavailableError, f"Redis can't do it now ({code})"
+    if code in _REFUSED:
+        return StoreUnavailableError, f"Redis refused this user ({code})"
+    if code in _FORBIDDEN:
+        return RepositoryError, f"this user isn't allowed to do it ({code})"
+    if code in _FAULTS:
+        return RepositoryError, f"Redis refused the operation ({code})"
+    return RepositoryError, "Redis refused the operation"
+
+
+class Unconnected(Exception):
+    """No connection could be made."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(failure)
+
+
+def lost(*, sent: bool) -> Failure:
+    """When the connection went before the reply came."""
+    return Failure(StoreUnavailableError, "the connection to Redis broke", unknown=sent)
+
+
+def late(*, sent: bool) -> Failure:
+    """When the deadline passed before the reply came."""
+    return Failure(StoreTimeoutError, "the deadline passed before Redis answered", unknown=sent)
+
+
+def unreachable() -> Failure:
+    """When no connection could be made."""
+    return Failure(StoreUnavailableError, "Redis can't be reached")
+
+
+def rejected() -> Failure:
+    """When the server didn't let us in: by the user, the password or the database's number."""
+    return Failure(StoreUnavailableError, "Redis refused the user, password or database of the URL")
+
+
+def closed(*, sent: bool = False) -> Failure:
+    """When we closed the connection ourselves."""
+    return Failure(StoreUnavailableError, "the store is closed", unknown=sent)
+
+
+def not_redis(reason: str) -> StoreUnavailableError:
+    """When a URL can't be used."""
+    return StoreUnavailableError(f"the URL, or an option in it, isn't one for Redis ({reason})")
