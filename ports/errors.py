@@ -140,3 +140,9 @@ class CorruptRecordError(RepositoryError):
 
 class LockLostError(RepositoryError):
     """The lease ended while it was held: someone else may hold the lock by now."""
+
+
+class LockNotAcquiredError(RepositoryError):
+    """The lock wasn't to be had within the time that the caller gave; nothing was changed."""
+
+    retryable = True

@@ -49,6 +49,9 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "dialogue_cancellation": Group.DIALOGUE,
     "restoring": Group.DIALOGUE,
     "dialogue_machine": Group.DIALOGUE,
+    "locks": Group.RUNTIME,
+    "lock_races": Group.RUNTIME,
+    "lock_losses": Group.RUNTIME,
 }
 """Every module of contracts, and the group that it is about: None says whichever is offered."""
 

@@ -16,6 +16,7 @@ from ports.errors import (
     IdempotencyKeyReusedError,
     InvalidQueryError,
     LockLostError,
+    LockNotAcquiredError,
     OutcomeUnknownError,
     RepositoryError,
     SequenceConflictError,
@@ -52,6 +53,7 @@ SAID: list[tuple[RepositoryError, str]] = [
     (CorruptRecordError("flow", ID), f"the stored flow {ID} is corrupt"),
     (CorruptRecordError("flow", ID, ("a", "b")), f"the stored flow {ID} is corrupt in a, b"),
     (LockLostError("nightly"), "nightly"),
+    (LockNotAcquiredError("not in time"), "not in time"),
 ]
 KINDS = {
     kind
@@ -85,6 +87,7 @@ def test_only_what_may_succeed_unchanged_is_retryable() -> None:
         TransactionError,
         StoreUnavailableError,
         StoreTimeoutError,
+        LockNotAcquiredError,
     }
 
 

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.locks`."""
+
+from ports.contracts.locks import *  # noqa: F403
