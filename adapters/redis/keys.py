@@ -9,16 +9,26 @@ touches one slot. A tenant's name holds no `/`; of tag and parts, everything but
 `b:c`.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
-from domain.identity import TenantId
+from domain.errors import ValidationError
+from domain.identity import TenantId, tenant_id
 
 PREFIX: Final = "dialogbase:1:"
 
 
+class KeyName(NamedTuple):
+    """What a key's name says."""
+
+    tenant: TenantId
+    tag: str
+    kind: str
+    parts: tuple[str, ...]
+
+
 def key(tenant: TenantId, tag: str, kind: str, *parts: str) -> str:
-    """A key's name. Injective: other arguments give another name."""
+    """A key's name. Injective: other arguments give another name. `kind` is a plain word."""
     named = "".join(":" + quote(part, safe="") for part in parts)
     return f"{PREFIX}{{{tenant}/{quote(tag, safe='')}}}:{kind}{named}"
 
@@ -29,6 +39,19 @@ def tenant_pattern(tenant: TenantId) -> str:
     Nothing in a tenant's name has a meaning in a pattern.
     """
     return f"{PREFIX}{{{tenant}/*"
+
+
+def parsed(name: str) -> KeyName | None:
+    """What `key` made the name of; None if it made no such name."""
+    tenant, _, rest = name.removeprefix(PREFIX + "{").partition("/")
+    tag, _, told = rest.partition("}:")
+    kind, *parts = told.split(":")
+    try:
+        found = KeyName(tenant_id(tenant), unquote(tag), kind, tuple(map(unquote, parts)))
+    except ValidationError:
+        return None
+    made = key(found.tenant, found.tag, found.kind, *found.parts)
+    return found if kind and made == name else None
 
 
 def tenant_of(name: str) -> TenantId | None:
