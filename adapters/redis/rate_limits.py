@@ -1,11 +1,60 @@
-"""To be written."""
+"""Rate limits in Redis: one script, by the server's clock."""
 
-from adapters.redis.client import Client
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from adapters.redis.client import Argument, Client
+from adapters.redis.keys import key as key_name
+from adapters.redis.scripts import Script
 from domain.identity import TenantId
-from ports.rate_limits import RateLimiter
+from domain.rates import Gcra, RateRule, WindowRule
+from ports.calendars import boundaries, known_boundaries
+from ports.rate_limits import Answer, Demand, Purpose, RateLimiter, most_at_once
+
+_TAG: Final = "limits"
+_KIND: Final = "rate"
+_DECIDE: Final = Script.named("rate_limits")
+_LOOK: Final = Script(_DECIDE.source, writes=False)
+
+
+@lru_cache(maxsize=10_000)
+def _named(tenant: TenantId, key: str, rule: str) -> str:
+    return key_name(tenant, _TAG, _KIND, key, rule)
+
+
+def _terms(rule: RateRule, permits: int) -> tuple[Argument, ...]:
+    """What the script is told of one limit. Of calendars, what was right last."""
+    if isinstance(rule, Gcra):
+        return "gcra", most_at_once(rule, permits), rule.burst, rule.interval
+    if isinstance(rule, WindowRule):
+        return "window", permits, rule.limit, rule.part, rule.kept
+    known = known_boundaries(rule) or boundaries(rule, 0)
+    return "calendar", permits, rule.limit, len(known), *known
 
 
 class RedisRateLimiter(RateLimiter):
+    """No client's clock is read: calendars are computed for the time that the server shows."""
+
     def __init__(self, tenant: TenantId, client: Client) -> None:
         self._tenant = tenant
         self._client = client
+
+    async def _answers(self, purpose: Purpose, demands: Sequence[Demand]) -> Sequence[Answer]:
+        keys = [_named(self._tenant, key, rule.name) for key, rule, _ in demands]
+        script = _LOOK if purpose is Purpose.PEEK else _DECIDE
+        while True:
+            arguments: list[Argument] = [purpose.value]
+            for _, rule, permits in demands:
+                arguments += _terms(rule, permits)
+            found = await self._client.run(script, keys, arguments)
+            if isinstance(found, list):
+                break
+            for _, rule, _ in demands:
+                if not isinstance(rule, Gcra | WindowRule):
+                    boundaries(rule, found)
+        return [(found[at], found[at + 1], found[at + 2]) for at in range(0, len(found), 3)]
+
+    async def _reset(self, key: str, rule: RateRule) -> None:
+        name = _named(self._tenant, key, rule.name)
+        await self._client.execute("DEL", name, key=name, writes=True)
