@@ -2,17 +2,20 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias, cast
 
 import hiredis
 
 from adapters.redis.client import Argument
 from adapters.redis.endpoint import Link
-from adapters.redis.errors import Failure, closed, late, lost
+from adapters.redis.errors import Failure, late, lost
 
 Answer: TypeAlias = "asyncio.Future[Any]"
 """Done with a reply or a `Failure`; never with an exception, but cancelled with its caller."""
+
+Unsent: TypeAlias = tuple[bytes, Answer, int]
+"""A packed command, and how many replies that nobody waits for come before its answer."""
 
 # hiredis (3.5) says that it takes tuples of one.
 pack = cast(Callable[[tuple[Argument, ...]], bytes], hiredis.pack_command)
@@ -28,14 +31,18 @@ class Pipeline(Link):
     anybody's.
 
     What waits to be written isn't bounded: each caller has one command in it.
+
+    `on_lost` is called once, when it has ended, with what was never written.
     """
 
-    def __init__(self, deadline: float, on_lost: Callable[["Pipeline"], None]) -> None:
+    def __init__(
+        self, deadline: float, on_lost: Callable[["Pipeline", Sequence[Unsent]], None]
+    ) -> None:
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._deadline = deadline
         self._on_lost = on_lost
-        self._queue: list[tuple[bytes, Answer, int]] = []
+        self._queue: list[Unsent] = []
         self._waiting: deque[tuple[float, Answer]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._retired = False
@@ -45,20 +52,18 @@ class Pipeline(Link):
         """Whether the server answered anything."""
 
     def send(self, packed: bytes) -> Answer:
-        """A command, written at the end of this turn of the loop."""
+        """A command, written when this turn of the loop is over."""
         if not self._queue:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self._flush if self._waiting else self._listen)
         answer = self._loop.create_future()
         self._queue.append((packed, answer, 0))
         return answer
 
-    def enqueue(self, packed: bytes, answer: Answer, ahead: int = 0) -> None:
-        """The same for an answer that there is already, which so many replies that nobody waits
-        for come before.
-        """
+    def enqueue(self, unsent: Unsent) -> None:
+        """The same for an answer that there is already."""
         if not self._queue:
             self._loop.call_soon(self._flush)
-        self._queue.append((packed, answer, ahead))
+        self._queue.append(unsent)
 
     def retire(self) -> None:
         """Send nothing more after this turn of the loop, and end when all replies have come."""
@@ -66,7 +71,7 @@ class Pipeline(Link):
         self._loop.call_soon(self._end_if_done)
 
     def abandon(self, failure: Callable[..., Failure]) -> None:
-        """End at once; every caller gets that failure."""
+        """End at once; every caller whose command was written gets that failure."""
         if self.ended:
             return
         self.end()
@@ -75,16 +80,9 @@ class Pipeline(Link):
         for _, answer in self._waiting:
             if not answer.done():
                 answer.set_result(failure(sent=True))
-        for _, answer, _ in self._queue:
-            if not answer.done():
-                answer.set_result(failure(sent=False))
         self._waiting.clear()
-        self._queue.clear()
-        self._on_lost(self)
-
-    def close(self) -> None:
-        """End at once, as is wished."""
-        self.abandon(closed)
+        unsent, self._queue = self._queue, []
+        self._on_lost(self, unsent)
 
     def data_received(self, data: bytes) -> None:
         self.heard = True
@@ -106,7 +104,16 @@ class Pipeline(Link):
         self.abandon(lost)
         super().connection_lost(error)
 
+    def _listen(self) -> None:
+        """Flush, but hear first if the connection was lost while there was nothing on it: it is
+        another turn of the loop until then.
+        """
+        self._loop.call_soon(self._flush)
+
     def _flush(self) -> None:
+        if self._transport.is_closing():
+            self.abandon(lost)
+            return
         queue, self._queue = self._queue, []
         now = self._loop.time()
         packed: list[bytes] = []

@@ -7,10 +7,10 @@ network, and would split every batch in two.
 
 import asyncio
 import random
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
-from adapters.redis.connection import Answer, Pipeline
+from adapters.redis.connection import Answer, Pipeline, Unsent
 from adapters.redis.endpoint import Endpoint
 from adapters.redis.errors import Failure, Unconnected, closed, late
 
@@ -57,7 +57,7 @@ class Node:
         self._pipeline: Pipeline | None = None
         self._pipelines: list[Pipeline] = []
         """Those of which something is left, or was."""
-        self._backlog: dict[Answer, tuple[bytes, int]] = {}
+        self._backlog: dict[Answer, Unsent] = {}
         self._backoff = Backoff()
         self._connecting: asyncio.Task[None] | None = None
         self._closed = False
@@ -88,9 +88,9 @@ class Node:
             if self._closed:
                 return closed()
             if self._pipeline is not None:
-                self._pipeline.enqueue(packed, answer, ahead)
+                self._pipeline.enqueue((packed, answer, ahead))
             else:
-                self._backlog[answer] = packed, ahead
+                self._backlog[answer] = packed, answer, ahead
                 self._connect_soon()
             return await answer
         finally:
@@ -109,11 +109,11 @@ class Node:
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait([self._connecting])
-        self._give_up(closed())
         for pipeline in self._pipelines:
-            pipeline.close()
+            pipeline.abandon(closed)
         for pipeline in self._pipelines:
             await pipeline.over.wait()
+        self._give_up(closed())
 
     def _expire(self, answer: Answer) -> None:
         if not answer.done():
@@ -136,8 +136,8 @@ class Node:
             self._pipelines = [pipe for pipe in self._pipelines if not pipe.over.is_set()]
             self._pipelines.append(pipeline)
             backlog, self._backlog = self._backlog, {}
-            for answer, (packed, ahead) in backlog.items():
-                pipeline.enqueue(packed, answer, ahead)
+            for unsent in backlog.values():
+                pipeline.enqueue(unsent)
         finally:
             self._connecting = None
 
@@ -147,10 +147,15 @@ class Node:
             if not answer.done():
                 answer.set_result(failure)
 
-    def _lost(self, pipeline: Pipeline) -> None:
+    def _lost(self, pipeline: Pipeline, unsent: Sequence[Unsent]) -> None:
         if self._pipeline is pipeline:
             self._pipeline = None
         if pipeline.heard:
             self._backoff.succeeded()
         else:
             self._backoff.failed()
+        for command in unsent:
+            self._backlog[command[1]] = command
+            self._loop.call_later(self._deadline, self._expire, command[1])
+        if self._backlog and not self._closed:
+            self._connect_soon()

@@ -1,0 +1,362 @@
+"""Servers that die, stop and come back, wires that are cut, doors that stay shut."""
+
+import asyncio
+import time
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from adapters.redis.client import Client, RedisOptions
+from adapters.redis.store import RedisStore
+from ports.errors import OutcomeUnknownError, StoreTimeoutError, StoreUnavailableError
+from tests.redis.opening import (
+    RAISED,
+    READ,
+    echo,
+    get,
+    opened,
+    outcome,
+    put,
+    until_it_answers,
+    unused,
+)
+from tests.valkey import HOST, Node, real_server
+from tests.wire import Wire
+
+_SHORT = 0.3
+"""A deadline for what is to run into it."""
+
+
+async def _on_their_way(*calls: Awaitable[object]) -> list["asyncio.Task[type | None]"]:
+    """Calls that were written, and whose outcome is to come."""
+    tasks = [asyncio.create_task(outcome(call)) for call in calls]
+    for _ in range(4):
+        await asyncio.sleep(0)
+    return tasks
+
+
+def _each_kind(client: Client) -> list[Awaitable[object]]:
+    """A read and a write, as commands and as scripts."""
+    key = unused()
+    return [get(client, key), client.run(READ, [key]), put(client, key), client.run(RAISED, [key])]
+
+
+def test_callers_in_flight_are_told_when_the_server_is_killed(own: Node) -> None:
+    """A read changed nothing; whether a write happened isn't known."""
+
+    async def scenario() -> None:
+        async with opened(own.url) as client:
+            await client.check()
+            own.pause()
+            calls = await _on_their_way(*_each_kind(client))
+            own.kill()
+            assert await asyncio.gather(*calls) == [
+                *(StoreUnavailableError, StoreUnavailableError),
+                *(OutcomeUnknownError, OutcomeUnknownError),
+            ]
+            assert await outcome(put(client, "x")) is StoreUnavailableError
+            own.start()
+            assert await put(client, "x") == b"OK"
+
+    asyncio.run(scenario())
+
+
+def test_nobody_waits_longer_than_the_deadline_for_a_server_that_stands_still(own: Node) -> None:
+    """Nor does who comes later, and finds no connection; all is well once it goes on."""
+
+    async def scenario() -> None:
+        async with opened(own.url, deadline=_SHORT) as client:
+            await client.check()
+            own.pause()
+            calls = await _on_their_way(*_each_kind(client))
+            assert await asyncio.gather(*calls) == [
+                *(StoreTimeoutError, StoreTimeoutError),
+                *(OutcomeUnknownError, OutcomeUnknownError),
+            ]
+            later = await asyncio.gather(*map(outcome, _each_kind(client)))
+            assert set(later) <= {StoreTimeoutError, StoreUnavailableError}
+            own.resume()
+            await until_it_answers(client.check)
+            said = await asyncio.gather(*(echo(client, str(n)) for n in range(20)))
+            assert said == [str(n) for n in range(20)]
+
+    asyncio.run(scenario())
+
+
+async def cut(wire: Wire) -> None:
+    """Cut it, and let its ends be closed, which the loop does in its next turn."""
+    wire.cut()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+def test_a_connection_that_died_while_idle_is_replaced(shared: Node) -> None:
+    """Nobody is told of it, neither who reads nor who writes."""
+
+    async def scenario() -> None:
+        async with Wire.to(shared.url) as (wire, far), opened(far) as client:
+            for _ in range(3):
+                assert await put(client, unused()) == b"OK"
+                await cut(wire)
+                assert await echo(client, "again") == "again"
+                await cut(wire)
+
+    asyncio.run(scenario())
+
+
+def test_a_cut_connection_fails_who_was_in_flight_and_nobody_else(shared: Node) -> None:
+    """The write had happened; who comes next is answered on a new connection."""
+
+    async def scenario() -> None:
+        key = unused()
+        async with Wire.to(shared.url) as (wire, far), opened(far) as client:
+            await client.check()
+            wire.losing = True
+            calls = await _on_their_way(put(client, key, "done"), get(client, key))
+            await wire.lost.wait()
+            wire.losing = False
+            wire.cut()
+            assert await asyncio.gather(*calls) == [OutcomeUnknownError, StoreUnavailableError]
+            assert await get(client, key) == b"done"
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_whose_reply_is_overdue_is_given_up(shared: Node) -> None:
+    """What it still brings is nobody's."""
+
+    async def scenario() -> None:
+        async with Wire.to(shared.url) as (wire, far), opened(far, deadline=_SHORT) as client:
+            await client.check()
+            wire.losing = True
+            calls = await _on_their_way(echo(client, "lost"), put(client, unused()))
+            await wire.lost.wait()
+            wire.losing = False
+            assert await asyncio.gather(*calls) == [StoreTimeoutError, OutcomeUnknownError]
+            assert await echo(client, "next") == "next"
+
+    asyncio.run(scenario())
+
+
+@asynccontextmanager
+async def _impostor(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """The URL of a server of one's own."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    try:
+        yield f"redis://{HOST}:{server.sockets[0].getsockname()[1]}/0"
+    finally:
+        server.close()
+
+
+def test_who_never_answers_is_waited_for_until_the_deadline(shared: Node) -> None:
+    """A port that takes connections and says nothing."""
+
+    async def scenario() -> None:
+        async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(-1)
+
+        async with _impostor(nothing) as url:
+            with pytest.raises((StoreTimeoutError, StoreUnavailableError)):
+                await RedisStore.open(url.replace("/0", "/1"), options=_options(_SHORT))
+
+    asyncio.run(scenario())
+
+
+def _options(deadline: float) -> RedisOptions:
+    return RedisOptions(deadline=deadline)
+
+
+def test_what_is_not_redis_is_a_typed_error(shared: Node) -> None:
+    """However it answers."""
+
+    async def scenario() -> None:
+        async def something(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            await writer.drain()
+
+        async with _impostor(something) as url:
+            with pytest.raises(StoreUnavailableError):
+                await RedisStore.open(url, options=_options(5))
+
+    asyncio.run(scenario())
+
+
+def test_a_dead_server_is_not_hammered(own: Node) -> None:
+    """A hundred callers at once are one attempt, and the next ones wait for their turn."""
+
+    async def scenario() -> None:
+        attempts = 0
+
+        async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal attempts
+            attempts += 1
+
+        async with _impostor(count) as dead, opened(own.url) as client:
+            await client.check()
+            own.kill()
+            client._seed.endpoint = client._seed.endpoint.at(HOST, urlsplit(dead).port)  # type: ignore[attr-defined]
+            for _ in range(4):
+                failed = await asyncio.gather(*(outcome(echo(client, "x")) for _ in range(100)))
+                assert set(failed) == {StoreUnavailableError}
+        assert attempts <= 5
+
+    asyncio.run(scenario())
+
+
+def test_a_call_made_when_the_server_is_back_succeeds(own: Node) -> None:
+    """However often it failed before."""
+
+    async def scenario() -> None:
+        async with opened(own.url) as client:
+            own.kill()
+            for _ in range(8):
+                assert await outcome(put(client, "x")) is StoreUnavailableError
+            own.start()
+            assert await put(client, "x") == b"OK"
+
+    asyncio.run(scenario())
+
+
+def test_closing_tells_who_is_in_flight_and_who_comes_after(own: Node) -> None:
+    """Nobody is left waiting, also for a server that stands still."""
+
+    async def scenario() -> None:
+        async with opened(own.url) as client:
+            await client.check()
+            own.pause()
+            calls = await _on_their_way(*_each_kind(client))
+            started = time.monotonic()
+            await client.close()
+            assert await asyncio.gather(*calls) == [
+                *(StoreUnavailableError, StoreUnavailableError),
+                *(OutcomeUnknownError, OutcomeUnknownError),
+            ]
+            for call in _each_kind(client):
+                assert await outcome(call) is StoreUnavailableError
+            await client.close()
+            assert time.monotonic() - started < 10
+
+    asyncio.run(scenario())
+
+
+def test_closing_while_it_connects_tells_who_waits_for_it(own: Node) -> None:
+    """And nothing of it is left."""
+
+    async def scenario() -> None:
+        async with opened(own.url) as client:
+            own.kill()
+            await outcome(client.check())
+            own.start()
+            own.pause()
+            calls = [asyncio.create_task(outcome(call)) for call in _each_kind(client)]
+            await asyncio.sleep(0)
+            await client.close()
+            assert set(await asyncio.gather(*calls)) == {StoreUnavailableError}
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("given", "userinfo", "database"),
+    [
+        ({"requirepass": "right"}, ":wrong@", "0"),
+        ({"requirepass": "right"}, "", "0"),
+        ({"requirepass": "right"}, "nobody:right@", "0"),
+        ({}, "", "999"),
+        ({}, ":needless@", "999"),
+    ],
+)
+def test_who_is_not_let_in_is_told_and_no_secret_with_it(
+    given: dict[str, str], userinfo: str, database: str
+) -> None:
+    """By user, password or the database's number."""
+
+    async def scenario(node: Node) -> None:
+        url = f"redis://{userinfo}{HOST}:{node.port}/{database}"
+        with pytest.raises(StoreUnavailableError, match="refused") as raised:
+            await RedisStore.open(url)
+        shown = "".join(traceback.format_exception(raised.value))
+        assert "wrong" not in shown
+        assert raised.value.__context__ is None
+
+    with real_server(**given) as node:
+        asyncio.run(scenario(node))
+
+
+def test_a_password_and_a_database_are_taken_from_the_url() -> None:
+    """And used again whenever it connects."""
+
+    async def scenario(node: Node) -> None:
+        base = f"redis://default:right%2F@{HOST}:{node.port}"
+        async with opened(f"{base}/3") as third, opened(f"{base}/0") as first:
+            await put(third, "here")
+            assert await get(first, "here") is None
+            node.kill()
+            node.start()
+            await put(third, "here")
+            assert await get(third, "here") == b"x"
+            assert await get(first, "here") is None
+
+    with real_server(requirepass="right/") as node:
+        asyncio.run(scenario(node))
+
+
+def test_a_unix_socket_will_do(tmp_path: Path) -> None:
+    """As the URL names it."""
+
+    async def scenario(path: Path) -> None:
+        async with opened(f"unix://{path}?db=2") as client:
+            assert await echo(client, "near") == "near"
+
+    path = tmp_path / "socket"
+    with real_server(unixsocket=path):
+        asyncio.run(scenario(path))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost:6379/0",
+        "localhost",
+        "redis://localhost:port/0",
+        "redis://localhost:6379/first",
+        "redis://localhost:6379/0?db=first",
+        "redis://localhost:6379/0?unheard_of=1",
+        "redis://:secret@[::1/0",
+    ],
+)
+def test_a_url_that_is_none_is_refused(url: str) -> None:
+    """Without its contents, which may be secret."""
+
+    async def scenario() -> None:
+        with pytest.raises(StoreUnavailableError, match="isn't one for Redis") as raised:
+            await RedisStore.open(url)
+        assert "secret" not in "".join(traceback.format_exception(raised.value))
+
+    asyncio.run(scenario())
+
+
+def test_nobody_there_is_a_typed_error() -> None:
+    """At once."""
+
+    async def scenario() -> None:
+        with pytest.raises(StoreUnavailableError, match="reached"):
+            await RedisStore.open(f"redis://{HOST}:1/0")
+
+    asyncio.run(scenario())
