@@ -59,8 +59,8 @@ class Leasing(ABC):
     """What a store does with locks, one atomic step each. `holding` names one holding of a lock,
     or the wish for one, and nobody else knows it. Times to live are in milliseconds.
 
-    The locks' order: only the first in the queue takes a free lock. Who waits and wasn't heard of
-    for `PASSED_OVER` loses its turn, until it is heard of again.
+    Only the first in the line takes a free lock. Who waits and wasn't heard of for `PASSED_OVER`
+    loses its turn; heard of again, it is back at its place.
     """
 
     @abstractmethod
@@ -154,6 +154,7 @@ class Holding(AbstractAsyncContextManager[Lease]):
         self._attempt: asyncio.Task[Look] | None = None
         self._sent = 0.0
         self._place = 0
+        self._known = False
         self._renewal: asyncio.Task[None] | None = None
         self._interrupted = False
 
@@ -238,11 +239,12 @@ class Holding(AbstractAsyncContextManager[Lease]):
         self._attempt = _apart(taking)
         look = await asyncio.shield(self._attempt)
         self._place = look.place
+        self._known = self._known or look.place > 0 or look.fencing_token is not None
         return look
 
     def _left_something(self, error: BaseException) -> bool:
         unchanged = (LockNotAcquiredError, StoreUnavailableError, StoreTimeoutError)
-        return self._place > 0 or not isinstance(error, unchanged)
+        return self._known or not isinstance(error, unchanged)
 
     async def _withdraw(self) -> None:
         if self._attempt is not None and not self._attempt.done():

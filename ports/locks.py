@@ -79,8 +79,8 @@ class Locks(Leasing):
             ValidationError: for a name, `ttl` or `wait` that can't be.
             LockNotAcquiredError: if it was not to be had within `wait`.
             LockLostError: from within the block or at its end, as above.
-            OutcomeUnknownError: at its end, if the block was done under the lock and the release
-                may not have happened: others may have to wait until the lease ends.
+            OutcomeUnknownError: instead of the block, which isn't run then, or at its end, when it
+                was done under the lock: the lock may stay locked until its lease ends.
         """
         return Holding(
             self,

@@ -9,7 +9,7 @@ import pytest
 from ports.contracts.harness import Backend, contract, raised_by
 from ports.contracts.locks import AT_ONCE, SOON, in_line, is_free
 from ports.errors import LockLostError
-from ports.leases import Lease
+from ports.leases import PASSED_OVER, Lease
 from ports.locks import Locks
 
 SHORT = timedelta(milliseconds=240)
@@ -284,6 +284,40 @@ async def test_a_dead_holders_lock_is_taken_over(backend: Backend) -> None:
     assert isinstance(await dead.ends(), LockLostError)
     heir.let_go.set()
     assert await heir.ends() is None
+
+
+@contract
+async def test_one_who_died_in_the_line_is_passed_over(backend: Backend) -> None:
+    """It isn't heard of any more: its turn passes, and the next one's comes."""
+    here, there = backend.rivals()
+    async with here.locks.hold("a"):
+        dead = await there.locks._take("a", "dead", 30_000, 0)
+        assert dead.place > 0
+        heir = Holder(here.locks)
+        await in_line(here, there)
+    assert not await is_free(there)
+    backend.clock.advance(seconds=PASSED_OVER.total_seconds() + 0.1)
+    await heir.holds()
+    heir.let_go.set()
+    assert await heir.ends() is None
+
+
+@contract
+async def test_one_who_was_thought_dead_comes_back_to_its_place(backend: Backend) -> None:
+    """Before those who came later, and have been heard of all the while."""
+    here, there = backend.rivals()
+    async with here.locks.hold("a"):
+        early = await there.locks._take("a", "early", 30_000, 0)
+        backend.clock.advance(seconds=PASSED_OVER.total_seconds() + 0.1)
+        late = await here.locks._take("a", "late", 30_000, 0)
+        assert early.place < late.place
+        assert (await here.locks._take("a", "late", 30_000, late.place)).left is not None
+        assert (await there.locks._take("a", "early", 30_000, early.place)).left is not None
+        assert (await here.locks._take("a", "late", 30_000, late.place)).left is None
+    assert (await here.locks._take("a", "late", 30_000, late.place)).fencing_token is None
+    token = (await there.locks._take("a", "early", 30_000, early.place)).fencing_token
+    assert token is not None
+    assert (await here.locks._take("a", "early", 30_000, None)).fencing_token == token
 
 
 @contract

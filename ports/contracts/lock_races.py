@@ -12,7 +12,7 @@ from ports.stores import TenantScope
 
 CONTENDERS = 50
 IN_LINE = 12
-IN_TURN = 6.0
+IN_TURN = 5.0
 """Seconds in which a dozen get their turn if each is woken, and don't if each looks now and then.
 
 (One second each; a thousandth of it is what it takes.)

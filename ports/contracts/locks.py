@@ -16,7 +16,7 @@ from ports.leases import Lease
 from ports.stores import TenantScope
 
 AT_ONCE = timedelta(0)
-SOON = timedelta(seconds=5)
+SOON = timedelta(seconds=3)
 """Longer than any of the waits that end; who waits so long waits for something that won't come."""
 
 
