@@ -27,7 +27,7 @@ STALE: Final = frozenset({"TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "LOADING", RE
 # `scriptVerifyWriteCommandAllow`, `scriptVerifyOOM`), so that nothing changed.
 _NOT_NOW = STALE | {MOVED, ASK, "OOM", "BUSY", "MISCONF", "NOREPLICAS"}
 _REFUSED = {"NOAUTH", "WRONGPASS"}
-# A script may meet this one after it has written.
+# A script may meet this one after it has written: then something changed.
 _FORBIDDEN = {"NOPERM"}
 _FAULTS = {"CROSSSLOT", "WRONGTYPE", "ERR", "EXECABORT", NOSCRIPT}
 
