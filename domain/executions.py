@@ -175,4 +175,3 @@ class ExecutionState(Value):
         """With so much more time spent on something."""
         taken = checked(type(self), "timings", {name: milliseconds})[name]
         return evolve(self, timings={**self.timings, name: self.timings.get(name, 0.0) + taken})
-

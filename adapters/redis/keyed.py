@@ -1,0 +1,170 @@
+"""Entities with an expiry in Redis: one string each, a header that scripts read and a JSON text."""
+
+import struct
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from adapters.redis.client import Argument, Client
+from adapters.redis.scripts import Script
+from domain.durations import MILLISECOND
+from domain.identity import Entity, TenantId
+from domain.rules import restored
+from ports.errors import CorruptRecordError
+from ports.keyed import KeyedStore, Replaced
+
+E = TypeVar("E", bound=Entity)
+FORM: Final = 1
+_HEADER: Final = struct.Struct(">B6QI")
+_OTHER_OWNER: Final = -2
+_OVERTAKEN: Final = -1
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def script(name: str, *preludes: str, writes: bool = True) -> Script:
+    """The script of that name, after what it begins with."""
+    parts = [Script.named(part).source for part in ("keyed", *preludes, name)]
+    return Script("\n".join(parts), writes)
+
+
+_READ: Final = script("keyed_read", writes=False)
+_REPLACE: Final = script("keyed_replace")
+
+
+def instant_of(milliseconds: int) -> datetime:
+    """A time as scripts have it."""
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def milliseconds_of(duration: timedelta) -> int:
+    """A duration as scripts have it."""
+    return duration // MILLISECOND
+
+
+@attrs.frozen(slots=True)
+class Header:
+    """What scripts know of a record."""
+
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+    idle: timedelta
+    expires_at: datetime | None
+    last_used_at: datetime
+
+
+class RedisKeyed(KeyedStore[E]):
+    """The primitives of `KeyedStore`, by scripts of one slot."""
+
+    def __init__(self, tenant: TenantId, client: Client) -> None:
+        super().__init__(tenant)
+        self._client = client
+
+    async def _read(self, id: str, touch: bool, fence: int | None) -> E | None:
+        reply = await self._client.run(
+            _READ, self._keys(id), [int(touch), "" if fence is None else fence]
+        )
+        if reply is None:
+            return None
+        if reply[0] == _OVERTAKEN:
+            raise self._refused()
+        return self._entity(id, reply[1], reply[2])
+
+    async def _replace(self, entity: E, fence: int | None) -> Replaced[E] | None:
+        arguments: list[Argument] = [
+            entity.revision,
+            self._owner(entity),
+            milliseconds_of(self._idle(entity)),
+            self._content(entity),
+            "" if fence is None else fence,
+            self._fenced_for,
+        ]
+        reply = await self._client.run(_REPLACE, self._keys(entity.id), arguments)
+        if reply is None:
+            return None
+        code, record, used = reply if len(reply) == 3 else (reply[0], b"", 0)
+        if code == _OVERTAKEN:
+            raise self._refused()
+        if code == _OTHER_OWNER:
+            raise self._refused_owner()
+        if not code:
+            return Replaced(False, self._entity(entity.id, record, used))
+        return Replaced(True, self._stamped(entity, record, used))
+
+    def _entity(self, id: str, record: bytes, used: int) -> E:
+        """The entity that a record holds.
+
+        Raises:
+            CorruptRecordError: if it can't be read as one.
+        """
+        try:
+            header, length = _parsed(record, used)
+            start = _HEADER.size + length
+            owner = record[_HEADER.size : start].decode()
+            fields = self._fields(owner, record[start:])
+            fields.update(id=id, tenant_id=self._tenant, **self._times(header))
+        except (ValueError, KeyError, TypeError, AttributeError, struct.error):
+            # Its own message would quote what is stored.
+            raise CorruptRecordError(self.schema.name, id) from None
+        made: E = restored(self.schema.entity, fields)
+        return made
+
+    def _stamped(self, entity: E, header: bytes, used: int) -> E:
+        """What was just stored, as it is by its header."""
+        times = self._times(_parsed(header, used)[0])
+        made: E = restored(self.schema.entity, {**vars(entity), **times})
+        return made
+
+    # What an aggregate adds.
+
+    @abstractmethod
+    def _keys(self, id: str) -> Sequence[str]:
+        """The keys of a record, and of its fencing token if it can have one."""
+
+    @abstractmethod
+    def _idle(self, entity: E) -> timedelta: ...
+
+    @abstractmethod
+    def _content(self, entity: E) -> bytes: ...
+
+    @abstractmethod
+    def _fields(self, owner: str, content: bytes) -> dict[str, Any]:
+        """The fields in a record's content; whatever is wrong with it may be raised."""
+
+    @abstractmethod
+    def _times(self, header: Header) -> Mapping[str, Any]:
+        """The fields that a header holds."""
+
+    _fenced_for: int = 0
+    """For how many ms a fencing token is kept after its record."""
+
+    def _owner(self, entity: E) -> str:
+        """What of an entity never changes."""
+        return ""
+
+    def _refused(self) -> Exception:
+        """What is raised for a fencing token that is too small."""
+        return AssertionError("it has no fencing tokens")
+
+    def _refused_owner(self) -> Exception:
+        """What is raised for another owner."""
+        return AssertionError("it has no owner")
+
+
+def _parsed(record: bytes, used: int) -> tuple[Header, int]:
+    """A record's header, and how long its owner is."""
+    form, revision, created, updated, _, idle, absolute, length = _HEADER.unpack_from(record)
+    if form != FORM:
+        raise ValueError("a record of another form")
+    header = Header(
+        revision,
+        instant_of(created),
+        instant_of(updated),
+        timedelta(milliseconds=idle),
+        instant_of(absolute) if absolute else None,
+        instant_of(used),
+    )
+    return header, length
