@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager
 
 from dependency_injector import containers, providers
 
-from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore
+from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
 from bootstrap.settings import ServerName, Settings
 from ports.errors import RepositoryError
-from ports.stores import AuthoringStore, DialogueStore
+from ports.stores import AuthoringStore, DialogueStore, RuntimeStore
 from ports.time import Clock, IdGenerator
 
 _KINDS: dict[ServerName, ServerKind] = {"postgres": "postgres", "mongo": "mongo", "redis": "valkey"}
@@ -99,6 +99,19 @@ async def _mongo_store(
         await store.close()
 
 
+async def _redis_store(settings: Settings, urls: ServerUrls) -> AsyncIterator[RuntimeStore]:
+    # Imported here, so that whoever doesn't choose Redis needs no driver.
+    from adapters.redis.client import RedisOptions
+    from adapters.redis.store import RedisStore
+
+    options = RedisOptions(deadline=settings.deadline_seconds)
+    store = await RedisStore.open(urls.valkey, options=options)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 class Container(containers.DeclarativeContainer):
     """Everything a platform is made of. `Container(settings=…)`; ask providers with `await`."""
 
@@ -111,13 +124,18 @@ class Container(containers.DeclarativeContainer):
 
     memory_authoring = providers.Singleton(MemoryAuthoringStore, clock=clock, ids=ids)
     memory_dialogue = providers.Singleton(MemoryDialogueStore, clock=clock, ids=ids)
+    memory_runtime = providers.Singleton(MemoryRuntimeStore, clock=clock)
     # `urls` is an argument of its own: what a resource is given is shut down after it.
     postgres = providers.Resource(_postgres_store, settings, urls, clock, ids)
     mongo = providers.Resource(_mongo_store, settings, urls, clock, ids)
+    redis = providers.Resource(_redis_store, settings, urls)
 
     authoring = providers.Selector(
         settings.provided.stores.authoring, memory=memory_authoring, postgres=postgres
     )
     dialogue = providers.Selector(
         settings.provided.stores.dialogue, memory=memory_dialogue, mongo=mongo
+    )
+    runtime = providers.Selector(
+        settings.provided.stores.runtime, memory=memory_runtime, redis=redis
     )

@@ -5,7 +5,12 @@ from collections.abc import AsyncIterator
 import attrs
 
 from domain.identity import TenantId
-from ports.stores import AuthoringMaintenance, DialogueMaintenance, Maintenance
+from ports.stores import (
+    AuthoringMaintenance,
+    DialogueMaintenance,
+    Maintenance,
+    RuntimeMaintenance,
+)
 
 
 @attrs.frozen
@@ -22,9 +27,14 @@ class PlatformMaintenance(Maintenance):
     dialogue: DialogueMaintenance
     """Of conversations, their messages and contexts."""
 
+    runtime: RuntimeMaintenance
+    """Of sessions, execution states and whatever else lives for a while."""
+
     async def tenants(self) -> AsyncIterator[TenantId]:
-        """Every tenant that has data in any store, each once, by code point; constant memory."""
-        sources = (self.authoring.tenants(), self.dialogue.tenants())
+        """Every tenant that has data in any store, each once, by code point; in memory at once are
+        the names of those alone whose data lives for a while.
+        """
+        sources = [part.tenants() for part in (self.authoring, self.dialogue, self.runtime)]
         heads = [(await anext(source, None), source) for source in sources]
         while waiting := [(tenant, source) for tenant, source in heads if tenant is not None]:
             least = min(tenant for tenant, _ in waiting)
@@ -37,8 +47,10 @@ class PlatformMaintenance(Maintenance):
     async def erase_tenant(self, tenant: TenantId) -> int:
         """Delete all of a tenant's data in every store; how many entities went.
 
-        One store after the other, the conversations first, each as it promises by itself.
-        Interrupted or failed in between, it may be called again and goes on.
+        One store after the other, each as it promises by itself: first what lives for a while, so
+        that nobody stays logged in to what goes next, then the conversations. Interrupted or failed
+        in between, it may be called again and goes on.
         """
-        erased = await self.dialogue.erase_tenant(tenant)
+        erased = await self.runtime.erase_tenant(tenant)
+        erased += await self.dialogue.erase_tenant(tenant)
         return erased + await self.authoring.erase_tenant(tenant)

@@ -14,7 +14,7 @@ from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
 from bootstrap.together import together
 from domain.identity import tenant_id
-from ports.stores import AuthoringStore, DialogueStore, TenantScope
+from ports.stores import AuthoringStore, DialogueStore, RuntimeStore, TenantScope
 from ports.time import Clock, IdGenerator
 
 T = TypeVar("T")
@@ -27,6 +27,7 @@ class Platform:
     settings: Settings
     _authoring: AuthoringStore = attrs.field(repr=False)
     _dialogue: DialogueStore = attrs.field(repr=False)
+    _runtime: RuntimeStore = attrs.field(repr=False)
 
     def for_tenant(self, tenant: str) -> TenantScope:
         """A tenant's repositories: cheap, no I/O. A tenant needs no registration.
@@ -34,12 +35,14 @@ class Platform:
         Raises:
             ValidationError: if `tenant` can't be a tenant's name.
         """
-        return TenantScope(tenant_id(tenant), self._authoring, self._dialogue)
+        return TenantScope(tenant_id(tenant), self._authoring, self._dialogue, self._runtime)
 
     @property
     def maintenance(self) -> PlatformMaintenance:
         """What works across tenants. Not for request handlers."""
-        return PlatformMaintenance(self._authoring.maintenance(), self._dialogue.maintenance())
+        return PlatformMaintenance(
+            self._authoring.maintenance(), self._dialogue.maintenance(), self._runtime.maintenance()
+        )
 
     async def check(self) -> None:
         """Answer at once if every store can be used now: a readiness probe. All are asked at once.
@@ -47,7 +50,7 @@ class Platform:
         Raises:
             StoreUnavailableError, StoreTimeoutError: if one can't.
         """
-        await together([self._authoring.check(), self._dialogue.check()])
+        await together([self._authoring.check(), self._dialogue.check(), self._runtime.check()])
 
 
 @asynccontextmanager
@@ -58,13 +61,14 @@ async def open(
     ids: IdGenerator | None = None,
     authoring: AuthoringStore | None = None,
     dialogue: DialogueStore | None = None,
+    runtime: RuntimeStore | None = None,
 ) -> AsyncIterator[Platform]:
     """A platform for the block, by `settings` or else by the environment.
 
     Only the stores that are chosen are opened. Embedded servers are started if nobody runs them
     yet, and migrated. At the block's end, however it ends, all that was opened is closed; so it is
     if opening fails or is cancelled. A `clock`, `ids` or store that is handed in takes the
-    place of ours, and a store handed in is not closed.
+    place of ours, and a store handed in is not closed. (Redis goes by its server's clock.)
 
     Raises:
         SettingsError: if the environment has no usable settings.
@@ -82,6 +86,8 @@ async def open(
         container.authoring.override(providers.Object(authoring))
     if dialogue is not None:
         container.dialogue.override(providers.Object(dialogue))
+    if runtime is not None:
+        container.runtime.override(providers.Object(runtime))
     async with opened(container) as platform:
         yield platform
 
@@ -92,7 +98,8 @@ async def opened(container: Container) -> AsyncIterator[Platform]:
     try:
         authoring = await _provided(container.authoring())
         dialogue = await _provided(container.dialogue())
-        yield Platform(container.settings(), authoring, dialogue)
+        runtime = await _provided(container.runtime())
+        yield Platform(container.settings(), authoring, dialogue, runtime)
     finally:
         await _close(container)
 

@@ -17,6 +17,7 @@ from domain.rules import Rule, Value, instance, number, optional, rule, whole
 Profile = Literal["memory", "embedded", "servers"]
 AuthoringChoice = Literal["memory", "postgres"]
 DialogueChoice = Literal["memory", "mongo"]
+RuntimeChoice = Literal["memory", "redis"]
 MongoDriver = Literal["motor", "pymongo"]
 ServerName = Literal["postgres", "mongo", "redis"]
 
@@ -108,12 +109,19 @@ class Stores(Value):
     )
     """Conversations, messages and contexts; None: memory's is memory, the others' is mongo."""
 
+    runtime: RuntimeChoice | None = field(
+        default=None, metadata=rule(optional(_choice(*get_args(RuntimeChoice))))
+    )
+    """Sessions, execution states, rate limits, cache and locks; None: memory's is memory, the
+    others' is redis. In memory, each process has its own."""
+
     def by_profile(self, profile: Profile) -> "Stores":
         """What isn't chosen yet, chosen by the profile."""
         in_memory = profile == "memory"
         return Stores(
             authoring=self.authoring or ("memory" if in_memory else "postgres"),
             dialogue=self.dialogue or ("memory" if in_memory else "mongo"),
+            runtime=self.runtime or ("memory" if in_memory else "redis"),
         )
 
 
@@ -146,7 +154,8 @@ class Settings(Value):
     redis_url: str | None = field(
         default=None, repr=_masked, metadata=rule(optional(_url("redis")))
     )
-    """Where the servers are; the profile `servers` reads these, the others don't."""
+    """Where the servers are; the profile `servers` reads these, the others don't. For Redis or
+    Valkey, alone or any node of a cluster."""
 
     mongo_driver: MongoDriver = field(
         default="motor", metadata=rule(_choice(*get_args(MongoDriver)))
@@ -157,8 +166,9 @@ class Settings(Value):
     """The embedded servers' folder; a relative one is taken from the working directory."""
 
     pool_size: int = field(default=10, metadata=rule(whole(2, 1_000)))
-    """Connections to a server that a process holds at most; two at least, since what waits for a
-    transaction must not keep it from its end."""
+    """Connections to PostgreSQL, and to MongoDB, that a process holds at most; two at least, since
+    what waits for a transaction must not keep it from its end. (To Redis there is one a node, and
+    one for what is published.)"""
 
     deadline_seconds: float = field(default=10.0, metadata=rule(number(0.001, 3_600)))
     """After how long a call to a store gives up."""
@@ -239,7 +249,11 @@ class Settings(Value):
         return made
 
 
-_USER_OF: Final[Mapping[ServerName, str]] = {"postgres": "authoring", "mongo": "dialogue"}
+_USER_OF: Final[Mapping[ServerName, str]] = {
+    "postgres": "authoring",
+    "mongo": "dialogue",
+    "redis": "runtime",
+}
 """Servers, and the group of ports that may be on one."""
 
 _NAMES: Final = tuple(

@@ -3,7 +3,7 @@
 import secrets
 import time
 from shlex import quote
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -17,7 +17,7 @@ from adapters.system import SystemClock
 from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.cli.story import Step, Table, story
-from bootstrap.settings import Settings
+from bootstrap.settings import ServerName, Settings
 
 _WIDTH = 100
 
@@ -54,17 +54,23 @@ async def _demo(common: Common) -> int:
     return options.OK
 
 
+_SERVERS: Final[dict[ServerName, str]] = {
+    "postgres": "PostgreSQL",
+    "mongo": "MongoDB",
+    "redis": "Redis",
+}
+
+
 def _open_scene(console: Console, settings: Settings, tenant: str, seconds: float) -> None:
-    where = {
-        frozenset(): "in memory: nothing of it will be kept",
-        frozenset({"postgres"}): "on {} PostgreSQL",
-        frozenset({"mongo"}): "on {} MongoDB",
-    }.get(settings.servers_needed, "on {} PostgreSQL and {} MongoDB")
-    whose = "a private" if settings.profile == "embedded" else "your"
-    kept = f" (in {settings.data})" if settings.profile == "embedded" else ""
+    where = "in memory: nothing of it will be kept"
+    if named := [name for server, name in _SERVERS.items() if server in settings.servers_needed]:
+        *first, last = named
+        listed = f"{', '.join(first)} and {last}" if first else last
+        embedded = settings.profile == "embedded"
+        where = f"on a private {listed} (in {settings.data})" if embedded else f"on your {listed}"
     text = Text.from_markup(
         f"Ada, Bob and Grace write conversation flows for a small shop, and its customers talk to "
-        f"them, in tenant [bold]{tenant}[/] {escape(where.replace('{}', whose) + kept)}. It was "
+        f"them, in tenant [bold]{tenant}[/] {escape(where)}. It was "
         f"ready after {seconds:.1f} s. You see what they are answered."
     )
     console.print(

@@ -1,7 +1,7 @@
 """`dialogbase doctor`: whether the chosen stores are as they should be."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
 from rich import box
@@ -13,6 +13,10 @@ from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.container import server_urls
 from ports.errors import RepositoryError
+
+if TYPE_CHECKING:
+    from adapters.redis.inspection import Inspection as RedisInspection
+    from adapters.redis.inspection import NodeSeen
 
 MAX_CLOCK_SKEW_SECONDS: Final = 2.0
 """More than a round trip takes and clocks that are kept in time differ."""
@@ -30,7 +34,8 @@ class Check:
 
 def doctor(*, common: Common = DEFAULTS) -> int:
     """Look at the chosen stores: do they answer, which version are they, are all migrations there
-    and nothing else, do indexes and constraints stand as declared, are the clocks together.
+    and nothing else, do indexes and constraints stand as declared, are the clocks together; and for
+    Redis, is its cluster well, may it forget what hasn't expired, has every key its expiry.
 
     Changes nothing. The exit code is 1 if anything isn't well.
     """
@@ -54,6 +59,8 @@ async def _doctor(common: Common) -> list[Check]:
                 checks += await _postgres(urls.postgres, settings.deadline_seconds)
             if "mongo" in settings.servers_needed:
                 checks += await _mongo(urls.mongo, settings.deadline_seconds)
+            if "redis" in settings.servers_needed:
+                checks += await _redis(urls.valkey, settings.deadline_seconds)
     return checks
 
 
@@ -86,6 +93,66 @@ async def _mongo(url: str, deadline: float) -> list[Check]:
     name = "of a sharded cluster" if hello.get("msg") == "isdbgrid" else hello.get("setName")
     found = name or "none: it has no transactions then; start it with --replSet, and initiate it"
     return [*checks, Check("mongo", "replica set", name is not None, found)]
+
+
+async def _redis(url: str, deadline: float) -> list[Check]:
+    # Imported here, so that whoever has no Redis needs no driver.
+    from adapters.redis.inspection import OLDEST, inspect
+
+    try:
+        seen = await inspect(url, SystemClock().now(), deadline=deadline)
+    except RepositoryError as error:
+        return [Check("redis", "answers", False, str(error))]
+    nodes = seen.nodes
+    servers = ", ".join(sorted({f"{node.product} {node.version}" for node in nodes}))
+    old = any(node.redis_version < OLDEST for node in nodes)
+    needs = f"; it must be {'.'.join(map(str, OLDEST))} or later" if old else ""
+    if seen.cluster_state is None:
+        alone, mode = True, "one server"
+    else:
+        alone, mode = seen.cluster_state == "ok", f"a cluster of {len(nodes)} primaries"
+        mode += f", its state is {seen.cluster_state}"
+    appending = sum(node.appends for node in nodes)
+    kept = "an append-only file" if appending == len(nodes) else "snapshots at most"
+    if 0 < appending < len(nodes):
+        kept = f"an append-only file on {appending} of {len(nodes)} nodes"
+    return [
+        Check("redis", "answers", True, servers),
+        Check("redis", "version", not old, f"has what Redis {_oldest(nodes)} has{needs}"),
+        Check("redis", "mode", alone, mode),
+        _clock("redis", seen.clock_skew),
+        _eviction(nodes),
+        Check("redis", "persistence", True, kept),
+        _expiry(seen),
+    ]
+
+
+def _oldest(nodes: "Sequence[NodeSeen]") -> str:
+    return ".".join(map(str, min(node.redis_version for node in nodes)))
+
+
+def _eviction(nodes: "Sequence[NodeSeen]") -> Check:
+    """Whether what hasn't expired may be gone. It was promised: who lost a lock that was evicted
+    shares it with somebody else, and a limit that was evicted allows everything once more. A full
+    server that evicts nothing refuses to write instead, and that is told.
+    """
+    if evicting := {node.eviction for node in nodes if node.evicts}:
+        found = (
+            f"{', '.join(sorted(evicting))}: when memory is full, sessions, locks and limits are "
+            "lost without a word; set maxmemory-policy to noeviction"
+        )
+        return Check("redis", "eviction", False, found)
+    unlimited = any(node.memory_limit == 0 for node in nodes)
+    found = "none: memory has no limit" if unlimited else "none: a full server refuses to write"
+    return Check("redis", "eviction", True, found)
+
+
+def _expiry(seen: "RedisInspection") -> Check:
+    if seen.without_expiry:
+        kinds = ", ".join(f"{n} of {kind!r}" for kind, n in sorted(seen.without_expiry.items()))
+        found = f"{kinds} have none ({seen.sampled} looked at)"
+        return Check("redis", "expiry", False, found)
+    return Check("redis", "expiry", True, f"every key has one ({seen.sampled} looked at)")
 
 
 class _Migrations(Protocol):
@@ -124,9 +191,12 @@ def _seen(store: str, server: str, seen: _Inspection, as_declared: str) -> list[
     if seen.differences or not pending:
         found = "; ".join(map(_difference, seen.differences)) or as_declared
         checks.append(Check(store, "schema", not seen.differences, found))
-    together = abs(seen.clock_skew) <= MAX_CLOCK_SKEW_SECONDS
-    skew = f"{seen.clock_skew:+.3f} s against this machine's"
-    return [*checks, Check(store, "clock", together, skew)]
+    return [*checks, _clock(store, seen.clock_skew)]
+
+
+def _clock(store: str, skew: float) -> Check:
+    together = abs(skew) <= MAX_CLOCK_SKEW_SECONDS
+    return Check(store, "clock", together, f"{skew:+.3f} s against this machine's")
 
 
 def _difference(found: _Difference) -> str:

@@ -14,35 +14,41 @@ from bootstrap.settings import PREFIX
 
 POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
 MONGO_URL = "DIALOGBASE_TEST_MONGO_URL"
+REDIS_URL = "DIALOGBASE_TEST_REDIS_URL"
 """Name databases to be used in place of private servers'."""
 
-_VARIABLES: dict[ServerKind, str] = {"postgres": POSTGRES_URL, "mongo": MONGO_URL}
+_VARIABLES: dict[ServerKind, str] = {
+    "postgres": POSTGRES_URL,
+    "mongo": MONGO_URL,
+    "valkey": REDIS_URL,
+}
 
 
 @contextmanager
 def server_settings() -> Iterator[Settings]:
     """Migrated databases: those that the environment names, or private servers'."""
-    with _urls("postgres", "mongo") as urls:
+    with _urls("postgres", "mongo", "valkey") as urls:
         asyncio.run(migrate_postgres(urls["postgres"]))
         asyncio.run(migrate_mongo(urls["mongo"]))
         yield Settings(
             profile="servers",
             postgres_url=urls["postgres"],
             mongo_url=urls["mongo"],
+            redis_url=urls["valkey"],
             deadline_seconds=30,
         )
 
 
 @contextmanager
 def postgres_settings() -> Iterator[Settings]:
-    """A migrated PostgreSQL, for who has no conversations."""
+    """A migrated PostgreSQL, for who has flows only."""
     with _urls("postgres") as urls:
         asyncio.run(migrate_postgres(urls["postgres"]))
         yield Settings(
             profile="servers",
             postgres_url=urls["postgres"],
             deadline_seconds=30,
-            stores=Stores(dialogue="memory"),
+            stores=Stores(dialogue="memory", runtime="memory"),
         )
 
 
@@ -64,6 +70,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "PROFILE": settings.profile,
         "POSTGRES_URL": settings.postgres_url,
         "MONGO_URL": settings.mongo_url,
+        "REDIS_URL": settings.redis_url,
         "MONGO_DRIVER": settings.mongo_driver,
         **{f"STORES_{group.upper()}": store for group, store in stores.items()},
     }

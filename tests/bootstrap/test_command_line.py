@@ -23,6 +23,7 @@ from tests.bootstrap.running import run
 from tests.bootstrap.stores import environment_of
 
 GOOD = {"id": "a", "name": "Welcome", "definition": {"nodes": []}}
+REDIS_SUBJECTS = ("answers", "version", "mode", "clock", "eviction", "persistence", "expiry")
 DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
 
 
@@ -166,6 +167,7 @@ def test_a_server_that_does_not_answer_is_told_without_its_password(
     """Nobody listens on the discard port."""
     monkeypatch.setenv("DIALOGBASE_POSTGRES_URL", "postgresql://ada:s3cr3t@127.0.0.1:9/x")
     monkeypatch.setenv("DIALOGBASE_MONGO_URL", "mongodb://ada:s3cr3t@127.0.0.1:9/x")
+    monkeypatch.setenv("DIALOGBASE_REDIS_URL", "redis://ada:s3cr3t@127.0.0.1:9/0")
     monkeypatch.setenv("DIALOGBASE_DEADLINE_SECONDS", "1")
     assert call(["export", "flows", "--tenant", "acme"]) == 1
     printed = capsys.readouterr()
@@ -176,6 +178,7 @@ def test_a_server_that_does_not_answer_is_told_without_its_password(
     assert {(one["store"], one["subject"]) for one in told["checks"] if not one["well"]} == {
         ("postgres", "answers"),
         ("mongo", "answers"),
+        ("redis", "answers"),
     }
     assert "s3cr3t" not in json.dumps(told)
 
@@ -189,8 +192,13 @@ def test_databases_that_lack_migrations_are_not_used_before_they_were_made(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`migrate` makes them, `doctor` tells; each store is named."""
-    with bootstrap.embedded.servers_sync({"postgres", "mongo"}) as urls:
-        settings = Settings(profile="servers", postgres_url=urls.postgres, mongo_url=urls.mongo)
+    with bootstrap.embedded.servers_sync({"postgres", "mongo", "valkey"}) as urls:
+        settings = Settings(
+            profile="servers",
+            postgres_url=urls.postgres,
+            mongo_url=urls.mongo,
+            redis_url=urls.valkey,
+        )
         for name, value in environment_of(settings).items():
             monkeypatch.setenv(name, value)
         flows, dialogues = (["export", kind, "--tenant", "acme"] for kind in ("flows", "dialogues"))
@@ -206,15 +214,16 @@ def test_databases_that_lack_migrations_are_not_used_before_they_were_made(
         assert {("postgres", "migrations"), ("mongo", "migrations")} <= {*not_well(told)}
 
         applied = answer(capsys, "migrate")[1]["applied"]
-        assert set(applied) == {"postgres", "mongo"}
-        assert all(applied.values())
-        assert answer(capsys, "migrate") == (0, {"applied": {"postgres": [], "mongo": []}})
+        assert {server for server, names in applied.items() if names} == {"postgres", "mongo"}
+        nothing: dict[str, list[str]] = {"postgres": [], "mongo": [], "redis": []}
+        assert answer(capsys, "migrate") == (0, {"applied": nothing})
         code, told = answer(capsys, "doctor")
         assert (code, not_well(told)) == (0, [])
         common = {"answers", "migrations", "schema", "clock"}
         assert {(one["store"], one["subject"]) for one in told["checks"]} == {
             *(("postgres", subject) for subject in common | {"encoding"}),
             *(("mongo", subject) for subject in common | {"replica set"}),
+            *(("redis", subject) for subject in REDIS_SUBJECTS),
         }
         assert call(flows) == call(dialogues) == 0
 
@@ -225,7 +234,9 @@ def test_doctor_names_what_is_missing_other_or_not_ours_in_mongo(
     """Indexes and validators; `migrate` mends what is ours and leaves the rest."""
     with bootstrap.embedded.servers_sync({"mongo"}) as urls:
         settings = Settings(
-            profile="servers", mongo_url=urls.mongo, stores=Stores(authoring="memory")
+            profile="servers",
+            mongo_url=urls.mongo,
+            stores=Stores(authoring="memory", runtime="memory"),
         )
         for name, value in environment_of(settings).items():
             monkeypatch.setenv(name, value)
@@ -314,16 +325,19 @@ def test_the_demo_tells_its_story_with_figures_that_hold(
 def test_up_serves_until_it_is_told_to_end(tmp_path: Path, told: signal.Signals) -> None:
     """Ready to be used by URL, migrations included."""
     process = subprocess.Popen(
-        [*DIALOGBASE, "up", "postgres", "mongo", "--data", str(tmp_path / "data"), "--json"],
+        [*DIALOGBASE, "up", "--data", str(tmp_path / "data"), "--json"],
         stdout=subprocess.PIPE,
     )
     assert process.stdout is not None
     urls = json.loads(process.stdout.readline())
-    assert set(urls) == {"postgres", "mongo"}
+    assert set(urls) == {"postgres", "mongo", "valkey"}
 
     async def use() -> None:
         settings = Settings(
-            profile="servers", postgres_url=urls["postgres"], mongo_url=urls["mongo"]
+            profile="servers",
+            postgres_url=urls["postgres"],
+            mongo_url=urls["mongo"],
+            redis_url=urls["valkey"],
         )
         async with bootstrap.open(settings) as platform:
             acme = platform.for_tenant("acme")

@@ -10,7 +10,12 @@ import pytest
 from dependency_injector import providers
 
 import bootstrap
-from adapters.memory import ManualClock, MemoryAuthoringStore, MemoryDialogueStore
+from adapters.memory import (
+    ManualClock,
+    MemoryAuthoringStore,
+    MemoryDialogueStore,
+    MemoryRuntimeStore,
+)
 from bootstrap import Container, Settings
 from bootstrap.platform import opened
 from domain.conversations import Conversation
@@ -20,7 +25,10 @@ from domain.messages import Message
 from ports.errors import StoreUnavailableError
 from tests.bootstrap.running import run
 
-DRIVERS = ("asyncpg", "sqlalchemy", "alembic", "greenlet", "motor", "pymongo", "redis")
+DRIVERS = (
+    *("asyncpg", "sqlalchemy", "alembic", "greenlet"),
+    *("motor", "pymongo", "redis", "hiredis"),
+)
 
 
 @run
@@ -69,8 +77,11 @@ async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() 
         profile="servers",
         postgres_url="postgresql://nowhere.invalid/x",
         mongo_url="mongodb://nowhere.invalid/x",
+        redis_url="redis://nowhere.invalid/0",
     )
-    async with bootstrap.open(settings, authoring=authoring, dialogue=dialogue) as platform:
+    async with bootstrap.open(
+        settings, authoring=authoring, dialogue=dialogue, runtime=MemoryRuntimeStore()
+    ) as platform:
         acme = platform.for_tenant("acme")
         flow = await acme.flows.create(Flow.draft(name="welcome"))
         talk = await acme.conversations.create(Conversation.draft(user_id="ada"))

@@ -8,12 +8,15 @@ import pytest
 from bootstrap import Settings, SettingsError, Stores
 
 MONGO = "mongodb://ada:s3cr3t@docs.example/dialogbase?password=s3cr3t"
+REDIS = "redis://ada:s3cr3t@cache.example/0?password=s3cr3t"
 URL = "postgresql://ada:s3cr3t@db.example/dialogbase?password=s3cr3t"
 
 
 def test_memory_settings_need_no_environment() -> None:
     """The one line that unit tests write."""
-    assert Settings.memory().stores == Stores(authoring="memory", dialogue="memory")
+    assert Settings.memory().stores == Stores(
+        authoring="memory", dialogue="memory", runtime="memory"
+    )
     assert Settings.memory().servers_needed == frozenset()
 
 
@@ -22,25 +25,34 @@ def test_without_anything_the_profile_is_embedded_and_durable() -> None:
     settings = Settings.from_environment({})
     assert settings.profile == "embedded"
     assert settings.data == Path(".dialogbase")
-    assert settings.stores == Stores(authoring="postgres", dialogue="mongo")
-    assert settings.servers_needed == {"postgres", "mongo"}
+    assert settings.stores == Stores(authoring="postgres", dialogue="mongo", runtime="redis")
+    assert settings.servers_needed == {"postgres", "mongo", "redis"}
 
 
 def test_urls_alone_mean_servers() -> None:
     """A deployment sets its URLs and is done."""
     settings = Settings.from_environment(
-        {"DIALOGBASE_POSTGRES_URL": URL, "DIALOGBASE_MONGO_URL": MONGO}
+        {
+            "DIALOGBASE_POSTGRES_URL": URL,
+            "DIALOGBASE_MONGO_URL": MONGO,
+            "DIALOGBASE_REDIS_URL": REDIS,
+        }
     )
     assert settings.profile == "servers"
-    assert (settings.postgres_url, settings.mongo_url) == (URL, MONGO)
+    assert (settings.postgres_url, settings.mongo_url, settings.redis_url) == (URL, MONGO, REDIS)
 
 
 def test_a_server_whose_group_is_in_memory_needs_no_url() -> None:
-    """Who has flows only runs PostgreSQL only, and the other way round."""
-    flows = Settings(profile="servers", postgres_url=URL, stores=Stores(dialogue="memory"))
-    talks = Settings(profile="servers", mongo_url=MONGO, stores=Stores(authoring="memory"))
+    """Who has flows only runs PostgreSQL only, and so on for each."""
+    only_flows = Stores(dialogue="memory", runtime="memory")
+    only_talks = Stores(authoring="memory", runtime="memory")
+    only_sessions = Stores(authoring="memory", dialogue="memory")
+    flows = Settings(profile="servers", postgres_url=URL, stores=only_flows)
+    talks = Settings(profile="servers", mongo_url=MONGO, stores=only_talks)
+    sessions = Settings(profile="servers", redis_url=REDIS, stores=only_sessions)
     assert flows.servers_needed == {"postgres"}
     assert talks.servers_needed == {"mongo"}
+    assert sessions.servers_needed == {"redis"}
 
 
 def test_the_driver_is_motor_unless_another_is_set() -> None:
@@ -79,7 +91,7 @@ def test_a_store_is_chosen_by_variable_table_or_argument(tmp_path: Path) -> None
         Settings(profile="embedded", stores=Stores(authoring="memory")),
     ]
     assert [settings.stores.authoring for settings in chosen] == ["memory"] * 3
-    assert [settings.servers_needed for settings in chosen] == [{"mongo"}] * 3
+    assert [settings.servers_needed for settings in chosen] == [{"mongo", "redis"}] * 3
 
 
 def test_every_fault_is_reported_at_once_and_named_where_it_was_set(tmp_path: Path) -> None:
@@ -136,13 +148,20 @@ def test_servers_without_the_url_they_need_are_refused_by_the_variable_s_name() 
     with pytest.raises(SettingsError) as caught:
         Settings.from_environment({"DIALOGBASE_PROFILE": "servers"})
     missing = {fault.path for fault in caught.value.faults}
-    assert missing == {"DIALOGBASE_POSTGRES_URL", "DIALOGBASE_MONGO_URL"}
+    assert missing == {
+        "DIALOGBASE_POSTGRES_URL",
+        "DIALOGBASE_MONGO_URL",
+        "DIALOGBASE_REDIS_URL",
+    }
 
 
 def test_memory_has_no_server_to_choose() -> None:
     """A store is only chosen where its server is."""
-    with pytest.raises(SettingsError, match=r"stores\.dialogue.*stores\.authoring"):
-        Settings(profile="memory", stores=Stores(authoring="postgres", dialogue="mongo"))
+    everywhere = Stores(authoring="postgres", dialogue="mongo", runtime="redis")
+    with pytest.raises(
+        SettingsError, match=r"stores\.dialogue.*stores\.authoring.*stores\.runtime"
+    ):
+        Settings(profile="memory", stores=everywhere)
 
 
 @pytest.mark.parametrize(
@@ -157,11 +176,8 @@ def test_what_is_no_url_of_the_server_is_refused_without_being_repeated(wrong: s
 
 def test_no_password_shows_in_the_repr() -> None:
     """Settings are printed and logged."""
-    shown = repr(
-        Settings(
-            profile="servers", postgres_url=URL, mongo_url=MONGO, redis_url="redis://:s3cr3t@h/0"
-        )
-    )
+    shown = repr(Settings(profile="servers", postgres_url=URL, mongo_url=MONGO, redis_url=REDIS))
     assert "s3cr3t" not in shown
     assert "postgresql://ada:***@db.example/dialogbase?…" in shown
     assert "mongodb://ada:***@docs.example/dialogbase?…" in shown
+    assert "redis://ada:***@cache.example/0?…" in shown

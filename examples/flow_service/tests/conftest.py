@@ -12,8 +12,8 @@ from bootstrap import Settings, Stores, embedded
 from examples.flow_service import FlowService
 from ports.stores import TenantScope
 
-ONLY_FLOWS = Stores(dialogue="memory")
-"""The service has no conversations, so it needs no MongoDB."""
+ONLY_FLOWS = Stores(dialogue="memory", runtime="memory")
+"""The service has no conversations and no sessions, so it needs no MongoDB and no Redis."""
 
 
 @pytest.fixture(scope="session")
