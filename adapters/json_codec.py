@@ -1,5 +1,6 @@
 """JSON, encoded by orjson, for whoever keeps values as bytes."""
 
+from collections.abc import Mapping
 from typing import ClassVar, cast
 
 import orjson
@@ -12,7 +13,7 @@ from ports.codecs import Codec
 
 
 class JsonCodec(Codec[Json]):
-    """Any JSON value within the rules of `JsonObject`."""
+    """Any JSON value within the rules of `JsonObject`; what is no object counts as if in one."""
 
     name: ClassVar[str] = "json"
     version: ClassVar[int] = 1
@@ -20,13 +21,18 @@ class JsonCodec(Codec[Json]):
     def encode(self, value: Json) -> bytes:
         # Checked first: by itself orjson writes NaN as null, and dates and the like as text.
         try:
-            checked = JsonObject.of({"value": value}, max_bytes=MAX_VALUE_BYTES)
+            return orjson.dumps(_checked(value))
         except ValidationError as error:
             raise ValidationError("cache", error.faults) from None
-        return orjson.dumps(checked["value"])
 
     def decode(self, data: bytes) -> Json:
         return cast(Json, orjson.loads(data))
+
+
+def _checked(value: object) -> object:
+    if isinstance(value, Mapping):
+        return JsonObject.of(value, max_bytes=MAX_VALUE_BYTES)
+    return JsonObject.of({"value": value}, max_bytes=MAX_VALUE_BYTES)["value"]
 
 
 JSON = JsonCodec()

@@ -11,14 +11,14 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
+from domain.durations import MILLISECOND
 from domain.errors import Fault, ValidationError
-from domain.rules import argument, number, optional
+from domain.rules import argument, number
 from ports.cache_entries import (
     BRIEF,
     DETAILED,
     DURATION,
     KEY,
-    MILLISECOND,
     NONCE,
     TAG,
     TAGS,
@@ -174,7 +174,7 @@ class TypedCache(Generic[T]):
         """Let the value live for so long from now on, longer or shorter than before, then go stale
         for as long as it would have; whether there is one. Two round trips, three with tags.
         """
-        lives, named = argument("cache", "ttl", ttl, DURATION), _key(key)
+        lives, named = _milliseconds("ttl", ttl), _key(key)
         while True:
             found = await self._entries.look(named, DETAILED)
             entry = self._mine(found)
@@ -336,12 +336,17 @@ class _Terms:
 
 
 def _terms(ttl: timedelta, stale: timedelta | None, jitter: float, tags: Sequence[str]) -> _Terms:
-    longest: int = argument("cache", "ttl", ttl, DURATION)
-    stale_ms: int = argument("cache", "stale", stale, optional(DURATION)) or 0
+    longest = _milliseconds("ttl", ttl)
+    stale_ms = 0 if stale is None else _milliseconds("stale", stale)
     share: float = argument("cache", "jitter", jitter, _JITTER)
     ttl_ms = max(math.ceil(longest * (1 - share * random.random())), 1)
     named = tuple(dict.fromkeys(argument("cache", "tags", tags, TAGS)))
     return _Terms(ttl_ms, stale_ms, named)
+
+
+def _milliseconds(name: str, candidate: object) -> int:
+    checked: timedelta = argument("cache", name, candidate, DURATION)
+    return checked // MILLISECOND
 
 
 def _key(candidate: object) -> str:

@@ -10,8 +10,9 @@ from typing import Any, Final, TypeAlias
 
 import attrs
 
+from domain.durations import MILLISECOND, duration
 from domain.errors import Fault, ValidationError
-from domain.rules import Rule, sequence, text
+from domain.rules import sequence, text
 from ports.codecs import Codec
 
 MAX_KEY: Final = 512
@@ -24,29 +25,12 @@ LONGEST: Final = timedelta(days=3650)
 LEASE: Final = timedelta(seconds=5)
 """How long a load may go on without its process being heard of, until another may begin."""
 
-MILLISECOND: Final = timedelta(milliseconds=1)
-
 KEY: Final = text(MAX_KEY, min_length=1)
 TAG: Final = text(MAX_TAG, min_length=1)
 TAGS: Final = sequence(TAG, MAX_TAGS)
 
 
-def duration(longest: timedelta) -> Rule:
-    """A `timedelta` of whole milliseconds, from one to `longest`; kept as their number."""
-
-    def apply(candidate: object) -> int:
-        if not isinstance(candidate, timedelta):
-            raise ValueError("must be a timedelta")
-        if candidate % MILLISECOND:
-            raise ValueError("must be whole milliseconds")
-        if not MILLISECOND <= candidate <= longest:
-            raise ValueError(f"must lie between 1 ms and {longest.days} days")
-        return candidate // MILLISECOND
-
-    return apply
-
-
-DURATION: Final = duration(LONGEST)
+DURATION: Final = duration(MILLISECOND, LONGEST)
 
 # Format, flags (none so far), stale part in ms, duration of the load in ms, nonce, the codec's
 # version, lengths of its name and of the tags; then these two, then the value.

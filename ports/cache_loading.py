@@ -16,9 +16,9 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
+from domain.durations import MILLISECOND
 from ports.cache_entries import (
     LEASE,
-    MILLISECOND,
     NONCE,
     CacheEntries,
     Entry,

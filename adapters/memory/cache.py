@@ -10,10 +10,10 @@ import attrs
 from adapters.json_codec import JSON
 from adapters.memory.cache_expiry import Expiring
 from adapters.memory.runtime_data import Part, TenantData
+from domain.durations import MILLISECOND
 from domain.identity import TenantId
 from ports.cache import Cache
 from ports.cache_entries import (
-    MILLISECOND,
     NONCE,
     Answer,
     CacheEntries,

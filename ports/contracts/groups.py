@@ -49,9 +49,19 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "dialogue_cancellation": Group.DIALOGUE,
     "restoring": Group.DIALOGUE,
     "dialogue_machine": Group.DIALOGUE,
+    "rate_limits": Group.RUNTIME,
+    "rate_limit_bounds": Group.RUNTIME,
+    "rate_limit_races": Group.RUNTIME,
+    "rate_limit_machine": Group.RUNTIME,
+    "quotas": Group.RUNTIME,
     "locks": Group.RUNTIME,
     "lock_races": Group.RUNTIME,
     "lock_losses": Group.RUNTIME,
+    "cache": Group.RUNTIME,
+    "cache_loading": Group.RUNTIME,
+    "cache_invalidation": Group.RUNTIME,
+    "cache_refreshing": Group.RUNTIME,
+    "cache_machine": Group.RUNTIME,
 }
 """Every module of contracts, and the group that it is about: None says whichever is offered."""
 

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.cache`."""
+
+from ports.contracts.cache import *  # noqa: F403
