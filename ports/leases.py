@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 
+from domain.durations import MILLISECOND
 from ports.errors import (
     LockLostError,
     LockNotAcquiredError,
@@ -28,6 +29,12 @@ PASSED_OVER: Final = timedelta(seconds=3)
 """How long one who waits and isn't heard of keeps its turn."""
 REMEMBERED: Final = timedelta(days=1)
 """For how long after a lock's last lease its last fencing token is kept."""
+
+_DRIFT, _LAG = 0.01, 0.002
+"""The part of a lease, and the seconds, that a holder does without: its clock may run slower than
+the store's, and to interrupt its block takes a moment. (As much as Redlock allows for:
+https://redis.io/docs/latest/develop/clients/patterns/distributed-locks/.)
+"""
 
 _FAREWELL = 1.0
 """Seconds that one who was cancelled or failed waits for the store to let go."""
@@ -140,15 +147,16 @@ class Lease:
 class Holding(AbstractAsyncContextManager[Lease]):
     """One holding of a lock, from the first attempt to the release.
 
-    It goes by the loop's own clock, and counts from before a command was sent: so it stops
-    believing before the store lets another one in.
+    It goes by the loop's own clock, counts from before a command was sent, and leaves a margin: so
+    it stops believing before the store lets another one in.
     """
 
     def __init__(self, leasing: Leasing, name: str, ttl: timedelta, wait: timedelta | None) -> None:
         self._leasing = leasing
         self._name = name
         self._ttl = ttl.total_seconds()
-        self._milliseconds = ttl // timedelta(milliseconds=1)
+        self._believed = self._ttl * (1 - _DRIFT) - _LAG
+        self._milliseconds = ttl // MILLISECOND
         self._patience = None if wait is None else wait.total_seconds()
         self._id = token_hex(16)
         self._attempt: asyncio.Task[Look] | None = None
@@ -170,7 +178,7 @@ class Holding(AbstractAsyncContextManager[Lease]):
             raise
         self._loop = asyncio.get_running_loop()
         self._task, self._cancelling = task, task.cancelling()
-        self._lease = Lease(self._name, token, self._sent + self._ttl)
+        self._lease = Lease(self._name, token, self._sent + self._believed)
         self._ending = self._loop.call_at(self._lease._until, self._lose)
         self._next = self._loop.call_at(self._sent + self._ttl / 3, self._renew)
         return self._lease
@@ -270,7 +278,7 @@ class Holding(AbstractAsyncContextManager[Lease]):
             return
         if kept:
             self._ending.cancel()
-            self._lease._until = sent + self._ttl
+            self._lease._until = sent + self._believed
             self._ending = self._loop.call_at(self._lease._until, self._lose)
         self._next = self._loop.call_later(again, self._renew)
 

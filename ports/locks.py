@@ -1,10 +1,10 @@
 """One tenant's locks: who may do something, one at a time, among any number of processes."""
 
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Final
 
+from domain.durations import duration
 from domain.rules import argument, optional, text
 from ports.leases import Holding, Lease, Leasing
 
@@ -12,25 +12,10 @@ MAX_NAME: Final = 512
 SHORTEST_TTL: Final = timedelta(milliseconds=100)
 LONGEST_TTL: Final = timedelta(hours=1)
 LONGEST_WAIT: Final = timedelta(days=1)
-_MILLISECOND = timedelta(milliseconds=1)
-
-
-def _duration(shortest: timedelta, longest: timedelta) -> Callable[[object], timedelta]:
-    def apply(candidate: object) -> timedelta:
-        if not isinstance(candidate, timedelta):
-            raise ValueError("must be a timedelta")
-        if candidate % _MILLISECOND:
-            raise ValueError("must be in whole milliseconds")
-        if not shortest <= candidate <= longest:
-            raise ValueError(f"must lie between {shortest} and {longest}")
-        return candidate
-
-    return apply
-
 
 _NAME = text(MAX_NAME, min_length=1)
-_TTL = _duration(SHORTEST_TTL, LONGEST_TTL)
-_WAIT = optional(_duration(timedelta(0), LONGEST_WAIT))
+_TTL = duration(SHORTEST_TTL, LONGEST_TTL)
+_WAIT = optional(duration(timedelta(0), LONGEST_WAIT))
 
 
 class Locks(Leasing):

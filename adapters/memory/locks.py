@@ -10,6 +10,7 @@ from typing import Final
 import attrs
 
 from adapters.memory.runtime_data import Part, TenantData
+from domain.durations import MILLISECOND
 from domain.identity import TenantId
 from ports.leases import PASSED_OVER, REMEMBERED, Calls, Look
 from ports.locks import Locks
@@ -17,7 +18,6 @@ from ports.time import Clock
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_MILLISECOND = timedelta(milliseconds=1)
 _SWEPT_ABOVE = 64
 
 
@@ -71,7 +71,7 @@ class LockPart(Part):
 
     def live(self, now: datetime) -> int:
         """Whether there is a lock, or the last token of one."""
-        return int((now - _EPOCH) // _MILLISECOND <= self.remembered)
+        return int((now - _EPOCH) // MILLISECOND <= self.remembered)
 
     def clear(self) -> None:
         """Release everything. The last token stays: later ones must be greater."""
@@ -98,7 +98,7 @@ class LockPart(Part):
 
     def remember(self, until: int) -> None:
         """A lease lasts until then."""
-        self.remembered = max(self.remembered, until + REMEMBERED // _MILLISECOND)
+        self.remembered = max(self.remembered, until + REMEMBERED // MILLISECOND)
 
     def call(self, holding: str | None) -> None:
         """Wake one that waits."""
@@ -136,7 +136,7 @@ class MemoryLocks(Locks):
 
     def _now(self) -> tuple[int, int]:
         since = self._clock.now() - _EPOCH
-        return since // _MILLISECOND, since // _MICROSECOND
+        return since // MILLISECOND, since // _MICROSECOND
 
     async def _take(self, name: str, holding: str, ttl: int, place: int | None) -> Look:
         part = self._part
@@ -158,7 +158,7 @@ class MemoryLocks(Locks):
             return Look()
         last = state.line[-1][0] if state.line else 0
         stands = place or max(last + 1, micros)
-        state.join(holding, stands, now + PASSED_OVER // _MILLISECOND)
+        state.join(holding, stands, now + PASSED_OVER // MILLISECOND)
         if holder is None:
             part.call(first)
         return Look(place=stands, left=None if before else (state.ends - now) / 1_000)

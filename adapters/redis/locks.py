@@ -1,12 +1,12 @@
 """Locks in Redis: a key that expires, a counter of fencing tokens, and a line of who waits."""
 
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
 from typing import Final
 
 from adapters.redis.client import Client
 from adapters.redis.keys import key
 from adapters.redis.scripts import Script
+from domain.durations import MILLISECOND
 from domain.identity import TenantId
 from ports.leases import PASSED_OVER, REMEMBERED, Calls, Look
 from ports.locks import Locks
@@ -14,8 +14,8 @@ from ports.locks import Locks
 _TAKE: Final = Script.named("lock_take")
 _RENEW: Final = Script.named("lock_renew")
 _GIVE_BACK: Final = Script.named("lock_give_back")
-_KEPT = REMEMBERED // timedelta(milliseconds=1)
-_TURN = PASSED_OVER // timedelta(milliseconds=1)
+_KEPT = REMEMBERED // MILLISECOND
+_TURN = PASSED_OVER // MILLISECOND
 
 
 class RedisLocks(Locks):

@@ -6,10 +6,11 @@ from datetime import timedelta
 
 import pytest
 
+from domain.executions import ExecutionState
 from ports.contracts.harness import Backend, contract, raised_by
 from ports.contracts.locks import AT_ONCE, SOON, in_line, is_free
 from ports.errors import LockLostError
-from ports.leases import PASSED_OVER, Lease
+from ports.leases import Lease
 from ports.locks import Locks
 
 SHORT = timedelta(milliseconds=240)
@@ -269,6 +270,26 @@ async def test_a_lease_is_renewed_for_as_long_as_its_block_runs(backend: Backend
 
 
 @contract
+async def test_what_a_former_holder_writes_late_is_refused(backend: Backend) -> None:
+    """It doesn't know yet that it has lost the lock: its fencing token tells the store."""
+    here, there = backend.rivals()
+    former = Holder(here.locks, timedelta(seconds=30))
+    token = (await former.holds()).fencing_token
+    draft = ExecutionState.draft("c1", current_state="first")
+    await here.executions.save(draft, fencing_token=token)
+    await lapsed(backend, former, timedelta(seconds=30))
+    async with there.locks.hold("a", wait=AT_ONCE) as lease:
+        await there.executions.enter_state("c1", "second", fencing_token=lease.fencing_token)
+        assert not former.lease.lost
+        late = here.executions.enter_state("c1", "late", fencing_token=token)
+        assert isinstance(await raised_by(late), LockLostError)
+        await there.executions.enter_state("c1", "third", fencing_token=lease.fencing_token)
+    assert (await here.executions.require("c1")).current_state == "third"
+    former.let_go.set()
+    assert isinstance(await former.ends(), LockLostError)
+
+
+@contract
 async def test_a_dead_holders_lock_is_taken_over(backend: Backend) -> None:
     """Its instance is closed under it: the lock is the next one's when the lease ends."""
     tenant = backend.tenant()
@@ -284,40 +305,6 @@ async def test_a_dead_holders_lock_is_taken_over(backend: Backend) -> None:
     assert isinstance(await dead.ends(), LockLostError)
     heir.let_go.set()
     assert await heir.ends() is None
-
-
-@contract
-async def test_one_who_died_in_the_line_is_passed_over(backend: Backend) -> None:
-    """It isn't heard of any more: its turn passes, and the next one's comes."""
-    here, there = backend.rivals()
-    async with here.locks.hold("a"):
-        dead = await there.locks._take("a", "dead", 30_000, 0)
-        assert dead.place > 0
-        heir = Holder(here.locks)
-        await in_line(here, there)
-    assert not await is_free(there)
-    backend.clock.advance(seconds=PASSED_OVER.total_seconds() + 0.1)
-    await heir.holds()
-    heir.let_go.set()
-    assert await heir.ends() is None
-
-
-@contract
-async def test_one_who_was_thought_dead_comes_back_to_its_place(backend: Backend) -> None:
-    """Before those who came later, and have been heard of all the while."""
-    here, there = backend.rivals()
-    async with here.locks.hold("a"):
-        early = await there.locks._take("a", "early", 30_000, 0)
-        backend.clock.advance(seconds=PASSED_OVER.total_seconds() + 0.1)
-        late = await here.locks._take("a", "late", 30_000, 0)
-        assert early.place < late.place
-        assert (await here.locks._take("a", "late", 30_000, late.place)).left is not None
-        assert (await there.locks._take("a", "early", 30_000, early.place)).left is not None
-        assert (await here.locks._take("a", "late", 30_000, late.place)).left is None
-    assert (await here.locks._take("a", "late", 30_000, late.place)).fencing_token is None
-    token = (await there.locks._take("a", "early", 30_000, early.place)).fencing_token
-    assert token is not None
-    assert (await here.locks._take("a", "early", 30_000, None)).fencing_token == token
 
 
 @contract

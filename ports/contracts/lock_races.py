@@ -7,7 +7,9 @@ from datetime import timedelta
 from ports.contracts.cancellation import MOST_STEPS, cancelled_at, stepwise
 from ports.contracts.concurrency import all_at_once, split
 from ports.contracts.harness import Backend, contract
+from ports.contracts.lock_losses import Holder
 from ports.contracts.locks import AT_ONCE, SOON, in_line, is_free
+from ports.leases import PASSED_OVER
 from ports.stores import TenantScope
 
 CONTENDERS = 50
@@ -187,3 +189,37 @@ async def test_one_who_waits_cancelled_anywhere_leaves_nothing_locked(backend: B
 async def _passing(scope: TenantScope) -> None:
     async with scope.locks.hold("a", wait=timedelta(seconds=30)):
         pass
+
+
+@contract
+async def test_one_who_died_in_the_line_is_passed_over(backend: Backend) -> None:
+    """It isn't heard of any more: its turn passes, and the next one's comes."""
+    here, there = backend.rivals()
+    async with here.locks.hold("a"):
+        dead = await there.locks._take("a", "dead", 30_000, 0)
+        assert dead.place > 0
+        heir = Holder(here.locks)
+        await in_line(here, there)
+    assert not await is_free(there)
+    backend.clock.advance(seconds=PASSED_OVER.total_seconds() + 0.1)
+    await heir.holds()
+    heir.let_go.set()
+    assert await heir.ends() is None
+
+
+@contract
+async def test_one_who_was_thought_dead_comes_back_to_its_place(backend: Backend) -> None:
+    """Before those who came later, and have been heard of all the while."""
+    here, there = backend.rivals()
+    async with here.locks.hold("a"):
+        early = await there.locks._take("a", "early", 30_000, 0)
+        backend.clock.advance(seconds=PASSED_OVER.total_seconds() + 0.1)
+        late = await here.locks._take("a", "late", 30_000, 0)
+        assert early.place < late.place
+        assert (await here.locks._take("a", "late", 30_000, late.place)).left is not None
+        assert (await there.locks._take("a", "early", 30_000, early.place)).left is not None
+        assert (await here.locks._take("a", "late", 30_000, late.place)).left is None
+    assert (await here.locks._take("a", "late", 30_000, late.place)).fencing_token is None
+    token = (await there.locks._take("a", "early", 30_000, early.place)).fencing_token
+    assert token is not None
+    assert (await here.locks._take("a", "early", 30_000, None)).fencing_token == token

@@ -28,7 +28,7 @@ CASES: dict[type[broken.SoundLocks], Contract] = {
     broken.TakesWhateverIsFree: lock_races.test_who_had_it_does_not_get_it_again_before_others,
     broken.ServesTheLatest: lock_races.test_those_who_wait_get_it_in_the_order_of_their_arrival,
     broken.StaysInLine: locks.test_who_waited_in_vain_leaves_no_place_in_the_line,
-    broken.WaitsForTheDead: lock_losses.test_one_who_died_in_the_line_is_passed_over,
+    broken.WaitsForTheDead: lock_races.test_one_who_died_in_the_line_is_passed_over,
     broken.ForgetsWhatItAskedFor: (
         lock_races.test_a_holding_cancelled_anywhere_leaves_nothing_locked
     ),
