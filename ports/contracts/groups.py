@@ -49,6 +49,8 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "dialogue_cancellation": Group.DIALOGUE,
     "restoring": Group.DIALOGUE,
     "dialogue_machine": Group.DIALOGUE,
+    "runtime_maintenance": Group.RUNTIME,
+    "runtime_isolation": Group.RUNTIME,
     "rate_limits": Group.RUNTIME,
     "rate_limit_bounds": Group.RUNTIME,
     "rate_limit_races": Group.RUNTIME,

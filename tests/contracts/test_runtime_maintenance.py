@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.runtime_maintenance`."""
+
+from ports.contracts.runtime_maintenance import *  # noqa: F403
