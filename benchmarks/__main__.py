@@ -12,6 +12,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=(), metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--url", help="a PostgreSQL server to use instead of a private one")
     parser.add_argument("--mongo-url", metavar="URL", help="a MongoDB replica set, likewise")
+    parser.add_argument("--redis-url", metavar="URL", help="a Redis or Valkey server, likewise")
     parser.add_argument("--json", metavar="FILE", help="- for standard output")
     parser.add_argument("--plot", metavar="FILE", help="a .png or .svg")
     given = parser.parse_args()
@@ -21,6 +22,7 @@ def main() -> None:
             only=given.only,
             url=given.url,
             mongo_url=given.mongo_url,
+            redis_url=given.redis_url,
             json_to=given.json,
             plot_to=given.plot,
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import mapping, memory, memory_log
+from benchmarks import mapping, memory, memory_log, memory_runtime
 from benchmarks.figures import Figure, documents
 from benchmarks.mongo import mapping as documents_mapping
 from benchmarks.plot import draw
@@ -24,6 +24,7 @@ LOCAL: Mapping[str, Local] = {
     "mongo-mapping": documents_mapping.rows,
     "memory": memory.rows,
     "memory-log": memory_log.rows,
+    "memory-runtime": memory_runtime.rows,
 }
 POSTGRES = (
     *("noise", "get", "list", "insert", "compare-and-set", "unit", "bulk"),
@@ -35,7 +36,8 @@ MONGO = (
     *("mongo-paging", "mongo-stream"),
 )
 """On each driver."""
-NAMES = (*POSTGRES, *MONGO, *LOCAL)
+REDIS = ("redis-noise", "redis-sessions", "redis-limits", "redis-cache", "redis-locks")
+NAMES = (*POSTGRES, *MONGO, *REDIS, *LOCAL)
 _FILE_WIDTH = 150
 _ON_MANY_ROWS = frozenset({"paging", "stream", "mongo-paging", "mongo-stream"})
 
@@ -53,6 +55,7 @@ def run(
     only: Sequence[str] = (),
     url: str | None = None,
     mongo_url: str | None = None,
+    redis_url: str | None = None,
     json_to: str | Path | None = None,
     plot_to: str | Path | None = None,
     console: Console | None = None,
@@ -61,8 +64,8 @@ def run(
     """Measure, print the table, and write JSON and plot where asked; returns the figures.
 
     `url` names a PostgreSQL server on which databases may be created, `mongo_url` a replica set of
-    MongoDB; without one a private server is started. `json_to` may be `-` for standard output; the
-    table then goes to standard error.
+    MongoDB, `redis_url` a Redis or Valkey server; without one a private server is started.
+    `json_to` may be `-` for standard output; the table then goes to standard error.
 
     Raises:
         UnknownRowsError: for a name in `only` that no row has.
@@ -74,7 +77,8 @@ def run(
         if not console.is_terminal:
             console.width = _FILE_WIDTH
     size = scale if scale is not None else QUICK if quick else FULL
-    figures = asyncio.run(_measured(size, only or NAMES, url, mongo_url, console))
+    urls = {"postgres": url, "mongo": mongo_url, "redis": redis_url}
+    figures = asyncio.run(_measured(size, only or NAMES, urls, console))
     show(figures, console)
     if json_to is not None:
         text = json.dumps(documents(figures), indent=2, ensure_ascii=False)
@@ -91,16 +95,17 @@ def run(
 async def _measured(
     scale: Scale,
     names: Collection[str],
-    url: str | None,
-    mongo_url: str | None,
+    urls: Mapping[str, str | None],
     console: Console,
 ) -> list[Figure]:
     figures: list[Figure] = []
     with console.status("starting") as status:
         if on_postgres := [name for name in POSTGRES if name in names]:
-            figures += await _on_postgres(scale, on_postgres, url, status.update)
+            figures += await _on_postgres(scale, on_postgres, urls["postgres"], status.update)
         if on_mongo := [name for name in MONGO if name in names]:
-            figures += await _on_mongo(scale, on_mongo, mongo_url, status.update)
+            figures += await _on_mongo(scale, on_mongo, urls["mongo"], status.update)
+        if on_redis := [name for name in REDIS if name in names]:
+            figures += await _on_redis(scale, on_redis, urls["redis"], status.update)
         for name, rows in LOCAL.items():
             if name in names:
                 status.update(f"measuring {name}")
@@ -177,4 +182,25 @@ async def _on_mongo(
                     for name in chosen:
                         tell(f"measuring {name} on {driver}")
                         figures += await remote[name](places[driver], scale)
+    return figures
+
+
+async def _on_redis(
+    scale: Scale, names: Sequence[str], url: str | None, tell: Callable[[str], None]
+) -> list[Figure]:
+    from benchmarks.redis import caching, limiting, locking, sessions
+    from benchmarks.redis.place import open_place, server
+
+    remote: Mapping[str, Remote] = {
+        "redis-noise": sessions.noise,
+        "redis-sessions": sessions.rows,
+        "redis-limits": limiting.rows,
+        "redis-cache": caching.rows,
+        "redis-locks": locking.rows,
+    }
+    figures: list[Figure] = []
+    async with server(url, scale) as address, open_place(address) as place:
+        for name in names:
+            tell(f"measuring {name}")
+            figures += await remote[name](place, scale)
     return figures

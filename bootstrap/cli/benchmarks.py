@@ -34,7 +34,11 @@ def bench(
         )
     options = [*arguments]
     if settings.profile == "servers":
-        for option, url in (("--url", settings.postgres_url), ("--mongo-url", settings.mongo_url)):
+        for option, url in (
+            ("--url", settings.postgres_url),
+            ("--mongo-url", settings.mongo_url),
+            ("--redis-url", settings.redis_url),
+        ):
             options += [] if url is None else [option, url]
     if common.json:
         options += ["--json", "-"]

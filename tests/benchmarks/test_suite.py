@@ -20,6 +20,7 @@ from domain.identity import tenant_id
 
 POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
 MONGO_URL = "DIALOGBASE_TEST_MONGO_URL"
+REDIS_URL = "DIALOGBASE_TEST_REDIS_URL"
 TINY = Scale(
     rounds=2,
     many_rows=2_000,
@@ -40,6 +41,7 @@ def _run(only: list[str], folder: Path) -> list[dict[str, object]]:
             scale=TINY,
             url=os.environ.get(POSTGRES_URL),
             mongo_url=os.environ.get(MONGO_URL),
+            redis_url=os.environ.get(REDIS_URL),
             json_to=target,
             plot_to=folder / "figures.svg",
             console=Console(file=shown, width=150),
@@ -68,7 +70,7 @@ def test_rows_without_a_server_give_json_and_a_picture(tmp_path: Path) -> None:
     """Every figure has name, ratio, against, goal and met; table and plot name them all."""
     found = _run([*LOCAL], tmp_path)
     _check(found)
-    assert len(found) == 32
+    assert len(found) == 41
     picture = (tmp_path / "figures.svg").read_text()
     assert picture.lstrip().startswith("<?xml")
     table = (tmp_path / "table.txt").read_text()
@@ -103,6 +105,28 @@ def test_rows_on_mongo_give_json_and_a_picture(tmp_path: Path) -> None:
         assert (f"{driver}: history page 40 of 2000 messages, backwards", "page 1") in compared
     trips = [figure for figure in found if figure["unit"] == "our round trips / theirs"]
     assert [figure["ratio"] for figure in trips] == [1.0, 1.0]
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated:DeprecationWarning")  # the peers' own
+def test_rows_on_redis_give_json_and_a_picture(tmp_path: Path) -> None:
+    """All of them, the peers' included, on a few keys."""
+    found = _run([*benchmarks.REDIS], tmp_path)
+    _check(found)
+    compared = {(figure["name"], figure["against"]) for figure in found}
+    expected = {
+        "session get": ("redis-py",),
+        "session patch": ("redis-py",),
+        "20 sessions of a user": ("redis-py", "redis-py, one MGET"),
+        "limiter, gcra": ("redis-py", "limits, moving window"),
+        "limiter, sliding window": ("limits, moving window", "limits, sliding counter"),
+        "limiter, fixed window": ("redis-py", "limits, fixed window"),
+        "cache get": ("redis-py", "cashews", "aiocache"),
+        "cache get_or_load": ("redis-py", "cashews, decorated", "aiocache, decorated"),
+        "lock": ("redis-py",),
+    }
+    for name, others in expected.items():
+        for crowd in ("", ", 4 callers"):
+            assert {(f"redis: {name}{crowd}", other) for other in others} <= compared
 
 
 def test_a_name_that_no_row_has_is_refused() -> None:
