@@ -1,9 +1,14 @@
-"""Tests that are coroutines."""
+"""Tests that are coroutines, and commands that answer in JSON."""
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
+
+import pytest
+
+from bootstrap.cli import call
 
 
 def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
@@ -14,3 +19,9 @@ def run(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
         asyncio.run(test(*args, **kwargs))
 
     return runner
+
+
+def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
+    """The exit code and the JSON document that a command prints."""
+    code = call([*arguments, "--json"])
+    return code, json.loads(capsys.readouterr().out)

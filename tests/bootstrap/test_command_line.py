@@ -16,10 +16,9 @@ from pymongo import MongoClient
 import bootstrap
 from bootstrap import Settings, Stores
 from bootstrap.cli import call
-from bootstrap.samples import DIALOGUES, FLOWS
 from domain.conversations import Conversation
 from domain.flows import Flow
-from tests.bootstrap.running import run
+from tests.bootstrap.running import answer, run
 from tests.bootstrap.stores import environment_of
 
 GOOD = {"id": "a", "name": "Welcome", "definition": {"nodes": []}}
@@ -37,12 +36,6 @@ def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 def written(path: Path, *records: object) -> str:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return str(path)
-
-
-def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, Any]:
-    """The exit code and the JSON document that a command prints."""
-    code = call([*arguments, "--json"])
-    return code, json.loads(capsys.readouterr().out)
 
 
 def test_import_counts_and_is_idempotent(
@@ -265,60 +258,6 @@ def test_doctor_names_what_is_missing_other_or_not_ours_in_mongo(
         printed = " ".join(capsys.readouterr().out.split())
         assert "NOT WELL mongo schema index messages.ix_somebody_s is (sender ascending)" in printed
         assert printed.count("NOT WELL") == 1
-
-
-@pytest.mark.parametrize("profile", ["memory", "embedded"])
-def test_the_demo_tells_its_story_with_figures_that_hold(
-    capsys: pytest.CaptureFixture[str], profile: str
-) -> None:
-    """Twice on the same data."""
-    samples, dialogues = (len(file.read_text().splitlines()) for file in (FLOWS, DIALOGUES))
-    for _ in range(2):
-        code, told = answer(capsys, "demo", "--profile", profile, "--data", "data")
-        assert code == 0
-        figures = {step["step"]: step for step in told["steps"]}
-        assert figures["Import"]["imported"] == samples
-        assert figures["Import"]["unchanged_on_second_run"] == samples
-        assert figures["Publish"]["published"] == samples
-        assert figures["One default"]["default_flows"] == 1
-        assert figures["Versions and rollback"]["definition_equal"] is True
-        assert figures["Search"]["found"]["100%"] == []
-        assert figures["A stale writer"]["kept"] is True
-        unit = figures["A unit of work, rolled back"]
-        assert (unit["active_before"], unit["active_within"], unit["active_after"]) == (
-            samples,
-            0,
-            samples,
-        )
-        assert figures["Another tenant"]["untouched"] is True
-        talks = figures["Dialogues come in"]
-        assert talks["imported"] == talks["unchanged_on_second_run"] == dialogues
-        assert talks["exported_equal"] is True
-        twice = figures["Said twice, kept once"]
-        assert (twice["same"], twice["kept"]) == (True, 1)
-        together = figures["All at once"]
-        assert (together["appended"], together["gapless"], together["own_order"]) == (
-            40,
-            True,
-            True,
-        )
-        assert figures["Turning pages back"]["pages"] == 3
-        found = figures["Search what was said"]["found"]
-        assert found["酒店"] == 2
-        assert found["ettle"] == 0
-        assert figures["What is over is over"] == {
-            "step": "What is over is over",
-            "refused": 2,
-            "unchanged": True,
-        }
-        silent = figures["Fallen silent"]
-        assert (silent["closed"], silent["silent"], silent["live"]) == (1, "timeout", "active")
-        back = figures["Taken back"]
-        assert (back["text"], back["found_before"], back["found_after"]) == (None, 1, 0)
-    assert call(["demo", "--profile", profile, "--data", "data"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert all(len(line) <= 100 for line in lines)
-    assert sum(line.startswith("╭") for line in lines) == len(told["steps"]) + 1
 
 
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bootstrap.cli.story.conversations import ConversationChapter
 from bootstrap.cli.story.flows import FlowChapter
+from bootstrap.cli.story.moments import MomentChapter
 from bootstrap.cli.story.scenes import Step, Table
 from bootstrap.platform import Platform
 
@@ -13,6 +14,10 @@ __all__ = ["Step", "Table", "story"]
 
 async def story(platform: Platform, tenant: str, now: datetime) -> AsyncIterator[Step]:
     """The scenes of one run, in a tenant of its own; each is played when it is asked for."""
-    for chapter in (FlowChapter(platform, tenant, now), ConversationChapter(platform, tenant, now)):
+    for chapter in (
+        FlowChapter(platform, tenant, now),
+        ConversationChapter(platform, tenant, now),
+        MomentChapter(platform, tenant),
+    ):
         for scene in chapter.scenes():
             yield await scene()
