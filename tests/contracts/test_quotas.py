@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.quotas`."""
+
+from ports.contracts.quotas import *  # noqa: F403
