@@ -112,6 +112,14 @@ async def _redis_store(settings: Settings, urls: ServerUrls) -> AsyncIterator[Ru
         await store.close()
 
 
+async def _memory_runtime_store(clock: Clock) -> AsyncIterator[RuntimeStore]:
+    store = MemoryRuntimeStore(clock=clock)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 class Container(containers.DeclarativeContainer):
     """Everything a platform is made of. `Container(settings=…)`; ask providers with `await`."""
 
@@ -124,7 +132,7 @@ class Container(containers.DeclarativeContainer):
 
     memory_authoring = providers.Singleton(MemoryAuthoringStore, clock=clock, ids=ids)
     memory_dialogue = providers.Singleton(MemoryDialogueStore, clock=clock, ids=ids)
-    memory_runtime = providers.Singleton(MemoryRuntimeStore, clock=clock)
+    memory_runtime = providers.Resource(_memory_runtime_store, clock)
     # `urls` is an argument of its own: what a resource is given is shut down after it.
     postgres = providers.Resource(_postgres_store, settings, urls, clock, ids)
     mongo = providers.Resource(_mongo_store, settings, urls, clock, ids)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from functools import cached_property
 from typing import ClassVar, Self
 
-from adapters.memory.cache import MemoryCache
+from adapters.memory.cache import CachePart, MemoryCache
 from adapters.memory.executions import MemoryExecutionStore
 from adapters.memory.locks import MemoryLocks
 from adapters.memory.rate_limits import MemoryRateLimiter
@@ -52,6 +52,15 @@ class MemoryRuntimeStore(RuntimeStore):
 
     async def check(self) -> None:
         return
+
+    async def close(self) -> None:
+        """End what caches load in the background, for every store over the same data, which can be
+        used on.
+        """
+        for data in [*self._tenants.values()]:
+            cache = data.parts.get(CachePart)
+            if isinstance(cache, CachePart):
+                await cache.state.close()
 
 
 class MemoryRuntimePorts(RuntimePorts):

@@ -1,0 +1,136 @@
+"""The memory store of the runtime group, whose tenants or maintenance are broken in one way."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+from adapters.memory import MemoryRuntimeStore
+from adapters.memory.cache import CachePart
+from adapters.memory.keyed import Entities
+from adapters.memory.locks import LockPart
+from adapters.memory.runtime import MemoryRuntimeMaintenance
+from adapters.memory.runtime_data import TenantData
+from domain.identity import TenantId
+from ports.contracts.harness import Backend, Group, Opened
+from ports.runtime import RuntimePorts
+from ports.stores import RuntimeMaintenance
+
+
+class SoundMaintenance(MemoryRuntimeMaintenance):
+    """Maintenance as it should be; what is broken overrides a part of it."""
+
+
+class SoundStore(MemoryRuntimeStore):
+    """The store as it should be, with a choice of maintenance."""
+
+    maintained_by: ClassVar[type[SoundMaintenance]] = SoundMaintenance
+
+    def maintenance(self) -> RuntimeMaintenance:
+        return self.maintained_by(self._tenants, self._clock)
+
+
+def backend_of(broken: type[SoundStore] | type[SoundMaintenance]) -> Backend:
+    """A backend over such a store, or over a sound one with that maintenance."""
+    kind: Any = broken
+    if issubclass(broken, SoundMaintenance):
+        kind = type(broken.__name__, (SoundStore,), {"maintained_by": broken})
+
+    class BrokenBackend(Backend):
+        name: ClassVar[str] = broken.__name__
+        offers: ClassVar[frozenset[Group]] = frozenset({Group.RUNTIME})
+
+        @asynccontextmanager
+        async def stores(self) -> AsyncIterator[Sequence[Opened]]:
+            first = kind(clock=self.clock)
+            yield first, first.sibling()
+
+    return BrokenBackend()
+
+
+class FoldsTenants(SoundStore):
+    """Names that differ in case are one tenant."""
+
+    def repositories(self, tenant: TenantId) -> RuntimePorts:
+        return super().repositories(TenantId(tenant.lower()))
+
+
+class JoinsByColons(SoundStore):
+    """What stands after a colon in a tenant's name is taken for something of its own."""
+
+    def repositories(self, tenant: TenantId) -> RuntimePorts:
+        return super().repositories(TenantId(tenant.partition(":")[0]))
+
+
+class NamesWhoeverCame(SoundMaintenance):
+    """Tenants that were only looked at, or have nothing left, are named."""
+
+    async def tenants(self) -> AsyncIterator[TenantId]:
+        for tenant in sorted(self._tenants):
+            yield tenant
+
+
+class NamesInOrderOfArrival(SoundMaintenance):
+    """The order is that in which they came."""
+
+    async def tenants(self) -> AsyncIterator[TenantId]:
+        sound = {tenant async for tenant in super().tenants()}
+        for tenant in self._tenants:
+            if tenant in sound:
+                yield tenant
+
+
+class ErasesByPrefix(SoundMaintenance):
+    """Whose name goes on after the tenant's is erased too."""
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        for other in self._tenants:
+            if other.startswith(tenant) and other != tenant:
+                await super().erase_tenant(other)
+        return await super().erase_tenant(tenant)
+
+
+class _Spares(SoundMaintenance):
+    """An erasure that forgets a port."""
+
+    spared: ClassVar[type[Any]]
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        data = self._tenants.get(tenant, TenantData())
+        kept = data.parts.pop(self.spared, None)
+        erased = await super().erase_tenant(tenant)
+        if kept is not None:
+            data.parts[self.spared] = kept
+        return erased
+
+
+class SparesTheCache(_Spares):
+    """What is cached stays."""
+
+    spared = CachePart
+
+
+class SparesLocks(_Spares):
+    """Who holds a lock goes on holding it."""
+
+    spared = LockPart
+
+
+class CountsWhatHasExpired(SoundMaintenance):
+    """Whatever was ever there is counted, once."""
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        data = self._tenants.get(tenant, TenantData())
+        held = sum(len(part) for part in data.parts.values() if isinstance(part, Entities))
+        await super().erase_tenant(tenant)
+        return held
+
+
+class CountsEverything(SoundMaintenance):
+    """Limits and cached values too."""
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        now = self._clock.now()
+        data = self._tenants.get(tenant, TenantData())
+        held = sum(part.live(now) for part in data.parts.values())
+        await super().erase_tenant(tenant)
+        return held
