@@ -143,8 +143,8 @@ async def test_a_value_that_is_stored_again_is_invalidated_again(backend: Backen
 async def test_a_tag_reaches_a_value_for_as_long_as_it_lives(backend: Backend) -> None:
     """Longer than others of the tag, and also when its life was prolonged since."""
     here, there = caches(backend)
-    await here.set("long", 1, ms(3_600_000), tags=["tag"])
     await here.set("short", 1, ms(10), tags=["tag"])
+    await here.set("long", 1, ms(3_600_000), tags=["tag"])
     await here.set("prolonged", 1, ms(1000), tags=["tag", "other"])
     await here.set("stale", 1, ms(1000), stale=HOUR, tags=["tag"])
     assert await there.expire("prolonged", HOUR)

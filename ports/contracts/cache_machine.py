@@ -16,9 +16,9 @@ KEYS = st.sampled_from(["a", "a:b", "b", "订"])
 VALUES: st.SearchStrategy[Any] = st.sampled_from([None, 0, 0.0, "", [], {"n": [1]}, "x"])
 TAGS = st.lists(st.sampled_from(["s", "t"]), max_size=2)
 # None ends when another one does, or when the clock stands: that very millisecond is the store's.
-LIVES = st.sampled_from([1_005, 2_005, 30_005])
+LIVES = st.sampled_from([1_005, 2_005, 300_005])
 STALE = st.sampled_from([0, 0, 1_500])
-TIMES = st.sampled_from([100, 900, 2_000])
+TIMES = st.sampled_from([100, 900, 2_000, 20_000])
 
 
 @attrs.define
@@ -128,7 +128,9 @@ class Machine(RuleBasedStateMachine):
             assert (value, many, left) == (MISS, {}, None)
         else:
             assert exact(value) == exact(many[key]) == exact(found.value)
-            assert left == ms(found.ends - self.now)
+            # A server's clock counts on by itself between two times that it is shown.
+            assert left is not None
+            assert abs(left - ms(found.ends - self.now)) <= ms(1)
 
 
 def test_any_course_of_a_cache_agrees_with_the_model(backend: Backend) -> None:

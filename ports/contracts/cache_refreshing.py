@@ -16,7 +16,7 @@ async def test_a_stale_value_is_served_while_one_load_replaces_it(backend: Backe
     """At once, to any number of callers on both instances."""
     both = here, there = caches(backend)
     await here.set("key", "old", ms(1000), stale=MINUTE)
-    backend.clock.advance(milliseconds=1001)
+    backend.clock.advance(milliseconds=1005)
     load = Gated("new")
     for cache in both * 10:
         assert await within(cache.get_or_load("key", load, ms(5000), stale=MINUTE)) == "old"
@@ -29,8 +29,7 @@ async def test_a_stale_value_is_served_while_one_load_replaces_it(backend: Backe
         found = str(await within(there.get_or_load("key", load, ms(5000), stale=MINUTE)))
     assert (found, load.calls) == ("new", 1)
     assert await here.ttl("key") == ms(5000)
-    served = {id(cache.stats): cache.stats() for cache in both}
-    assert sum(stats.stale_served for stats in served.values()) >= 21
+    assert sum(cache.stats().stale_served for cache in both) >= 21
 
 
 @contract
@@ -39,9 +38,9 @@ async def test_a_stale_value_is_absent_to_everything_else(backend: Backend) -> N
     here, there = caches(backend)
     await here.set("key", "old", ms(1000), stale=MINUTE)
     assert await there.ttl("key") == ms(1000)
-    backend.clock.advance(milliseconds=999)
+    backend.clock.advance(milliseconds=995)
     assert await there.get("key") == "old"
-    backend.clock.advance(milliseconds=2)
+    backend.clock.advance(milliseconds=10)
     assert await there.get("key") is MISS
     assert await there.get_many(["key"]) == {}
     assert not await there.exists("key")
@@ -56,7 +55,7 @@ async def test_a_stale_value_ends(backend: Backend, scope: TenantScope) -> None:
     """After its time and its stale part: then it is loaded, and callers wait."""
     cache, load = scope.cache, Counted()
     assert await within(cache.get_or_load("key", load, ms(1000), stale=ms(500))) == 1
-    backend.clock.advance(milliseconds=1501)
+    backend.clock.advance(milliseconds=1505)
     assert await within(cache.get_or_load("key", load, ms(1000), stale=ms(500))) == 2
     assert cache.stats().stale_served == 0
 
@@ -66,7 +65,7 @@ async def test_a_stale_value_can_be_deleted(backend: Backend) -> None:
     """Nobody is served it then; nor what a refresh loaded that began before."""
     here, there = caches(backend)
     await here.set("key", "old", ms(1000), stale=MINUTE)
-    backend.clock.advance(milliseconds=1001)
+    backend.clock.advance(milliseconds=1005)
     load = Gated("older still")
     assert await here.get_or_load("key", load, stale=MINUTE) == "old"
     await within(load.began.wait())
@@ -81,7 +80,7 @@ async def test_a_refresh_that_fails_leaves_the_stale_value(backend: Backend) -> 
     """Nobody is told but the statistics; a later call tries again."""
     here, _ = caches(backend)
     await here.set("key", 0, ms(1000), stale=MINUTE)
-    backend.clock.advance(milliseconds=1001)
+    backend.clock.advance(milliseconds=1005)
     load = Counted(ValueError(), ValueError())
     found: object = 0
     async with asyncio.timeout(LEASE.total_seconds() - 1):
@@ -98,7 +97,7 @@ async def test_a_prolonged_value_goes_stale_later(backend: Backend) -> None:
     await here.set("key", "old", ms(1000), stale=ms(500))
     assert await there.expire("key", ms(3000))
     assert await here.ttl("key") == ms(3000)
-    backend.clock.advance(milliseconds=2999)
+    backend.clock.advance(milliseconds=2995)
     assert await here.get("key") == "old"
     backend.clock.advance(milliseconds=500)
     assert await here.get("key") is MISS
@@ -111,7 +110,7 @@ async def test_a_value_about_to_end_is_loaded_early(backend: Backend) -> None:
     here, _ = caches(backend)
     load = Counted()
     assert await within(here.get_or_load("key", load, ms(1000), early=1)) == 1
-    backend.clock.advance(milliseconds=999)
+    backend.clock.advance(milliseconds=995)
     for _ in range(20):
         assert await here.get_or_load("key", load, ms(1000)) == 1
     await asyncio.sleep(0.01)
@@ -141,6 +140,6 @@ async def test_a_value_that_was_not_loaded_is_not_loaded_early(backend: Backend)
     """Nobody knows how long that takes."""
     here, _ = caches(backend)
     await here.set("key", 0, ms(1000))
-    backend.clock.advance(milliseconds=999)
+    backend.clock.advance(milliseconds=995)
     for _ in range(20):
         assert await here.get_or_load("key", Counted(), early=MAX_EARLY) == 0
