@@ -282,6 +282,7 @@ def test_up_serves_until_it_is_told_to_end(tmp_path: Path, told: signal.Signals)
             acme = platform.for_tenant("acme")
             await acme.flows.create(Flow.draft(name="welcome"))
             await acme.conversations.create(Conversation.draft(user_id="ada"))
+            await acme.sessions.create("ada")
 
     asyncio.run(use())
     process.send_signal(told)
@@ -297,8 +298,14 @@ async def test_the_embedded_profile_keeps_its_data(tmp_path: Path) -> None:
         acme = platform.for_tenant("acme")
         flow = await acme.flows.create(Flow.draft(name="welcome"))
         talk = await acme.conversations.create(Conversation.draft(user_id="ada"))
+        issued = await acme.sessions.create("ada", conversation_id=talk.id)
+        async with acme.locks.hold(talk.id) as first:
+            pass
     async with bootstrap.open(settings) as platform:
         acme = platform.for_tenant("acme")
+        assert (await acme.sessions.require(issued.token)).conversation_id == talk.id
+        async with acme.locks.hold(talk.id) as second:
+            assert second.fencing_token > first.fencing_token
         assert await acme.flows.require(flow.id) == flow
         assert await acme.conversations.require(talk.id) == talk
 

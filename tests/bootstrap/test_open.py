@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from dependency_injector import providers
@@ -20,8 +20,10 @@ from bootstrap import Container, Settings
 from bootstrap.platform import opened
 from domain.conversations import Conversation
 from domain.errors import ValidationError
+from domain.executions import ExecutionState
 from domain.flows import Flow
 from domain.messages import Message
+from domain.rates import fixed_window
 from ports.errors import StoreUnavailableError
 from tests.bootstrap.running import run
 
@@ -29,6 +31,18 @@ DRIVERS = (
     *("asyncpg", "sqlalchemy", "alembic", "greenlet"),
     *("motor", "pymongo", "redis", "hiredis"),
 )
+MINUTE = timedelta(minutes=1)
+
+
+async def hello() -> str:
+    """What is loaded."""
+    return "Hello"
+
+
+async def never() -> str:
+    """What takes too long."""
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 @run
@@ -72,7 +86,11 @@ async def test_a_clock_that_is_handed_in_is_the_one_that_counts() -> None:
 @run
 async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() -> None:
     """Nothing else is opened then: this profile's servers aren't there."""
-    authoring, dialogue = MemoryAuthoringStore(), MemoryDialogueStore()
+    authoring, dialogue, runtime = (
+        MemoryAuthoringStore(),
+        MemoryDialogueStore(),
+        MemoryRuntimeStore(),
+    )
     settings = Settings(
         profile="servers",
         postgres_url="postgresql://nowhere.invalid/x",
@@ -80,19 +98,22 @@ async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() 
         redis_url="redis://nowhere.invalid/0",
     )
     async with bootstrap.open(
-        settings, authoring=authoring, dialogue=dialogue, runtime=MemoryRuntimeStore()
+        settings, authoring=authoring, dialogue=dialogue, runtime=runtime
     ) as platform:
         acme = platform.for_tenant("acme")
         flow = await acme.flows.create(Flow.draft(name="welcome"))
         talk = await acme.conversations.create(Conversation.draft(user_id="ada"))
+        issued = await acme.sessions.create("ada")
     assert await authoring.repositories(flow.tenant_id).flows.require(flow.id) == flow
     kept = dialogue.repositories(flow.tenant_id).conversations
     assert await kept.require(talk.id) == talk
+    held = runtime.repositories(flow.tenant_id).sessions
+    assert await held.require(issued.token) == issued.session
 
 
 @run
-async def test_a_tenant_has_both_groups_of_ports_each_with_its_unit_of_work() -> None:
-    """One scope for all of its data."""
+async def test_a_tenant_has_all_groups_of_ports() -> None:
+    """One scope for all of its data; what joins a unit of work does so by group."""
     async with bootstrap.open(Settings.memory()) as platform:
         acme = platform.for_tenant("acme")
         async with acme.authoring() as work:
@@ -103,6 +124,40 @@ async def test_a_tenant_has_both_groups_of_ports_each_with_its_unit_of_work() ->
             )
             await work.messages.append(talk.id, [Message.draft("Hello")])
         assert (await acme.conversations.require(talk.id)).last_sequence == 1
+        issued = await acme.sessions.create("ada", conversation_id=talk.id)
+        async with acme.locks.hold(talk.id) as lease:
+            state = ExecutionState.draft(talk.id, flow_id=flow.id)
+            await acme.executions.save(state, fencing_token=lease.fencing_token)
+        assert (await acme.rate_limits.acquire("ada", fixed_window(1, MINUTE))).allowed
+        assert await acme.cache.get_or_load("greeting", hello) == "Hello"
+        assert (await acme.sessions.require(issued.token)).conversation_id == talk.id
+
+
+@run
+async def test_what_lives_for_a_while_in_memory_goes_by_the_platform_s_clock() -> None:
+    """So that unit tests let it expire."""
+    clock = ManualClock(datetime(2031, 2, 3, tzinfo=UTC))
+    async with bootstrap.open(Settings.memory(), clock=clock) as platform:
+        acme = platform.for_tenant("acme")
+        issued = await acme.sessions.create("ada", idle_timeout=MINUTE)
+        await acme.cache.set("greeting", "Hello", MINUTE)
+        clock.advance(MINUTE)
+        clock.advance(timedelta(milliseconds=1))
+        assert await acme.sessions.get(issued.token) is None
+        assert not await acme.cache.exists("greeting")
+
+
+@run
+async def test_a_platform_s_end_ends_what_its_caches_load_in_the_background() -> None:
+    """No task is left to a loop that is about to close."""
+    clock = ManualClock(datetime(2031, 2, 3, tzinfo=UTC))
+    async with bootstrap.open(Settings.memory(), clock=clock) as platform:
+        cache = platform.for_tenant("acme").cache
+        await cache.set("greeting", "Hello", MINUTE, stale=MINUTE)
+        clock.advance(timedelta(seconds=90))
+        assert await cache.get_or_load("greeting", never, MINUTE, stale=MINUTE) == "Hello"
+        assert len(asyncio.all_tasks()) == 2
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @run
@@ -114,26 +169,39 @@ async def test_maintenance_spans_the_stores_and_reaches_each() -> None:
         for name in ("Beta", "globex", "yotta"):
             talk = Conversation.draft(user_id="ada")
             await platform.for_tenant(name).conversations.create(talk)
+        for name in ("Alpha", "globex", "yotta"):
+            await platform.for_tenant(name).sessions.create("ada")
+            await platform.for_tenant(name).cache.set("greeting", "Hello")
         maintenance = platform.maintenance
         tenants = [tenant async for tenant in maintenance.tenants()]
-        assert tenants == ["Beta", "acme", "globex", "yotta", "zeta"]
-        assert await maintenance.erase_tenant(tenants[2]) == 2
-        assert await maintenance.erase_tenant(tenants[2]) == 0
+        assert tenants == ["Alpha", "Beta", "acme", "globex", "yotta", "zeta"]
+        assert await maintenance.erase_tenant(tenants[3]) == 3
+        assert await maintenance.erase_tenant(tenants[3]) == 0
         assert [tenant async for tenant in maintenance.authoring.tenants()] == ["acme", "zeta"]
         assert [tenant async for tenant in maintenance.dialogue.tenants()] == ["Beta", "yotta"]
+        assert [tenant async for tenant in maintenance.runtime.tenants()] == ["Alpha", "yotta"]
 
 
-class _Gone(MemoryDialogueStore):
+class _Gone:
     """A store whose server left."""
 
     async def check(self) -> None:
         raise StoreUnavailableError("nobody answers")
 
 
+class _GoneDialogue(_Gone, MemoryDialogueStore): ...
+
+
+class _GoneRuntime(_Gone, MemoryRuntimeStore): ...
+
+
 @run
 async def test_a_platform_is_ready_when_every_store_is() -> None:
     """One that isn't is told."""
-    async with bootstrap.open(Settings.memory(), dialogue=_Gone()) as platform:
+    async with bootstrap.open(Settings.memory(), dialogue=_GoneDialogue()) as platform:
+        with pytest.raises(StoreUnavailableError):
+            await platform.check()
+    async with bootstrap.open(Settings.memory(), runtime=_GoneRuntime()) as platform:
         with pytest.raises(StoreUnavailableError):
             await platform.check()
 
@@ -154,6 +222,10 @@ async def main():
     async with bootstrap.open(bootstrap.Settings.memory()) as platform:
         await platform.for_tenant("acme").flows.count()
         await platform.for_tenant("acme").conversations.count()
+        await platform.for_tenant("acme").sessions.create("ada")
+        await platform.for_tenant("acme").cache.set("greeting", "Hello")
+        async with platform.for_tenant("acme").locks.hold("x"):
+            pass
 asyncio.run(main())
 print([name for name in {DRIVERS!r} if name in sys.modules])
 """
