@@ -158,10 +158,12 @@ async def test_quotas_go_on_after_any_number_of_periods(
 ) -> None:
     """Each is a new one, near or far."""
     begin_an_hour(backend)
-    rules = [calendar_window(1, "hour", CHATHAM), calendar_window(20, "month", CHATHAM)]
+    rules: list[RateRule] = [
+        calendar_window(1, "hour", CHATHAM),
+        calendar_window(20, "month", CHATHAM),
+    ]
     for hours in (1, 1, 2, 3, 24, 24, 72, 24 * 90):
-        demands: list[Demand] = [("a", rule, 1) for rule in rules]
-        hour, _ = await scope.rate_limits.acquire_all(demands)
+        hour, _ = await scope.rate_limits.acquire_all([("a", hourly, 1), ("a", monthly, 1)])
         assert (hour.allowed, hour.count) == (True, 1)
         assert hour.reset_after <= 1 * HOURS
         backend.clock.advance(hours=hours)
@@ -174,7 +176,7 @@ async def test_quotas_and_rates_are_taken_together(backend: Backend, scope: Tena
     limits = scope.rate_limits
     month, day = calendar_window(5, "month", BERLIN), calendar_window(3, "day", BERLIN)
     rate = gcra(10, timedelta(seconds=1), 2)
-    demands = [("calls", month, 1), ("calls", day, 1), ("calls", rate, 1)]
+    demands: list[Demand] = [("calls", month, 1), ("calls", day, 1), ("calls", rate, 1)]
     allowed = []
     for _ in range(4):
         decisions = await limits.acquire_all(demands)

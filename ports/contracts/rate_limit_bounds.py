@@ -86,6 +86,22 @@ async def test_no_sliding_window_refuses_what_there_is_room_for(
 
 
 @contract
+async def test_nothing_comes_back_before_its_window_has_passed(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """Whichever moment of a sliding window's part it was used in."""
+    limits, rule = scope.rate_limits, sliding(1, SECOND)
+    moments = range(21)
+    for moment in moments:
+        await limits.acquire(f"{moment}", rule)
+        backend.clock.advance(milliseconds=1)
+    backend.clock.advance(milliseconds=998 - len(moments))
+    for moment in moments:
+        assert not (await limits.acquire(f"{moment}", rule)).allowed
+        backend.clock.advance(milliseconds=1)
+
+
+@contract
 async def test_a_bucket_fills_at_exactly_its_rate(backend: Backend, scope: TenantScope) -> None:
     """Who comes each time when a permit is due is never refused, and never early."""
     limits, rule = scope.rate_limits, gcra(3, SECOND, 2)
