@@ -47,6 +47,13 @@ def test_a_server_tells_when_it_is_ready_and_keeps_its_data(service: str) -> Non
     assert all(volume.partition(":")[0] in declared for volume in SERVICES[service]["volumes"])
 
 
+def test_valkey_forgets_nothing_before_it_expires() -> None:
+    """Neither when its memory is full nor when it is started again."""
+    command = SERVICES["valkey"]["command"]
+    assert command[command.index("--maxmemory-policy") + 1] == "noeviction"
+    assert command[command.index("--appendonly") + 1] == "yes"
+
+
 def test_mongo_is_a_replica_set_that_its_health_check_initiates() -> None:
     """Without one there are no transactions."""
     assert "--replSet" in SERVICES["mongo"]["command"]
