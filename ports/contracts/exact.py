@@ -1,7 +1,7 @@
 """Equality that leaves nothing out: 3 is not 3.0, -0.0 not 0.0, and a dict no `JsonObject`."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import attrs
 
 Path: TypeAlias = tuple[object, ...]
-_IMMUTABLE = (bool, int, str, bytes, UUID, datetime, date, type(None))
+_IMMUTABLE = (bool, int, str, bytes, UUID, datetime, date, timedelta, type(None))
 
 
 def exact(value: Any, without: Iterable[str] = ()) -> dict[Path, tuple[str, object]]:

@@ -1,0 +1,167 @@
+"""Sessions that several processes create, change and end at once."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import attrs
+
+from domain.sessions import IssuedSession, Session
+from ports.contracts.concurrency import RACERS, ROUNDS, all_at_once, split
+from ports.contracts.exact import exact
+from ports.contracts.harness import Backend, contract
+from ports.errors import ConflictError, EntityNotFoundError
+from ports.stores import TenantScope
+
+CHANGERS = 50
+
+
+@contract
+async def test_of_many_updates_of_one_revision_exactly_one_wins(backend: Backend) -> None:
+    """The others are told, and what the winner wrote stands."""
+    scopes = backend.rivals()
+    issued = await scopes[0].sessions.create("ada")
+    made = issued.session
+    for _ in range(ROUNDS):
+        rivals = [attrs.evolve(made, conversation_id=f"{number}") for number in range(RACERS)]
+
+        def act(
+            number: int, scope: TenantScope, rivals: list[Session] = rivals
+        ) -> Coroutine[Any, Any, Session]:
+            return scope.sessions.update(rivals[number])
+
+        won, lost = split(await all_at_once(scopes, act))
+        assert (len(won), {type(error) for error in lost}) == (1, {ConflictError})
+        assert {(e.expected, e.actual) for e in lost if isinstance(e, ConflictError)} == {
+            (made.revision, made.revision + 1)
+        }
+        made = won[0]
+        assert exact(await scopes[1].sessions.get(issued.token)) == exact(made)
+
+
+@contract
+async def test_all_of_many_merges_at_once_take_effect(backend: Backend) -> None:
+    """Of 50: each sets its own key, and none undoes another's."""
+    scopes = backend.rivals()
+    issued = await scopes[0].sessions.create("ada")
+
+    def act(number: int, scope: TenantScope) -> Coroutine[Any, Any, Session]:
+        return scope.sessions.merge(issued.token, context={f"{number}": number})
+
+    won, lost = split(await all_at_once(scopes, act, CHANGERS))
+    assert lost == []
+    assert sorted(session.revision for session in won) == list(range(2, 2 + CHANGERS))
+    stored = await scopes[1].sessions.require(issued.token)
+    assert stored.context == {f"{number}": number for number in range(CHANGERS)}
+
+
+@contract
+async def test_of_many_that_end_a_session_exactly_one_does(backend: Backend) -> None:
+    """The others say that there was nothing to end."""
+    scopes = backend.rivals()
+    issued = await scopes[0].sessions.create("ada")
+
+    def act(number: int, scope: TenantScope) -> Coroutine[Any, Any, bool]:
+        if number % 3:
+            return scope.sessions.delete(issued.token)
+        return scope.sessions.revoke(issued.session.id)
+
+    assert sorted(await all_at_once(scopes, act)) == [False] * (RACERS - 1) + [True]
+
+
+@contract
+async def test_of_many_rotations_exactly_one_wins(backend: Backend) -> None:
+    """One session goes on, under one token; what changed meanwhile is in it or refused."""
+    for _ in range(ROUNDS):
+        scopes = backend.rivals()
+        issued = await scopes[0].sessions.create("ada")
+
+        def act(
+            number: int, scope: TenantScope, issued: IssuedSession = issued
+        ) -> Coroutine[Any, Any, Any]:
+            if number // 2 % 2:
+                return scope.sessions.merge(issued.token, context={f"{number}": True})
+            return scope.sessions.rotate(issued.token)
+
+        won, lost = split(await all_at_once(scopes, act))
+        assert {type(error) for error in lost} <= {EntityNotFoundError}
+        (rotated,) = [each for each in won if isinstance(each, IssuedSession)]
+        changed = [each for each in won if isinstance(each, Session)]
+        found = await scopes[1].sessions.require(rotated.token)
+        assert found.revision == 2 + len(changed)
+        assert len(found.context) == len(changed)
+        assert await scopes[0].sessions.get(issued.token) is None
+        assert [one.id for one in await scopes[0].sessions.for_user("ada")] == [found.id]
+
+
+@contract
+async def test_a_session_that_ended_is_not_written_again(backend: Backend) -> None:
+    """Whatever was under way when it did."""
+    for _ in range(ROUNDS):
+        scopes = backend.rivals()
+        issued = await scopes[0].sessions.create("ada")
+
+        def act(
+            number: int, scope: TenantScope, issued: IssuedSession = issued
+        ) -> Coroutine[Any, Any, Any]:
+            if number == RACERS - 1:
+                return scope.sessions.delete(issued.token)
+            return scope.sessions.merge(issued.token, context={f"{number}": True})
+
+        results = await all_at_once(scopes, act)
+        assert results[-1] is True
+        assert {type(error) for error in split(results)[1]} <= {EntityNotFoundError}
+        assert await scopes[1].sessions.get(issued.token) is None
+        assert await scopes[1].sessions.for_user("ada") == ()
+
+
+@contract
+async def test_who_logs_in_while_logged_out_everywhere_is_out_or_listed(backend: Backend) -> None:
+    """No session lives that isn't in the list of its user's."""
+    for _ in range(ROUNDS):
+        scopes = backend.rivals()
+        before = [await scopes[0].sessions.create("ada") for _ in range(5)]
+
+        def act(number: int, scope: TenantScope) -> Coroutine[Any, Any, Any]:
+            if number // 2 % 2:
+                return scope.sessions.delete_for_user("ada")
+            return scope.sessions.create("ada")
+
+        results = await all_at_once(scopes, act, 12)
+        issued = [each for each in results if isinstance(each, IssuedSession)]
+        found = [await scopes[1].sessions.get(each.token) for each in issued]
+        alive = {session.id for session in found if session is not None}
+        listed = await scopes[0].sessions.for_user("ada")
+        assert {session.id for session in listed} == alive
+        for each in before:
+            assert await scopes[1].sessions.get(each.token) is None
+        ended = sum(result for result in results if isinstance(result, int))
+        assert ended == len(before) + len(issued) - len(alive)
+
+
+@contract
+async def test_a_rotation_does_not_escape_a_log_out(backend: Backend) -> None:
+    """A session that is rotated while its user is logged out everywhere is ended, or refused."""
+    for _ in range(ROUNDS):
+        here, there = backend.rivals()
+        issued = await here.sessions.create("ada")
+        over = asyncio.Event()
+
+        async def keep_rotating(
+            token: str = issued.token, over: asyncio.Event = over, scope: TenantScope = there
+        ) -> None:
+            while not over.is_set():
+                try:
+                    token = (await scope.sessions.rotate(token)).token
+                except EntityNotFoundError:
+                    return
+                await asyncio.sleep(0)
+
+        rotating = asyncio.create_task(keep_rotating())
+        await asyncio.sleep(0)
+        try:
+            assert await here.sessions.delete_for_user("ada") == 1
+        finally:
+            over.set()
+        await rotating
+        assert await here.sessions.for_user("ada") == ()

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.executions`."""
+
+from ports.contracts.executions import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.keyed_machine`."""
+
+from ports.contracts.keyed_machine import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.session_expiry`."""
+
+from ports.contracts.session_expiry import *  # noqa: F403
