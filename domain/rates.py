@@ -3,10 +3,11 @@
 All arithmetic is in whole microseconds and exact, so that every store comes to the same.
 """
 
+from abc import ABC, abstractmethod
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final
 
 import attrs
 
@@ -29,17 +30,17 @@ _ZONE = matching(
 )
 
 
-class _Rule(Value):
-    """How often something may happen. Rules are equal if their numbers are."""
+class RateRule(Value, ABC):
+    """How often something may happen, in one of four ways. Equal if their numbers are."""
 
     kind: ClassVar[str]
     limit: int
     """The most permits that can be had at once."""
 
-    @cached_property
+    @property
+    @abstractmethod
     def name(self) -> str:
-        """Tells it from every other rule: letters, digits and what a zone's name has."""
-        raise TypeError("a rule is of one kind")
+        """Tells it from every rule that decides otherwise."""
 
     @property
     def seconds(self) -> int | None:
@@ -48,7 +49,7 @@ class _Rule(Value):
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class Gcra(_Rule):
+class Gcra(RateRule):
     """The generic cell rate algorithm, as virtual scheduling (ITU-T I.371, annex A): a bucket that
     holds `burst` permits and is filled steadily.
 
@@ -90,7 +91,7 @@ class Gcra(_Rule):
         return -(-self.burst * self.interval // _SECOND)
 
 
-class WindowRule(_Rule):
+class WindowRule(RateRule):
     """At most `limit` permits in each window."""
 
     window: timedelta
@@ -163,7 +164,7 @@ class CalendarUnit(StrEnum):
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class CalendarWindow(_Rule):
+class CalendarWindow(RateRule):
     """A quota: at most `limit` permits in each hour, day, week, month or year of a time zone.
 
     A day is what its zone's clocks make of it, of 23 or 25 hours too. The zone is a name of the
@@ -179,10 +180,6 @@ class CalendarWindow(_Rule):
     def name(self) -> str:
         """Of all that it is."""
         return f"calendar-{self.limit}-{self.unit.value}-{self.zone}"
-
-
-RateRule: TypeAlias = Gcra | SlidingWindow | FixedWindow | CalendarWindow
-"""How often something may happen."""
 
 
 def gcra(rate: int, per: timedelta, burst: int) -> Gcra:

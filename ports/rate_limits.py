@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from domain.decisions import RateLimitDecision
 from domain.errors import Fault, ValidationError
-from domain.rates import LARGEST_LIMIT, CalendarWindow, Gcra, RateRule
+from domain.rates import LARGEST_LIMIT, CalendarWindow, FixedWindow, Gcra, RateRule, SlidingWindow
 from domain.rules import argument, sequence, text, whole
 from ports.calendars import zone_of
 
@@ -156,7 +156,7 @@ def _rule(candidate: object) -> RateRule:
 
 
 def _one_of_the_rules(candidate: object) -> RateRule:
-    if not isinstance(candidate, RateRule):
+    if not isinstance(candidate, Gcra | SlidingWindow | FixedWindow | CalendarWindow):
         raise ValueError("must be a rule of domain.rates")
     return candidate
 

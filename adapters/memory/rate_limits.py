@@ -82,7 +82,7 @@ class Bucket(Count):
 class Windows(Count):
     """By windows: until when how many permits count, those first that end first."""
 
-    def __init__(self, rule: WindowRule | CalendarWindow) -> None:
+    def __init__(self, rule: RateRule) -> None:
         self._rule = rule
         self._portions: list[tuple[int, int]] = []
 
@@ -120,6 +120,7 @@ class Windows(Count):
     def _end(self, now: int) -> int:
         if isinstance(self._rule, CalendarWindow):
             return window_end(self._rule, now)
+        assert isinstance(self._rule, WindowRule)
         return now - now % self._rule.part + self._rule.kept
 
 
@@ -129,6 +130,10 @@ class Counts(Part):
     def __init__(self) -> None:
         self._counts: dict[Name, Count] = {}
         self._ends: list[tuple[int, Name]] = []
+
+    def __len__(self) -> int:
+        """How many there is room for, ended ones too."""
+        return len(self._ends)
 
     def get(self, name: Name, rule: RateRule, now: int) -> Count:
         """What is counted there; something new if there is nothing, which isn't kept."""

@@ -8,7 +8,7 @@ from adapters.redis.client import Argument, Client
 from adapters.redis.keys import key as key_name
 from adapters.redis.scripts import Script
 from domain.identity import TenantId
-from domain.rates import Gcra, RateRule, WindowRule
+from domain.rates import CalendarWindow, Gcra, RateRule, WindowRule
 from ports.calendars import boundaries, known_boundaries
 from ports.rate_limits import Answer, Demand, Purpose, RateLimiter, most_at_once
 
@@ -27,10 +27,11 @@ def _terms(rule: RateRule, permits: int) -> tuple[Argument, ...]:
     """What the script is told of one limit. Of calendars, what was right last."""
     if isinstance(rule, Gcra):
         return "gcra", most_at_once(rule, permits), rule.burst, rule.interval
-    if isinstance(rule, WindowRule):
-        return "window", permits, rule.limit, rule.part, rule.kept
-    known = known_boundaries(rule) or boundaries(rule, 0)
-    return "calendar", permits, rule.limit, len(known), *known
+    if isinstance(rule, CalendarWindow):
+        known = known_boundaries(rule) or boundaries(rule, 0)
+        return "calendar", permits, rule.limit, len(known), *known
+    assert isinstance(rule, WindowRule)
+    return "window", permits, rule.limit, rule.part, rule.kept
 
 
 class RedisRateLimiter(RateLimiter):
@@ -51,7 +52,7 @@ class RedisRateLimiter(RateLimiter):
             if isinstance(found, list):
                 break
             for _, rule, _ in demands:
-                if not isinstance(rule, Gcra | WindowRule):
+                if isinstance(rule, CalendarWindow):
                     boundaries(rule, found)
         return [(found[at], found[at + 1], found[at + 2]) for at in range(0, len(found), 3)]
 

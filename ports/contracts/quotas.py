@@ -158,10 +158,7 @@ async def test_quotas_go_on_after_any_number_of_periods(
 ) -> None:
     """Each is a new one, near or far."""
     begin_an_hour(backend)
-    rules: list[RateRule] = [
-        calendar_window(1, "hour", CHATHAM),
-        calendar_window(20, "month", CHATHAM),
-    ]
+    hourly, monthly = calendar_window(1, "hour", CHATHAM), calendar_window(20, "month", CHATHAM)
     for hours in (1, 1, 2, 3, 24, 24, 72, 24 * 90):
         hour, _ = await scope.rate_limits.acquire_all([("a", hourly, 1), ("a", monthly, 1)])
         assert (hour.allowed, hour.count) == (True, 1)

@@ -14,6 +14,7 @@ from ports.contracts import (
     rate_limits,
 )
 from tests.broken import rate_adapters as broken
+from tests.broken.rate_sound import Sound, backend_of
 
 Contract = Callable[..., None]
 MACHINE = rate_limit_machine.test_any_course_of_a_limiter_agrees_with_the_model
@@ -82,7 +83,7 @@ SEQUENTIAL = [
 
 def run(adapter: Any, contract: Contract, arguments: dict[str, Any]) -> None:
     """The contract, on that adapter."""
-    with broken.backend_of(adapter) as backend:
+    with backend_of(adapter) as backend:
         contract(backend=backend, **arguments)
 
 
@@ -111,7 +112,7 @@ def test_a_broken_limiter_is_found_out(adapter: Any) -> None:
 def test_the_sound_limiter_passes_the_same_contract(adapter: Any) -> None:
     """So it is the fault that fails it."""
     contract, arguments = CASES[adapter]
-    run(broken.Sound, contract, arguments)
+    run(Sound, contract, arguments)
 
 
 @pytest.mark.usefixtures("unshrunk")
