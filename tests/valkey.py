@@ -20,6 +20,9 @@ from bootstrap.embedded import launch
 from bootstrap.embedded.wheels import program
 from domain.rules import instant
 
+SERVER = "DIALOGBASE_TEST_REDIS_SERVER"
+"""Names the program to be run in place of the wheel's: a `redis-server` of 6.2, say."""
+
 HOST = "127.0.0.1"
 SLOTS = 16_384
 PRIMARIES = 3
@@ -32,6 +35,10 @@ FAILOVER_MS = 1_000
 _COUNTED = 0.002
 _STARTING = timedelta(minutes=1)
 _PORTS_TRIED = 5
+_BUS = 10_000
+"""So much higher is the port on which the nodes of a cluster talk; only later versions can have it
+elsewhere."""
+
 _POLL = 0.02
 _POLLS = 1_000
 
@@ -56,7 +63,6 @@ class Node:
     clock: Path | None
     settings: Mapping[str, object]
     port: int = 0
-    bus_port: int = 0
     process: "subprocess.Popen[bytes]" = attrs.field(init=False)
 
     @property
@@ -71,7 +77,7 @@ class Node:
         """Start it, or start it again on the same port; returns once it answers."""
         for _ in range(_PORTS_TRIED):
             port = self.port or _free_ports(1)[0]
-            self.process = _launched(self.folder, port, self.bus_port, self.clock, self.settings)
+            self.process = _launched(self.folder, port, self.clock, self.settings)
             if _answers(self.process, port):
                 self.port = port
                 return
@@ -148,8 +154,10 @@ def cluster(now: datetime | None, *, replicas: int = 0) -> Iterator[Cluster]:
             "repl-diskless-sync-delay": 0,
         }
         places = [Path(folder, str(number)) for number in range(PRIMARIES * (1 + replicas))]
-        ports = iter(_free_ports(2 * len(places)))
-        nodes = [Node(place, clock, settings, next(ports), next(ports)) for place in places]
+        ports = _free_ports(len(places), _BUS)
+        nodes = [
+            Node(place, clock, settings, port) for place, port in zip(places, ports, strict=True)
+        ]
         for number, place in enumerate(places):
             place.mkdir()
             Path(place, "nodes.conf").write_text(_known_to(number, nodes))
@@ -187,8 +195,8 @@ def _known_to(me: int, nodes: Sequence[Node]) -> str:
         role = "master -" if number < PRIMARIES else f"slave {primary + 1:040x}"
         slots = f" {first}-{last - 1}" if number < PRIMARIES else ""
         lines.append(
-            f"{number + 1:040x} {HOST}:{node.port}@{node.bus_port},,shard-id={primary + 1:040x}"
-            f" {'myself,' if number == me else ''}{role} 0 0 {primary + 1} connected{slots}"
+            f"{number + 1:040x} {HOST}:{node.port}@{node.port + _BUS} "
+            f"{'myself,' if number == me else ''}{role} 0 0 {primary + 1} connected{slots}"
         )
     return "\n".join([*lines, f"vars currentEpoch {PRIMARIES} lastVoteEpoch 0", ""])
 
@@ -200,25 +208,32 @@ def _serves(node: Node) -> bool:
     return b"cluster_state:ok" in state and link == "up"
 
 
-def _free_ports(count: int) -> list[int]:
+def _free_ports(count: int, *beside: int) -> list[int]:
+    """Ports that are free, and so are those that are so much higher."""
+    found: list[int] = []
     with ExitStack() as probes:
-        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
-        for probe in sockets:
+        while len(found) < count:
+            probe = probes.enter_context(socket.socket())
             probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in sockets]
+            port: int = probe.getsockname()[1]
+            try:
+                for more in beside:
+                    probes.enter_context(socket.socket()).bind((HOST, port + more))
+            except (OSError, OverflowError):  # taken, or there is no such port
+                continue
+            found.append(port)
+    return found
 
 
 def _launched(
-    folder: Path, port: int, bus: int, clock: Path | None, given: Mapping[str, object]
+    folder: Path, port: int, clock: Path | None, given: Mapping[str, object]
 ) -> "subprocess.Popen[bytes]":
     settings = {"port": port, "bind": HOST, "dir": folder, "save": "", "appendonly": "no", **given}
-    if bus:
-        settings["cluster-port"] = bus
     return subprocess.Popen(
         [
             *(sys.executable, "-I", "-S", launch.__file__),
             *(str(os.getpid()), str(int(signal.SIGKILL)), "-"),
-            str(program("valkey")),
+            os.environ.get(SERVER) or str(program("valkey")),
             *(word for name, value in settings.items() for word in (f"--{name}", str(value))),
         ],
         stdout=subprocess.DEVNULL,
