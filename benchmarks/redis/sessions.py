@@ -21,6 +21,7 @@ _USERS = 25
 _IDLE_MS = int(IDLE_TIMEOUT.total_seconds() * 1_000)
 _LEFT_OUT = frozenset({"id", "tenant_id", "updated_at", "last_activity_at", "idle_timeout"})
 _turns = count()
+_fills = count()
 
 _REPLACE = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
@@ -51,27 +52,28 @@ def content(number: int) -> dict[str, Any]:
 class Stored:
     """The same sessions, as we keep them and as redis-py's user would: JSON under a token."""
 
+    fill: int
     tokens: Sequence[str]
     keys: Sequence[str]
 
     def users(self) -> list[tuple[str, Sequence[str]]]:
         """Each user, and the keys of the user's sessions."""
         return [
-            (_user(number), self.keys[number * _EACH_USER : (number + 1) * _EACH_USER])
+            (_user(self.fill, number), self.keys[number * _EACH_USER : (number + 1) * _EACH_USER])
             for number in range(len(self.keys) // _EACH_USER)
         ]
 
 
 async def fill(place: Place) -> Stored:
-    """Sessions of several users, in their order."""
-    issued: list[IssuedSession] = []
+    """Sessions of several users, in their order; of other users each time."""
+    fill, issued = next(_fills), list[IssuedSession]()
     for number in range(_USERS * _EACH_USER):
-        user = _user(number // _EACH_USER)
+        user = _user(fill, number // _EACH_USER)
         issued.append(await place.ours.sessions.create(user, **content(number)))
     keys = [place.key("session", one.token) for one in issued]
     for key, one in zip(keys, issued, strict=True):
         await place.plain.set(key, _document(one.session), px=_IDLE_MS)
-    return Stored([one.token for one in issued], keys)
+    return Stored(fill, [one.token for one in issued], keys)
 
 
 async def noise(place: Place, scale: Scale) -> list[Figure]:
@@ -134,6 +136,8 @@ async def _of_a_user(place: Place, scale: Scale, stored: Stored) -> list[Figure]
     }
     name = f"{_EACH_USER} sessions of a user"
     ours = Way(place.ours.sessions.for_user, [user for user, _ in users])
+    for user, listed in users:
+        assert len(await place.ours.sessions.for_user(user)) == len(listed)
     return await measured(scale, name, ours, others, operations=4, each=1)
 
 
@@ -161,8 +165,8 @@ def _replacing(plain: "Redis") -> Any:
     return patch
 
 
-def _user(number: int) -> str:
-    return f"user-{number}"
+def _user(fill: int, number: int) -> str:
+    return f"user-{fill}-{number}"
 
 
 def _document(session: Session) -> bytes:
