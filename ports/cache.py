@@ -204,7 +204,8 @@ class TypedCache(Generic[T]):
         raises, those who waited in its process get its error, nothing is stored, and of the others
         one calls its own. A caller that is cancelled leaves the load to the others; with the last
         caller in its process it is cancelled. When its process dies, or can't reach the store,
-        another takes over within 5 seconds. A loader may load other keys, but never its own.
+        another takes over within 5 seconds. A loader may load other
+        keys, but not its own.
 
         jitter: from 0 to 1. Each value lives for a part of `ttl` that is drawn from
             `1 - jitter` to 1, so that those stored together don't end together.
@@ -215,6 +216,10 @@ class TypedCache(Generic[T]):
             it ends, the more probably the nearer its end and the longer its load took, so that a
             key in demand is never missing: XFetch of Vattani, Chierichetti and Lowenstein,
             "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015; this is its beta.
+
+        Raises:
+            InvalidQueryError: in a loader that asks for the key that it loads; also by way of
+                other loads that it began.
 
         A hit is one command, with `stale` or `early` one script; a load takes three, and whoever
         waits for another process' subscribes and asks twice.

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextvars import ContextVar
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -26,11 +27,13 @@ from ports.cache_entries import (
     Held,
 )
 from ports.codecs import Codec
-from ports.errors import RepositoryError
+from ports.errors import InvalidQueryError, RepositoryError
 
 T = TypeVar("T")
 
 LEASE_MS = LEASE // MILLISECOND
+_within: ContextVar[frozenset[str]] = ContextVar("_within", default=frozenset())
+"""The tokens of the loads that whatever runs was called by."""
 UNREADABLE = (ValueError, LookupError, TypeError)
 """What a codec raises for bytes that are none of its."""
 
@@ -73,6 +76,8 @@ class CacheState:
     """How many calls of `get_or_load` began."""
     flights: dict[Place, Flight] = attrs.field(factory=dict)
     refreshes: "dict[Place, asyncio.Task[None]]" = attrs.field(factory=dict)
+    leading: dict[str, str] = attrs.field(factory=dict)
+    """The keys whose loaders are running, by the token of the lease."""
 
     async def close(self) -> None:
         """End what runs in the background, and wait until it has ended."""
@@ -128,7 +133,12 @@ class Loading:
     async def load(self, wanted: Load[Any], seen: bytes, began: int) -> bytes:
         """An entry's bytes: of the load under way if it serves a call that began then, or else of
         one more. `seen`: the nonce of the entry that doesn't do.
+
+        Raises:
+            InvalidQueryError: if a loader asks for the key that it loads.
         """
+        if any(self._state.leading.get(token) == wanted.key for token in _within.get()):
+            raise InvalidQueryError("a loader asked the cache for the key that it loads")
         while True:
             flight = self._state.flights.get(wanted.place)
             if flight is None:
@@ -217,6 +227,9 @@ class Loading:
             flight.since = self._state.calls
             counters.loads += 1
             started = time.monotonic()
+            # This task is the load's own, and ends with it.
+            _within.set(_within.get() | {flight.token})
+            self._state.leading[flight.token] = wanted.key
             try:
                 value = await wanted.loader()
                 taken = math.ceil((time.monotonic() - started) * 1000)
@@ -230,6 +243,8 @@ class Loading:
             except Exception:
                 counters.load_failures += 1
                 raise
+            finally:
+                del self._state.leading[flight.token]
             raw = entry.packed()
             if not await self._entries.fill(wanted.key, flight.token, raw, wanted.lives_ms):
                 counters.fills_refused += 1

@@ -8,6 +8,7 @@ from ports.cache import HOUR, MISS
 from ports.cache_entries import LEASE
 from ports.contracts.cached import Counted, Gated, caches, ended, ms, until, within, words
 from ports.contracts.harness import Backend, contract, raised_by
+from ports.errors import InvalidQueryError
 from ports.stores import TenantScope
 
 CROWD = 200
@@ -201,6 +202,21 @@ async def test_loaders_may_load_other_keys(backend: Backend) -> None:
 
     assert await within(here.get_or_load("outer", outer)) == [1]
     assert await here.get("inner") == 1
+
+
+@contract
+async def test_a_loader_that_asks_for_its_own_key_is_told(backend: Backend) -> None:
+    """Directly or in a circle; it would wait for itself for ever."""
+    here, _ = caches(backend)
+
+    async def circle(keys: str) -> Any:
+        return await here.get_or_load(keys[0], lambda: circle(keys[1:]))
+
+    for keys in ("aa", "aba"):
+        error = await within(raised_by(circle(keys)))
+        assert isinstance(error, InvalidQueryError)
+        assert await here.get_many([*keys]) == {}
+    assert await within(here.get_or_load("a", Counted())) == 1
 
 
 @contract
