@@ -20,12 +20,13 @@ MOVED: Final = "MOVED"
 ASK: Final = "ASK"
 NOSCRIPT: Final = "NOSCRIPT"
 READONLY: Final = "READONLY"
-STALE: Final = frozenset({"TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "LOADING", READONLY})
-"""What a cluster that is changing answers; nothing happened, and soon it may."""
+
+_CHANGING = {MOVED, ASK, "TRYAGAIN", "CLUSTERDOWN", "MASTERDOWN", "LOADING", READONLY}
+"""What is answered by a cluster whose nodes or slots are changing."""
 
 # Within a script, each of these is met by its first write or by none (valkey, `src/script.c`:
 # `scriptVerifyWriteCommandAllow`, `scriptVerifyOOM`), so that nothing changed.
-_NOT_NOW = STALE | {MOVED, ASK, "OOM", "BUSY", "MISCONF", "NOREPLICAS"}
+_NOT_NOW = _CHANGING | {"OOM", "BUSY", "MISCONF", "NOREPLICAS"}
 _REFUSED = {"NOAUTH", "WRONGPASS"}
 # A script may meet this one after it has written: then something changed.
 _FORBIDDEN = {"NOPERM"}
@@ -33,12 +34,22 @@ _FAULTS = {"CROSSSLOT", "WRONGTYPE", "ERR", "EXECABORT", NOSCRIPT}
 
 
 class Failure:
-    """What came in a reply's place. `unknown`: the command may have been executed."""
+    """What came in a reply's place. `unknown`: the command may have been executed. `elsewhere`: it
+    wasn't, and another node, or this one soon, may do it.
+    """
 
-    def __init__(self, kind: type[RepositoryError], text: str, *, unknown: bool = False) -> None:
+    def __init__(
+        self,
+        kind: type[RepositoryError],
+        text: str,
+        *,
+        unknown: bool = False,
+        elsewhere: bool = False,
+    ) -> None:
         self.kind = kind
         self.text = text
         self.unknown = unknown
+        self.elsewhere = elsewhere
 
     def error(self, *, writes: bool) -> RepositoryError:
         """What its caller is to raise."""
@@ -54,7 +65,7 @@ class Refusal(Failure):
         self.code, _, rest = text.partition(" ")
         self.address = _address(rest) if self.code in (MOVED, ASK) else None
         """Where MOVED and ASK point; no host if it is the one that answered."""
-        super().__init__(*_meaning(self.code))
+        super().__init__(*_meaning(self.code), elsewhere=self.code in _CHANGING)
 
 
 def _address(text: str) -> tuple[str, int] | None:
@@ -84,7 +95,8 @@ class Unconnected(Exception):
 
 def lost(*, sent: bool) -> Failure:
     """When the connection went before the reply came."""
-    return Failure(StoreUnavailableError, "the connection to Redis broke", unknown=sent)
+    text = "the connection to Redis broke"
+    return Failure(StoreUnavailableError, text, unknown=sent, elsewhere=not sent)
 
 
 def late(*, sent: bool) -> Failure:
@@ -94,7 +106,7 @@ def late(*, sent: bool) -> Failure:
 
 def unreachable() -> Failure:
     """When no connection could be made."""
-    return Failure(StoreUnavailableError, "Redis can't be reached")
+    return Failure(StoreUnavailableError, "Redis can't be reached", elsewhere=True)
 
 
 def rejected() -> Failure:
@@ -105,6 +117,11 @@ def rejected() -> Failure:
 def closed(*, sent: bool = False) -> Failure:
     """When we closed the connection ourselves."""
     return Failure(StoreUnavailableError, "the store is closed", unknown=sent)
+
+
+def incomplete() -> Failure:
+    """When no node of a cluster has the slot."""
+    return Failure(StoreUnavailableError, "the cluster doesn't serve all keys", elsewhere=True)
 
 
 def not_redis(reason: str) -> StoreUnavailableError:

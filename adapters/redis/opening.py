@@ -3,6 +3,7 @@
 from typing import Any
 
 from adapters.redis.client import Client, RedisOptions
+from adapters.redis.cluster import ClusterClient
 from adapters.redis.connection import pack
 from adapters.redis.endpoint import Endpoint
 from adapters.redis.errors import Failure
@@ -28,6 +29,14 @@ async def open_client(url: str, options: RedisOptions) -> Client:
     match _mode(reply):
         case b"sentinel":
             raise StoreUnavailableError("this is a Sentinel, not a server that keeps data")
+        case b"cluster":
+            client = ClusterClient(endpoint, options)
+            try:
+                await client.find()
+            except BaseException:
+                await client.close()
+                raise
+            return client
         case _:
             return StandaloneClient(endpoint, options)
 

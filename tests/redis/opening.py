@@ -1,6 +1,5 @@
 """Clients, and keys and channels that nobody else has."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -50,11 +49,11 @@ async def echo(client: Client, text: str) -> str:
     return said.decode()
 
 
-async def outcome(call: Awaitable[object]) -> type[BaseException] | None:
+async def outcome(call: Awaitable[object]) -> type[Exception] | None:
     """Of what class the error was; None if there was none."""
     try:
         await call
-    except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - which one is the question
+    except Exception as error:  # noqa: BLE001 - which one is the question
         return type(error)
     return None
 

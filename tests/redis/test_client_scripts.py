@@ -103,7 +103,7 @@ def test_a_server_that_takes_no_writes_is_unavailable_for_them(
 def test_a_server_that_is_busy_with_a_script_is_unavailable(own: Node) -> None:
     """Until somebody ends the script; nobody hangs."""
 
-    async def endless(client: Client) -> type[BaseException] | None:
+    async def endless(client: Client) -> type[Exception] | None:
         return await outcome(client.run(Script("while true do end", writes=False), ["n"]))
 
     async def scenario() -> None:
