@@ -45,7 +45,7 @@ class RedisRateLimiter(RateLimiter):
         keys = [_named(self._tenant, key, rule.name) for key, rule, _ in demands]
         script = _LOOK if purpose is Purpose.PEEK else _DECIDE
         while True:
-            arguments: list[Argument] = [purpose.value]
+            arguments: list[Argument] = [purpose]
             for _, rule, permits in demands:
                 arguments += _terms(rule, permits)
             found = await self._client.run(script, keys, arguments)

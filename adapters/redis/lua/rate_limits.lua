@@ -16,146 +16,124 @@ local LONGEST_DEBT = 3650 * 24 * 3600 * 1e6
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
+local function keep(key, value, stop)
+  -- As good as nothing in the millisecond after its end.
+  redis.call('SET', key, value, 'PXAT', math.floor(stop / 1000) + 1)
+end
+
 -- A bucket is kept as its theoretical arrival time and the time when that was last moved, which
--- keeps a clock that is put back from making permits dearer.
+-- keeps a clock that is put back from making permits dearer. As `window`, this returns what an
+-- answer is made of, and has used the permits if that is the purpose and they are admitted.
 
-local bucket = {}
-
-function bucket.read(limit, held)
+local function bucket(purpose, key, permits, most, interval)
+  local held = redis.call('GET', key)
   local tat, seen = 0, now
   if held then
     tat, seen = cmsgpack.unpack(held)
+    if seen < now then
+      seen = now
+    end
   end
-  limit.seen = math.max(seen, now)
-  limit.full = math.max(tat - limit.seen, 0)
-end
-
-function bucket.wait(limit, permits)
-  local ahead = (limit.most - permits) * limit.interval
-  return limit.full > ahead and limit.seen + limit.full - ahead - now or 0
-end
-
-function bucket.add(limit, permits)
-  limit.full = math.min(limit.full + permits * limit.interval, LONGEST_DEBT)
-end
-
-function bucket.used(limit)
-  return math.ceil(limit.full / limit.interval)
-end
-
-function bucket.ends(limit)
-  return limit.full > 0 and limit.seen + limit.full or now
-end
-
-function bucket.written(limit)
-  return cmsgpack.pack(limit.seen + limit.full, limit.seen)
+  local full = tat > seen and tat - seen or 0
+  local free = (most - permits) * interval - full
+  if purpose == 'count' or (purpose == 'acquire' and free >= 0) then
+    full = math.min(full + permits * interval, LONGEST_DEBT)
+    keep(key, cmsgpack.pack(seen + full, seen), seen + full)
+    if purpose == 'count' then
+      permits, free = 1, (most - 1) * interval - full
+    end
+  end
+  local wait = 0
+  if permits > most then
+    wait = -1
+  elseif free < 0 then
+    wait = seen - free - now
+  end
+  return math.ceil(full / interval), full > 0 and seen + full - now or 0, wait
 end
 
 -- Windows are kept as times and how many permits count until then, in their order.
 
-local windows = {}
-
-function windows.read(limit, held)
-  local portions, used = {}, 0
-  local all = held and cmsgpack.unpack(held) or {}
-  for at = 1, #all, 2 do
-    if all[at] > now then
-      portions[#portions + 1] = all[at]
-      portions[#portions + 1] = all[at + 1]
-      used = used + all[at + 1]
+local function window(purpose, key, permits, most, stop)
+  local held = redis.call('GET', key)
+  local portions, last, used = {}, 0, 0
+  if held then
+    local all = cmsgpack.unpack(held)
+    for at = 1, #all, 2 do
+      if all[at] > now then
+        portions[last + 1], portions[last + 2] = all[at], all[at + 1]
+        last = last + 2
+        used = used + portions[last]
+      end
     end
   end
-  limit.portions, limit.used = portions, used
-end
-
-function windows.wait(limit, permits)
-  local lacking, at = limit.used + permits - limit.most, -1
-  while lacking > 0 do
-    at = at + 2
-    lacking = lacking - limit.portions[at + 1]
-  end
-  return at > 0 and limit.portions[at] - now or 0
-end
-
-function windows.add(limit, permits)
-  local portions = limit.portions
-  local counted, last = math.min(permits, MOST_COUNTED - limit.used), #portions
-  if last > 0 and portions[last - 1] >= limit.stop then
-    portions[last] = portions[last] + counted
-  else
-    portions[last + 1], portions[last + 2] = limit.stop, counted
-  end
-  limit.used = limit.used + counted
-end
-
-function windows.used(limit)
-  return limit.used
-end
-
-function windows.ends(limit)
-  return limit.portions[#limit.portions - 1] or now
-end
-
-function windows.written(limit)
-  return cmsgpack.pack(limit.portions)
-end
-
-local function wait(limit, permits)
-  return permits > limit.most and -1 or limit.kind.wait(limit, permits)
-end
-
-local purpose, at = ARGV[1], 1
-
-local function argument()
-  at = at + 1
-  return tonumber(ARGV[at])
-end
-
-local limits, admitted = {}, true
-for number, key in ipairs(KEYS) do
-  at = at + 1
-  local kind = ARGV[at]
-  local limit = {kind = windows, permits = argument(), most = argument()}
-  if kind == 'gcra' then
-    limit.kind, limit.interval = bucket, argument()
-  elseif kind == 'window' then
-    local part = argument()
-    limit.stop = now - now % part + argument()
-  else
-    local first = at + 2
-    at = at + 1 + argument()
-    if now < tonumber(ARGV[first]) or now >= tonumber(ARGV[at]) then
-      return now
+  local lacking = used + permits - most
+  if purpose == 'count' or (purpose == 'acquire' and lacking <= 0) then
+    local counted = math.min(permits, MOST_COUNTED - used)
+    if last > 0 and portions[last - 1] >= stop then
+      portions[last] = portions[last] + counted
+    else
+      portions[last + 1], portions[last + 2] = stop, counted
+      last = last + 2
     end
-    local boundary = first + 1
-    while now >= tonumber(ARGV[boundary]) do
-      boundary = boundary + 1
-    end
-    limit.stop = tonumber(ARGV[boundary])
-  end
-  limit.kind.read(limit, redis.call('GET', key))
-  limit.after = wait(limit, limit.permits)
-  admitted = admitted and limit.after == 0
-  limits[number] = limit
-end
-
-if purpose == 'count' or (purpose == 'acquire' and admitted) then
-  for number, key in ipairs(KEYS) do
-    local limit = limits[number]
-    limit.kind.add(limit, limit.permits)
+    used = used + counted
+    keep(key, cmsgpack.pack(portions), portions[last - 1])
     if purpose == 'count' then
-      limit.after = wait(limit, 1)
+      permits, lacking = 1, used + 1 - most
     end
-    -- As good as nothing in the millisecond after its end.
-    local expires = math.floor(limit.kind.ends(limit) / 1000) + 1
-    redis.call('SET', key, limit.kind.written(limit), 'PXAT', expires)
   end
+  local wait, at = 0, 1
+  if permits > most then
+    wait = -1
+  elseif lacking > 0 then
+    while lacking > portions[at + 1] do
+      lacking = lacking - portions[at + 1]
+      at = at + 2
+    end
+    wait = portions[at] - now
+  end
+  return used, last > 0 and portions[last - 1] - now or 0, wait
 end
 
-local answers = {}
-for number, limit in ipairs(limits) do
-  answers[number * 3 - 2] = limit.kind.used(limit)
-  answers[number * 3 - 1] = limit.kind.ends(limit) - now
-  answers[number * 3] = limit.after
+local function decide(purpose)  -- nil if a calendar doesn't fit
+  local answers, admitted, at = {}, true, 2
+  for number = 1, #KEYS do
+    local key, kind = KEYS[number], ARGV[at]
+    local permits, most = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+    local size = tonumber(ARGV[at + 3])
+    local used, ends, wait
+    if kind == 'gcra' then
+      at = at + 4
+      used, ends, wait = bucket(purpose, key, permits, most, size)
+    else
+      local stop
+      if kind == 'window' then
+        stop = now - now % size + tonumber(ARGV[at + 4])
+        at = at + 5
+      else
+        local boundary = at + 4
+        at = boundary + size
+        if now < tonumber(ARGV[boundary]) or now >= tonumber(ARGV[at - 1]) then
+          return nil
+        end
+        repeat
+          boundary = boundary + 1
+          stop = tonumber(ARGV[boundary])
+        until now < stop
+      end
+      used, ends, wait = window(purpose, key, permits, most, stop)
+    end
+    answers[number * 3 - 2], answers[number * 3 - 1], answers[number * 3] = used, ends, wait
+    admitted = admitted and wait == 0
+  end
+  return answers, admitted
 end
-return answers
+
+local purpose = ARGV[1]
+if purpose == 'acquire' and #KEYS > 1 then
+  local answers, admitted = decide('peek')
+  if not admitted then
+    return answers or now
+  end
+end
+return decide(purpose) or now
