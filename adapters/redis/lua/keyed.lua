@@ -15,7 +15,14 @@ local function clock()
     return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+local function readable(record)
+    return #record >= LENGTH and string.byte(record) == 1
+end
+
 local function parsed(record)
+    if not readable(record) then
+        return nil
+    end
     local form, revision, created, updated, used, idle, absolute, length =
         struct.unpack(HEADER, record)
     return {

@@ -10,6 +10,9 @@ local record = redis.call('GET', KEYS[1])
 if not record then
     return nil
 end
+if not readable(record) then
+    return {1, record, 0}
+end
 local now = clock()
 local it = {}
 it.used, it.idle, it.absolute = struct.unpack('>I8I8I8', record, USED + 1)

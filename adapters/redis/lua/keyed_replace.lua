@@ -14,6 +14,9 @@ if not record then
     return nil
 end
 local now, it = clock(), parsed(record)
+if not it then
+    return {0, record, 0}
+end
 if it.revision ~= tonumber(ARGV[1]) then
     return {0, record, last_use(it, now, KEYS[1])}
 end

@@ -3,10 +3,10 @@
 -- KEYS: the session, its user's list. ARGV: the id, the idle expiry and the lifetime in ms, each or
 -- '' to leave it. Returns {header, owner and content, ms of now}, or nil if there is none.
 local record = redis.call('GET', KEYS[1])
-if not record then
+local now, it = clock(), record and parsed(record)
+if not it then
     return nil
 end
-local now, it = clock(), parsed(record)
 it.revision, it.updated = it.revision + 1, now
 if ARGV[2] ~= '' then
     it.idle = tonumber(ARGV[2])

@@ -6,9 +6,13 @@ local now, found = clock(), {}
 for place = 2, #KEYS do
     local record = redis.call('GET', KEYS[place])
     if record then
-        local it = {}
-        it.used, it.idle = struct.unpack('>I8I8', record, USED + 1)
-        found[#found + 1] = {ARGV[place - 1], record, last_use(it, now, KEYS[place])}
+        local used = 0
+        if readable(record) then
+            local it = {}
+            it.used, it.idle = struct.unpack('>I8I8', record, USED + 1)
+            used = last_use(it, now, KEYS[place])
+        end
+        found[#found + 1] = {ARGV[place - 1], record, used}
     else
         redis.call('ZREM', KEYS[1], ARGV[place - 1])
     end

@@ -3,10 +3,10 @@
 -- KEYS: the session, its new place, its user's list. ARGV: the id, the new one.
 -- Returns {header, owner and content, ms of now}, or nil if there is none.
 local record = redis.call('GET', KEYS[1])
-if not record then
+local now, it = clock(), record and parsed(record)
+if not it then
     return nil
 end
-local now, it = clock(), parsed(record)
 it.revision, it.updated = it.revision + 1, now
 redis.call('RENAME', KEYS[1], KEYS[2])
 -- (In this order: a list that was empty meanwhile would lose its expiry.)
