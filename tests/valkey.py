@@ -50,7 +50,8 @@ def show(file: Path, now: datetime) -> None:
     from now on, and shows microseconds of its own.)
     """
     beside = file.with_suffix(".new")
-    beside.write_text(instant(now).strftime("%Y-%m-%d %H:%M:%S.%f"))
+    # Half a microsecond more: the library computes in floats, and rounds down.
+    beside.write_text(instant(now).strftime("%Y-%m-%d %H:%M:%S.%f500"))
     beside.replace(file)
     time.sleep(_COUNTED)
 
