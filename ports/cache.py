@@ -6,6 +6,7 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
@@ -13,7 +14,7 @@ import attrs
 
 from domain.durations import MILLISECOND
 from domain.errors import Fault, ValidationError
-from domain.rules import argument, number
+from domain.rules import Rule, argument, number
 from ports.cache_entries import (
     BRIEF,
     DETAILED,
@@ -25,6 +26,7 @@ from ports.cache_entries import (
     CacheEntries,
     Entry,
     Found,
+    value_of,
 )
 from ports.cache_loading import UNREADABLE, CacheState, Load, Loading, put_tagged, register
 from ports.codecs import Codec
@@ -225,7 +227,7 @@ class TypedCache(Generic[T]):
         waits for another process' subscribes and asks twice.
         """
         began = self._state.calls = self._state.calls + 1
-        kept, beta = _terms(ttl, stale, jitter, tags), argument("cache", "early", early, _EARLY)
+        kept, beta = _terms(ttl, stale, jitter, tags), _share("early", early, _EARLY)
         wanted = Load(_key(key), self._codec, loader, kept.ttl_ms, kept.stale_ms, kept.tags)
         found = await self._looked(wanted.key, bool(kept.stale_ms or beta))
         value = self._value(found)
@@ -241,9 +243,9 @@ class TypedCache(Generic[T]):
                 self._loading.refresh(wanted, seen)
                 return value
         counters.misses += 1
-        entry = Entry.unpacked(await self._loading.load(wanted, seen, began))
-        assert entry is not None
-        return self._codec.decode(entry.value)
+        loaded = value_of(await self._loading.load(wanted, seen, began), self._codec)
+        assert loaded is not None
+        return self._codec.decode(loaded)
 
     async def invalidate_tag(self, tag: str) -> int:
         """Drop every value that was stored with the tag; how many there were.
@@ -299,9 +301,9 @@ class TypedCache(Generic[T]):
 
     def _value(self, found: Found | None) -> T | Literal[Miss.MISS]:
         try:
-            entry = None if found is None else Entry.unpacked(found.raw)
-            if entry is not None and entry.is_of(self._codec):
-                return self._codec.decode(entry.value)
+            value = None if found is None else value_of(found.raw, self._codec)
+            if value is not None:
+                return self._codec.decode(value)
         except UNREADABLE:
             self._state.counters.corrupt += 1
         return MISS
@@ -341,17 +343,36 @@ class _Terms:
 
 
 def _terms(ttl: timedelta, stale: timedelta | None, jitter: float, tags: Sequence[str]) -> _Terms:
-    longest = _milliseconds("ttl", ttl)
+    ttl_ms = _milliseconds("ttl", ttl)
     stale_ms = 0 if stale is None else _milliseconds("stale", stale)
-    share: float = argument("cache", "jitter", jitter, _JITTER)
-    ttl_ms = max(math.ceil(longest * (1 - share * random.random())), 1)
-    named = tuple(dict.fromkeys(argument("cache", "tags", tags, TAGS)))
-    return _Terms(ttl_ms, stale_ms, named)
+    if share := _share("jitter", jitter, _JITTER):
+        ttl_ms = max(math.ceil(ttl_ms * (1 - share * random.random())), 1)
+    if type(tags) is tuple and not tags:
+        return _Terms(ttl_ms, stale_ms, ())
+    named = dict.fromkeys(argument("cache", "tags", tags, TAGS))
+    return _Terms(ttl_ms, stale_ms, tuple(named))
 
 
 def _milliseconds(name: str, candidate: object) -> int:
+    # Each service has a few, which it gives again and again.
+    if type(candidate) is timedelta:
+        return _known(name, candidate)
+    return _checked(name, candidate)
+
+
+def _checked(name: str, candidate: object) -> int:
     checked: timedelta = argument("cache", name, candidate, DURATION)
     return checked // MILLISECOND
+
+
+_known = lru_cache(1024)(_checked)
+
+
+def _share(name: str, candidate: object, rule: Rule) -> float:
+    if type(candidate) is float and candidate == 0:
+        return 0.0
+    share: float = argument("cache", name, candidate, rule)
+    return share
 
 
 def _key(candidate: object) -> str:

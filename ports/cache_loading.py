@@ -25,6 +25,7 @@ from ports.cache_entries import (
     Entry,
     Found,
     Held,
+    value_of,
 )
 from ports.codecs import Codec
 from ports.errors import InvalidQueryError, RepositoryError
@@ -114,10 +115,10 @@ class Load(Generic[T]):
         if not found.is_fresh:
             return False
         try:
-            entry = Entry.unpacked(found.raw)
-            if entry is None or not entry.is_of(self.codec):
+            value = value_of(found.raw, self.codec)
+            if value is None:
                 return False
-            self.codec.decode(entry.value)
+            self.codec.decode(value)
         except UNREADABLE:
             return False
         return True
