@@ -6,29 +6,25 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
 from domain.durations import MILLISECOND
-from domain.errors import Fault, ValidationError
-from domain.rules import Rule, argument, number
+from domain.rules import argument
 from ports.cache_entries import (
     BRIEF,
     DETAILED,
-    DURATION,
-    KEY,
     NONCE,
     TAG,
-    TAGS,
     CacheEntries,
     Entry,
     Found,
     value_of,
 )
 from ports.cache_loading import UNREADABLE, CacheState, Load, Loading, put_tagged, register
+from ports.cache_terms import EARLY, Terms, key_of, many, milliseconds, share, terms
 from ports.codecs import Codec
 
 T = TypeVar("T")
@@ -37,8 +33,6 @@ Json: TypeAlias = "Mapping[str, Json] | Sequence[Json] | str | int | float | boo
 """What JSON can say. Objects are read as `dict`, arrays (tuples, too) as `list`, of their own."""
 
 HOUR: Final = timedelta(hours=1)
-MAX_EARLY: Final = 1000.0
-MAX_MANY: Final = 10_000
 _AT_ONCE: Final = 500
 
 
@@ -109,7 +103,7 @@ class TypedCache(Generic[T]):
     async def get(self, key: str, default: D) -> T | D: ...
     async def get(self, key: str, default: object = MISS) -> object:
         """The value, or `default`. One command (one more for a value that has a stale part)."""
-        value = await self._fresh(_key(key))
+        value = await self._fresh(key_of(key))
         if value is MISS:
             self._state.counters.misses += 1
             return default
@@ -120,7 +114,7 @@ class TypedCache(Generic[T]):
         """The values that there are, by key, in the order of `keys` (at most 10 000). One command a
         key, some hundred at a time.
         """
-        asked = list(dict.fromkeys(map(_key, _many("keys", keys))))
+        asked = list(dict.fromkeys(map(key_of, many("keys", keys))))
         found = await _some_at_once(self.get(key) for key in asked)
         return {key: value for key, value in zip(asked, found, strict=True) if value is not MISS}
 
@@ -135,8 +129,8 @@ class TypedCache(Generic[T]):
         tags: Sequence[str] = (),
     ) -> None:
         """Store a value, whatever was there; `stale`, `jitter` and `tags` as in `get_or_load`."""
-        kept = _terms(ttl, stale, jitter, tags)
-        await self._set(_key(key), self._entry(value, kept), kept)
+        kept = terms(ttl, stale, jitter, tags)
+        await self._set(key_of(key), self._entry(value, kept), kept)
 
     async def set_many(
         self,
@@ -151,14 +145,14 @@ class TypedCache(Generic[T]):
         first; not atomic: if it fails, some may have been stored.
         """
         entries = []
-        for key in _many("values", values):
-            kept = _terms(ttl, stale, jitter, tags)
-            entries.append((_key(key), self._entry(values[key], kept), kept))
+        for key in many("values", values):
+            kept = terms(ttl, stale, jitter, tags)
+            entries.append((key_of(key), self._entry(values[key], kept), kept))
         await _some_at_once(self._set(*entry) for entry in entries)
 
     async def delete(self, key: str) -> bool:
         """Remove whatever is there; whether there was a value of any type, not yet stale."""
-        return await self._entries.drop(_key(key))
+        return await self._entries.drop(key_of(key))
 
     async def exists(self, key: str) -> bool:
         """Whether `get` would find a value that it can read. Not counted as a look-up."""
@@ -166,7 +160,7 @@ class TypedCache(Generic[T]):
 
     async def ttl(self, key: str) -> timedelta | None:
         """How long the value will be there, without its stale part; None if there is none."""
-        found = await self._entries.look(_key(key), BRIEF)
+        found = await self._entries.look(key_of(key), BRIEF)
         entry = self._mine(found)
         if found is None or entry is None or not found.is_fresh:
             return None
@@ -176,7 +170,7 @@ class TypedCache(Generic[T]):
         """Let the value live for so long from now on, longer or shorter than before, then go stale
         for as long as it would have; whether there is one. Two round trips, three with tags.
         """
-        lives, named = _milliseconds("ttl", ttl), _key(key)
+        lives, named = milliseconds("ttl", ttl), key_of(key)
         while True:
             found = await self._entries.look(named, DETAILED)
             entry = self._mine(found)
@@ -227,8 +221,8 @@ class TypedCache(Generic[T]):
         waits for another process' subscribes and asks twice.
         """
         began = self._state.calls = self._state.calls + 1
-        kept, beta = _terms(ttl, stale, jitter, tags), _share("early", early, _EARLY)
-        wanted = Load(_key(key), self._codec, loader, kept.ttl_ms, kept.stale_ms, kept.tags)
+        kept, beta = terms(ttl, stale, jitter, tags), share("early", early, EARLY)
+        wanted = Load(key_of(key), self._codec, loader, kept.ttl_ms, kept.stale_ms, kept.tags)
         found = await self._looked(wanted.key, bool(kept.stale_ms or beta))
         value = self._value(found)
         counters, seen = self._state.counters, b"" if found is None else found.raw[NONCE]
@@ -268,13 +262,13 @@ class TypedCache(Generic[T]):
         """What happened so far."""
         return CacheStats(**attrs.asdict(self._state.counters))
 
-    async def _set(self, key: str, entry: Entry, kept: "_Terms") -> None:
+    async def _set(self, key: str, entry: Entry, kept: Terms) -> None:
         if kept.tags:
             await put_tagged(self._entries, key, entry.packed(), kept.lives_ms, kept.tags)
         else:
             await self._entries.put(key, entry.packed(), kept.lives_ms)
 
-    def _entry(self, value: T, kept: "_Terms") -> Entry:
+    def _entry(self, value: T, kept: Terms) -> Entry:
         return Entry.of(self._codec, value, stale_ms=kept.stale_ms, tags=kept.tags)
 
     async def _looked(self, key: str, timed: bool) -> Found | None:
@@ -323,70 +317,6 @@ class Cache(TypedCache[Json]):
     def through(self, wrap: Callable[[CacheEntries], CacheEntries]) -> "Cache":
         """The same cache by another way to its entries, with statistics of its own."""
         return Cache(wrap(self._entries), CacheState(), self._codec)
-
-
-_EARLY = number(0, MAX_EARLY)
-_JITTER = number(0, 1)
-
-
-@attrs.frozen
-class _Terms:
-    """How long a value is kept, and under which tags."""
-
-    ttl_ms: int
-    stale_ms: int
-    tags: tuple[str, ...]
-
-    @property
-    def lives_ms(self) -> int:
-        return self.ttl_ms + self.stale_ms
-
-
-def _terms(ttl: timedelta, stale: timedelta | None, jitter: float, tags: Sequence[str]) -> _Terms:
-    ttl_ms = _milliseconds("ttl", ttl)
-    stale_ms = 0 if stale is None else _milliseconds("stale", stale)
-    if share := _share("jitter", jitter, _JITTER):
-        ttl_ms = max(math.ceil(ttl_ms * (1 - share * random.random())), 1)
-    if type(tags) is tuple and not tags:
-        return _Terms(ttl_ms, stale_ms, ())
-    named = dict.fromkeys(argument("cache", "tags", tags, TAGS))
-    return _Terms(ttl_ms, stale_ms, tuple(named))
-
-
-def _milliseconds(name: str, candidate: object) -> int:
-    # Each service has a few, which it gives again and again.
-    if type(candidate) is timedelta:
-        return _known(name, candidate)
-    return _checked(name, candidate)
-
-
-def _checked(name: str, candidate: object) -> int:
-    checked: timedelta = argument("cache", name, candidate, DURATION)
-    return checked // MILLISECOND
-
-
-_known = lru_cache(1024)(_checked)
-
-
-def _share(name: str, candidate: object, rule: Rule) -> float:
-    if type(candidate) is float and candidate == 0:
-        return 0.0
-    share: float = argument("cache", name, candidate, rule)
-    return share
-
-
-def _key(candidate: object) -> str:
-    key: str = argument("cache", "key", candidate, KEY)
-    return key
-
-
-def _many(name: str, candidates: Iterable[str]) -> list[str]:
-    if isinstance(candidates, str):
-        raise ValidationError("cache", [Fault(name, "must be several, not a text")])
-    keys = list(candidates)
-    if len(keys) > MAX_MANY:
-        raise ValidationError("cache", [Fault(name, f"must be at most {MAX_MANY}")])
-    return keys
 
 
 async def _some_at_once(operations: Iterable[Awaitable[Any]]) -> list[Any]:

@@ -8,8 +8,9 @@ from hypothesis import given
 
 from domain.documents import thaw
 from domain.errors import ValidationError
-from ports.cache import HOUR, MAX_MANY, MISS
+from ports.cache import HOUR, MISS
 from ports.cache_entries import LONGEST, MAX_KEY, MAX_TAG, MAX_TAGS
+from ports.cache_terms import MAX_MANY
 from ports.contracts.cached import NewWords, Unreadable, Words, caches, ms, words
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, examples, raised_by, raised_by_each

@@ -2,8 +2,9 @@
 
 import asyncio
 
-from ports.cache import HOUR, MAX_EARLY, MISS
+from ports.cache import HOUR, MISS
 from ports.cache_entries import LEASE
+from ports.cache_terms import MAX_EARLY
 from ports.contracts.cached import Counted, Gated, caches, ms, until, within
 from ports.contracts.harness import Backend, contract
 from ports.stores import TenantScope
