@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ports.contracts.harness import Backend, contract, examples
@@ -37,6 +37,8 @@ async def test_tenants_and_names_that_join_alike_are_strangers(backend: Backend,
 
 
 @given(st.tuples(st.sampled_from(ENDS), _NAMES), st.tuples(st.sampled_from(ENDS), _NAMES))
+@example(("", "a"), (":b", "a"))
+@example((":b", "c"), ("", "b:c"))
 @examples(0.5)
 @contract
 async def test_what_is_left_is_found_under_its_own_tenant_and_name_only(
