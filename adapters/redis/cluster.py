@@ -6,7 +6,7 @@ https://valkey.io/topics/cluster-spec/
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
@@ -36,23 +36,30 @@ class ClusterClient(PipelinedClient):
     was sent and whose reply was lost isn't repeated.
     """
 
-    def __init__(self, endpoint: Endpoint, options: RedisOptions) -> None:
-        super().__init__(endpoint, options)
+    def __init__(self, seed: Node, options: RedisOptions) -> None:
+        super().__init__(seed, options)
         self._slots: list[Node | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
-        self._nodes = {(endpoint.host, endpoint.port): self._seed}
+        self._nodes = {(seed.endpoint.host, seed.endpoint.port): seed}
         self._refreshing: asyncio.Task[None] | None = None
         self._refreshed = 0.0
         self._closed = False
 
-    async def find(self) -> None:
-        """Ask for the map, so that one node more than the first is known.
+    @classmethod
+    async def begun(cls, seed: Node, options: RedisOptions) -> Self:
+        """A client that knows more nodes of the cluster than the one it is told of.
 
         Raises:
-            StoreUnavailableError: if nobody has one.
+            StoreUnavailableError: if that one knows none that has a slot.
         """
-        await self._refresh_by(self._loop.time() + self._options.deadline)
-        if not any(self._slots):
-            raise incomplete().error(writes=False)
+        client = cls(seed, options)
+        try:
+            await client._refresh_by(client._loop.time() + options.deadline)
+            if not any(client._slots):
+                raise incomplete().error(writes=False)
+        except BaseException:
+            await client.close()
+            raise
+        return client
 
     async def check(self) -> None:
         for state in await asyncio.gather(

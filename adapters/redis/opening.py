@@ -1,7 +1,5 @@
 """A client for whatever answers at a URL."""
 
-from typing import Any
-
 from adapters.redis.client import Client, RedisOptions
 from adapters.redis.cluster import ClusterClient
 from adapters.redis.connection import pack
@@ -18,28 +16,22 @@ async def open_client(url: str, options: RedisOptions) -> Client:
     Raises:
         StoreUnavailableError, StoreTimeoutError: if it can't be asked.
     """
-    endpoint = Endpoint.of(url)
-    node = Node(endpoint, options.deadline)
+    node = Node(Endpoint.of(url), options.deadline)
     try:
-        reply = await node.send(pack(("HELLO",)))
-    finally:
+        return await _client(node, options)
+    except BaseException:
         await node.close()
+        raise
+
+
+async def _client(node: Node, options: RedisOptions) -> Client:
+    reply = await node.send(pack(("HELLO",)))
     if isinstance(reply, Failure):
         raise reply.error(writes=False)
-    match _mode(reply):
+    match dict(zip(reply[::2], reply[1::2], strict=False)).get(b"mode"):
         case b"sentinel":
             raise StoreUnavailableError("this is a Sentinel, not a server that keeps data")
         case b"cluster":
-            client = ClusterClient(endpoint, options)
-            try:
-                await client.find()
-            except BaseException:
-                await client.close()
-                raise
-            return client
+            return await ClusterClient.begun(node, options)
         case _:
-            return StandaloneClient(endpoint, options)
-
-
-def _mode(hello: list[Any]) -> Any:
-    return dict(zip(hello[::2], hello[1::2], strict=False)).get(b"mode")
+            return StandaloneClient(node, options)

@@ -21,10 +21,10 @@ _BATCH = 1000
 class PipelinedClient(Client):
     """Commands that are issued in one turn of the loop leave in one write, to each node."""
 
-    def __init__(self, endpoint: Endpoint, options: RedisOptions) -> None:
+    def __init__(self, seed: Node, options: RedisOptions) -> None:
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self._seed = Node(endpoint, options.deadline)
+        self._seed = seed
         self._subscriptions = Subscriptions(self._endpoints, options.deadline)
 
     async def execute(self, *command: Argument, key: str, writes: bool) -> Reply:

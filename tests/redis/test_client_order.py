@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from adapters.redis.client import Client
-from ports.errors import RepositoryError
+from ports.errors import RepositoryError, StoreUnavailableError
 from tests.redis.opening import RAISED, READ, echo, get, opened, put, unused
 from tests.valkey import Node
+from tests.wire import Wire
 
 _LARGE = 10 * 1024 * 1024
 
@@ -59,6 +60,35 @@ def test_each_caller_gets_their_own_reply_whoever_else_is_cancelled(
                     victim.cancel()
                 await asyncio.wait(victims)
             await asyncio.gather(*workers)
+
+    asyncio.run(scenario())
+
+
+def test_nobody_gets_anothers_reply_however_often_the_wire_is_cut(shared: Node) -> None:
+    """They get their own, or an error that fits."""
+
+    async def ask(client: Client, text: str) -> bool:
+        try:
+            assert await echo(client, text) == text
+        except StoreUnavailableError:
+            return False
+        return True
+
+    async def scenario() -> None:
+        dice = random.Random(1)
+        answered = 0
+        async with Wire.to(shared.url) as (wire, far), opened(far) as client:
+            for turn in range(60):
+                asking = [asyncio.create_task(ask(client, f"{turn}-{n}")) for n in range(20)]
+                for _ in range(dice.randrange(12)):
+                    await asyncio.sleep(0)
+                dice.choice(asking).cancel()
+                wire.cut()
+                outcomes = await asyncio.gather(*asking, return_exceptions=True)
+                assert {type(each) for each in outcomes} <= {bool, asyncio.CancelledError}
+                answered += outcomes.count(True)
+                assert await ask(client, "again") or await ask(client, "and again")
+        assert answered
 
     asyncio.run(scenario())
 
