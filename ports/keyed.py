@@ -140,7 +140,9 @@ class KeyedStore(ABC, Generic[E]):
 
     @abstractmethod
     async def _read(self, id: str, touch: bool, fence: int | None) -> E | None:
-        """The entity, or None; with `touch`, as used just now."""
+        """The entity, or None; with `touch`, as used just now. A store whose writes are fenced
+        refuses a `fence` here as it would there.
+        """
 
     @abstractmethod
     async def _replace(self, entity: E, fence: int | None) -> Replaced[E] | None:

@@ -1,13 +1,13 @@
 """Execution states in Redis: each beside its fencing token, which outlives it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
 
-from adapters.redis.keyed import Header, RedisKeyed, milliseconds_of, script
+from adapters.redis.keyed import Header, RedisKeyed, instant_of, milliseconds_of, script
 from adapters.redis.keys import key
 from domain.documents import EMPTY, freeze
 from domain.executions import ExecutionState
@@ -16,9 +16,15 @@ from ports.executions import FENCED_FOR, ExecutionStore, overtaken
 
 _INSERT: Final = script("execution_insert")
 _REMOVE: Final = script("execution_remove")
-_PLAIN: Final = ("flow_version", "current_state", "turn_count", "error_count", "retry_count")
+_COUNTS: Final = ("turn_count", "error_count", "retry_count")
 _LISTS: Final = ("previous_states", "intent_stack")
 _DOCUMENTS: Final = ("slots", "variables")
+_KEPT: Final = (
+    *("flow_id", "flow_version", "current_state", "timings"),
+    *_COUNTS,
+    *_LISTS,
+    *_DOCUMENTS,
+)
 
 
 class RedisExecutionStore(RedisKeyed[ExecutionState], ExecutionStore):
@@ -57,33 +63,32 @@ class RedisExecutionStore(RedisKeyed[ExecutionState], ExecutionStore):
     def _content(self, entity: ExecutionState) -> bytes:
         fields = vars(entity)
         # What is nothing yet is left out; but an empty text isn't nothing.
-        names = (*_PLAIN, *_LISTS, *_DOCUMENTS, "flow_id", "timings")
         return orjson.dumps(
-            {name: fields[name] for name in names if fields[name] or fields[name] == ""}
+            {name: fields[name] for name in _KEPT if fields[name] or fields[name] == ""}
         )
 
-    def _fields(self, owner: str, content: bytes) -> dict[str, Any]:
-        document = orjson.loads(content)
-        flow = document.get("flow_id")
+    def _times(self, header: Header, used: int) -> dict[str, Any]:
+        _, revision, created, updated, _, ttl, _, _ = header
         return {
-            "flow_id": None if flow is None else UUID(flow),
-            "flow_version": document.get("flow_version"),
-            "current_state": document.get("current_state"),
-            "turn_count": document.get("turn_count", 0),
-            "error_count": document.get("error_count", 0),
-            "retry_count": document.get("retry_count", 0),
-            **{name: tuple(document.get(name, ())) for name in _LISTS},
-            **{name: freeze(document.get(name, EMPTY)) for name in _DOCUMENTS},
-            "timings": FrozenDict.holding(document.get("timings", {})),
+            "created_at": instant_of(created),
+            "updated_at": instant_of(updated),
+            "ttl": timedelta(0, 0, 0, ttl),
+            "revision": revision,
         }
 
-    def _times(self, header: Header) -> Mapping[str, Any]:
-        return {
-            "created_at": header.created_at,
-            "updated_at": header.updated_at,
-            "ttl": header.idle,
-            "revision": header.revision,
-        }
+    def _fill(self, fields: dict[str, Any], owner: str, content: bytes) -> None:
+        document = orjson.loads(content)
+        flow = document.get("flow_id")
+        fields["flow_id"] = None if flow is None else UUID(flow)
+        fields["flow_version"] = document.get("flow_version")
+        fields["current_state"] = document.get("current_state")
+        for name in _COUNTS:
+            fields[name] = document.get(name, 0)
+        for name in _LISTS:
+            fields[name] = tuple(document.get(name, ()))
+        for name in _DOCUMENTS:
+            fields[name] = freeze(document[name]) if name in document else EMPTY
+        fields["timings"] = FrozenDict.holding(document.get("timings", {}))
 
     def _refused(self) -> Exception:
         return overtaken()

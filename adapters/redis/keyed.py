@@ -2,11 +2,9 @@
 
 import struct
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
-
-import attrs
+from typing import Any, Final, TypeAlias, TypeVar
 
 from adapters.redis.client import Argument, Client
 from adapters.redis.scripts import Script
@@ -36,7 +34,7 @@ _REPLACE: Final = script("keyed_replace")
 
 def instant_of(milliseconds: int) -> datetime:
     """A time as scripts have it."""
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+    return _EPOCH + timedelta(0, 0, 0, milliseconds)  # by name, it takes half as long again
 
 
 def milliseconds_of(duration: timedelta) -> int:
@@ -44,16 +42,9 @@ def milliseconds_of(duration: timedelta) -> int:
     return duration // MILLISECOND
 
 
-@attrs.frozen(slots=True)
-class Header:
-    """What scripts know of a record."""
-
-    revision: int
-    created_at: datetime
-    updated_at: datetime
-    idle: timedelta
-    expires_at: datetime | None
-    last_used_at: datetime
+Header: TypeAlias = tuple[int, ...]
+"""Form, revision, ms of creation, last update and (if the key can't tell) last use, ms of idle and
+absolute expiry, length of the owner."""
 
 
 class RedisKeyed(KeyedStore[E]):
@@ -101,20 +92,22 @@ class RedisKeyed(KeyedStore[E]):
             CorruptRecordError: if it can't be read as one.
         """
         try:
-            header, length = _parsed(record, used)
-            start = _HEADER.size + length
-            owner = record[_HEADER.size : start].decode()
-            fields = self._fields(owner, record[start:])
-            fields.update(id=id, tenant_id=self._tenant, **self._times(header))
-        except (ValueError, KeyError, TypeError, AttributeError, struct.error):
+            header = _HEADER.unpack_from(record)
+            if header[0] != FORM:
+                raise ValueError("a record of another form")
+            start = _HEADER.size + header[-1]
+            fields = self._times(header, used)
+            self._fill(fields, record[_HEADER.size : start].decode(), record[start:])
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error):
             # Its own message would quote what is stored.
             raise CorruptRecordError(self.schema.name, id) from None
+        fields["id"], fields["tenant_id"] = id, self._tenant
         made: E = restored(self.schema.entity, fields)
         return made
 
     def _stamped(self, entity: E, header: bytes, used: int) -> E:
         """What was just stored, as it is by its header."""
-        times = self._times(_parsed(header, used)[0])
+        times = self._times(_HEADER.unpack_from(header), used)
         made: E = restored(self.schema.entity, {**vars(entity), **times})
         return made
 
@@ -131,12 +124,12 @@ class RedisKeyed(KeyedStore[E]):
     def _content(self, entity: E) -> bytes: ...
 
     @abstractmethod
-    def _fields(self, owner: str, content: bytes) -> dict[str, Any]:
-        """The fields in a record's content; whatever is wrong with it may be raised."""
+    def _times(self, header: Header, used: int) -> dict[str, Any]:
+        """The fields that a header holds, and the time of the last use as the key has it."""
 
     @abstractmethod
-    def _times(self, header: Header) -> Mapping[str, Any]:
-        """The fields that a header holds."""
+    def _fill(self, fields: dict[str, Any], owner: str, content: bytes) -> None:
+        """Add the fields that owner and content hold; whatever is wrong there may be raised."""
 
     _fenced_for: int = 0
     """For how many ms a fencing token is kept after its record."""
@@ -152,19 +145,3 @@ class RedisKeyed(KeyedStore[E]):
     def _refused_owner(self) -> Exception:
         """What is raised for another owner."""
         return AssertionError("it has no owner")
-
-
-def _parsed(record: bytes, used: int) -> tuple[Header, int]:
-    """A record's header, and how long its owner is."""
-    form, revision, created, updated, _, idle, absolute, length = _HEADER.unpack_from(record)
-    if form != FORM:
-        raise ValueError("a record of another form")
-    header = Header(
-        revision,
-        instant_of(created),
-        instant_of(updated),
-        timedelta(milliseconds=idle),
-        instant_of(absolute) if absolute else None,
-        instant_of(used),
-    )
-    return header, length

@@ -1,12 +1,12 @@
 """Sessions in Redis: each under its id, and a list of ids for each user, all in the user's slot."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final
 
 import orjson
 
-from adapters.redis.keyed import Header, RedisKeyed, milliseconds_of, script
+from adapters.redis.keyed import Header, RedisKeyed, instant_of, milliseconds_of, script
 from adapters.redis.keys import key
 from adapters.redis.scripts import Script
 from domain.conversations import Channel
@@ -74,15 +74,18 @@ class RedisSessionStore(RedisKeyed[Session], SessionStore):
         ids = await self._ids(user_id)
         if not ids:
             return ()
-        keys = [self._list(user_id), *map(self._key, ids)]
-        found = await self._client.run(_LIST, keys, ids)
-        return [self._entity(id.decode(), record, used) for id, record, used in found]
+        found = await self._client.run(_LIST, self._all_keys(user_id, ids), ids)
+        return [
+            self._entity(id, found[place], found[place + 1])
+            for place, id in zip(range(0, len(found), 2), ids, strict=True)
+            if found[place] is not None
+        ]
 
     async def _remove_all(self, user_id: UserId, keep: str | None) -> tuple[int, bool]:
         ids = [id for id in await self._ids(user_id) if id != keep]
         if not ids:
             return 0, False
-        keys = [self._list(user_id), *map(self._key, ids)]
+        keys = self._all_keys(user_id, ids)
         gone, others = await self._client.run(_REMOVE, keys, [keep or "", *ids])
         return gone, others > 0
 
@@ -93,6 +96,11 @@ class RedisSessionStore(RedisKeyed[Session], SessionStore):
 
     def _key(self, id: str) -> str:
         return key(self._tenant, bucket_in(id), "session", id)
+
+    def _all_keys(self, user_id: UserId, ids: Sequence[str]) -> list[str]:
+        """The user's list, and the sessions of these ids, in which nothing needs to be encoded."""
+        begins = key(self._tenant, bucket_of(user_id), "session", "")
+        return [self._list(user_id), *(begins + id for id in ids)]
 
     def _list(self, user_id: UserId) -> str:
         return key(self._tenant, bucket_of(user_id), "sessions", user_id)
@@ -114,24 +122,24 @@ class RedisSessionStore(RedisKeyed[Session], SessionStore):
             document["conversation_id"] = entity.conversation_id
         return orjson.dumps(document)
 
-    def _fields(self, owner: str, content: bytes) -> dict[str, Any]:
-        document = orjson.loads(content)
+    def _times(self, header: Header, used: int) -> dict[str, Any]:
+        _, revision, created, updated, _, idle, absolute, _ = header
         return {
-            "user_id": owner,
-            "conversation_id": document.get("conversation_id"),
-            "channel": _CHANNELS[document["channel"]],
-            **{name: freeze(document.get(name, EMPTY)) for name in _DOCUMENTS},
+            "created_at": instant_of(created),
+            "updated_at": instant_of(updated),
+            "last_activity_at": instant_of(used),
+            "idle_timeout": timedelta(0, 0, 0, idle),
+            "expires_at": instant_of(absolute),
+            "revision": revision,
         }
 
-    def _times(self, header: Header) -> Mapping[str, Any]:
-        return {
-            "created_at": header.created_at,
-            "updated_at": header.updated_at,
-            "last_activity_at": header.last_used_at,
-            "idle_timeout": header.idle,
-            "expires_at": header.expires_at,
-            "revision": header.revision,
-        }
+    def _fill(self, fields: dict[str, Any], owner: str, content: bytes) -> None:
+        document = orjson.loads(content)
+        fields["user_id"] = owner
+        fields["conversation_id"] = document.get("conversation_id")
+        fields["channel"] = _CHANNELS[document["channel"]]
+        for name in _DOCUMENTS:
+            fields[name] = freeze(document[name]) if name in document else EMPTY
 
     def _refused_owner(self) -> Exception:
         return ValidationError(self.schema.name, [Fault("user_id", "never changes")])

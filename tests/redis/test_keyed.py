@@ -156,7 +156,8 @@ async def test_a_record_that_can_not_be_read_is_named_and_not_quoted(
         issued = await at.sessions.create("ada")
         (name,) = [key for key in await at.keys() if ":session:" in key]
         header: bytes = await at.raw("GETRANGE", name, 0, 52, key=name)
-        for value in (content, header + b"ada" + content):
+        absurd = header[:1] + b"\x7f" * 48 + header[49:] + b"ada{}"
+        for value in (content, header + b"ada" + content, header + b"ada[]", absurd):
             await at.raw("SET", name, value, "PX", 60_000, key=name)
             error = await raised_by(at.sessions.get(issued.token, touch=False))
             assert isinstance(error, CorruptRecordError)
