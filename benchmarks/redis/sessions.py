@@ -112,10 +112,18 @@ async def rows(place: Place, scale: Scale) -> list[Figure]:
     async def patch(token: str) -> Session:
         return await sessions.patch(token, context={"turn": next(_turns)})
 
-    plain = Way(_reading(place.plain), stored.keys, GOAL, GOAL_CROWD)
+    read = _reading(place.plain)
+
+    async def decoded(key: str) -> Any:
+        return orjson.loads(await read(key))
+
+    reading = {
+        PLAIN: Way(read, stored.keys, GOAL, GOAL_CROWD),
+        f"{PLAIN}, decoded": Way(decoded, stored.keys),
+    }
     replacing = Way(_replacing(place.plain), stored.keys)
     return [
-        *await measured(scale, "session get", Way(sessions.get, stored.tokens), {PLAIN: plain}),
+        *await measured(scale, "session get", Way(sessions.get, stored.tokens), reading),
         *await measured(scale, "session patch", Way(patch, stored.tokens), {PLAIN: replacing}),
         *await _of_a_user(place, scale, stored),
     ]

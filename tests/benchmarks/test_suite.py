@@ -114,7 +114,7 @@ def test_rows_on_redis_give_json_and_a_picture(tmp_path: Path) -> None:
     _check(found)
     compared = {(figure["name"], figure["against"]) for figure in found}
     expected = {
-        "session get": ("redis-py",),
+        "session get": ("redis-py", "redis-py, decoded"),
         "session patch": ("redis-py",),
         "20 sessions of a user": ("redis-py", "redis-py, one MGET"),
         "limiter, gcra": ("redis-py", "limits, moving window"),
