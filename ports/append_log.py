@@ -17,7 +17,7 @@ from domain.identity import Entry, EntryDraft
 from domain.rules import checked, whole
 from ports.errors import InvalidQueryError, SequenceConflictError
 from ports.paging import check_limit
-from ports.reading import Reading
+from ports.reading import Reading, several
 from ports.schema import EntitySchema
 
 E = TypeVar("E", bound=Entry)
@@ -138,7 +138,7 @@ class AppendLog(Reading[E]):
             DuplicateEntityError: if an id or number is taken.
         """
         logs: dict[str, list[E]] = {}
-        for entry in entries:
+        for entry in several(self.schema.name, entries):
             owned = self.schema.own(entry, self._context.tenant)
             logs.setdefault(getattr(owned, self.schema.log), []).append(owned)
         for kept in logs.values():

@@ -41,8 +41,9 @@ CONTEXT_SCHEMA = EntitySchema(
 class ContextRepository(Repository[ExecutionContext]):
     """One tenant's execution contexts, at most one a conversation, named by its id.
 
-    A context may be saved before its conversation is; it goes when that is deleted. Orders by `id`
-    read an index; others sort the tenant's contexts that match.
+    A context may be saved before its conversation is; it goes when that is deleted. One that is
+    saved after that stays until it is deleted itself, or the tenant is erased. Orders by `id` read
+    an index; others sort the tenant's contexts that match.
     """
 
     schema = CONTEXT_SCHEMA

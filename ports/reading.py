@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import attrs
 
 from domain.identity import Entry, TenantId
+from domain.rules import argument, instance
 from ports.criteria import Criteria, CriteriaLike, Where, coerce
 from ports.errors import EntityNotFoundError, InvalidQueryError
 from ports.paging import (
@@ -26,8 +27,10 @@ from ports.schema import EntitySchema, Kind
 from ports.time import Clock, IdGenerator
 
 E = TypeVar("E", bound=Entry)
+T = TypeVar("T")
 MAX_IDS = 10_000
 _STREAM_PAGE = 500
+_COLLECTION = instance(Iterable)
 
 
 @attrs.frozen(kw_only=True)
@@ -92,6 +95,8 @@ class Reading(ABC, Generic[E]):
 
     async def get_many(self, ids: Iterable[Any]) -> tuple[E, ...]:
         """Those of at most 10 000 ids that exist, in the order asked for, each once."""
+        if not isinstance(ids, Iterable) or isinstance(ids, str):
+            raise InvalidQueryError("ids must be a collection of them")
         asked = tuple(dict.fromkeys(self.schema.check_id(id) for id in ids))
         if len(asked) > MAX_IDS:
             raise InvalidQueryError(f"at most {MAX_IDS} ids at once")
@@ -118,6 +123,8 @@ class Reading(ABC, Generic[E]):
         then read one after the other, and a write between may show in one only.
         """
         page = Pagination() if pagination is None else pagination
+        if not isinstance(page, Pagination):
+            raise InvalidQueryError("a page by number is asked for by a Pagination")
         checked = coerce(criteria, self.schema)
         selection = Selection(
             criteria=checked,
@@ -220,6 +227,15 @@ class Reading(ABC, Generic[E]):
 
     @abstractmethod
     async def _select(self, selection: Selection) -> Sequence[E]: ...
+
+
+def several(subject: str, candidate: Iterable[T]) -> Iterable[T]:
+    """What was given as a collection to be written, if it is one.
+
+    Raises:
+        ValidationError: naming what it should be of.
+    """
+    return argument(subject, "", candidate, _COLLECTION)  # type: ignore[no-any-return]  # as given
 
 
 async def back_off(attempt: int) -> None:

@@ -9,7 +9,7 @@ from domain.identity import REVISION, Draft, Entity
 from domain.rules import argument, optional
 from ports.criteria import Criteria, CriteriaLike, coerce
 from ports.errors import ConflictError
-from ports.reading import Reading, back_off
+from ports.reading import Reading, back_off, several
 
 E = TypeVar("E", bound=Entity)
 T = TypeVar("T")
@@ -53,7 +53,8 @@ class Repository(Reading[E]):
             TenantMismatchError: if one of them is another tenant's.
         """
         now = self._context.clock.now()
-        made = tuple(self._identified(entity, now) for entity in entities)
+        given = several(self.schema.name, entities)
+        made = tuple(self._identified(entity, now) for entity in given)
         if made:
             await self._insert(self.schema.in_writing_order(made))
         return made

@@ -9,10 +9,11 @@ import pytest
 from domain.errors import ValidationError
 from domain.rules import checked
 from ports.contracts.exact import exact
-from ports.contracts.harness import contract, raised_by_each
+from ports.contracts.harness import contract, raised_by, raised_by_each
 from ports.contracts.ids import HOSTILE_IDS
 from ports.contracts.strategies import HOSTILE
 from ports.contracts.subjects import Subject
+from ports.errors import InvalidQueryError
 from ports.schema import Kind
 from ports.stores import TenantScope
 
@@ -120,6 +121,22 @@ async def test_what_is_admitted_comes_back_equal(
         for name, value in changes.items():
             kept = checked(subject.schema.entity, name, value)
             assert exact(getattr(stored, name)) == exact(kept)
+
+
+@contract
+async def test_what_is_no_collection_and_no_page_is_refused(
+    scope: TenantScope, subject: Subject
+) -> None:
+    """By an error of ours, as anything else that has no meaning here."""
+    repository: Any = subject.of(scope)
+    for wrong in (None, 7, object()):
+        for error in await raised_by_each(
+            repository.get_many(wrong), repository.list(None, wrong or "1")
+        ):
+            assert isinstance(error, InvalidQueryError)
+        assert isinstance(await raised_by(repository.create_many(wrong)), ValidationError)
+    assert isinstance(await raised_by(repository.get_many("ids")), InvalidQueryError)
+    assert await repository.count() == 0
 
 
 @contract

@@ -204,6 +204,9 @@ async def test_an_entry_of_nobody_is_not_restored(backend: Backend, scope: Tenan
 async def test_nothing_is_restored_from_nothing(scope: TenantScope) -> None:
     """An empty export is no error."""
     await scope.messages.restore([])
+    for wrong in (None, 7):
+        error = await raised_by(scope.messages.restore(wrong))  # type: ignore[arg-type]
+        assert isinstance(error, ValidationError)
     assert await scope.messages.count() == 0
 
 
