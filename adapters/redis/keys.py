@@ -9,6 +9,7 @@ touches one slot. A tenant's name holds no `/`; of tag and parts, everything but
 `b:c`.
 """
 
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -29,8 +30,14 @@ class KeyName(NamedTuple):
 
 def key(tenant: TenantId, tag: str, kind: str, *parts: str) -> str:
     """A key's name. Injective: other arguments give another name. `kind` is a plain word."""
-    named = "".join(":" + quote(part, safe="") for part in parts)
-    return f"{PREFIX}{{{tenant}/{quote(tag, safe='')}}}:{kind}{named}"
+    named = "".join(f":{_encoded(part)}" for part in parts)
+    return f"{PREFIX}{{{tenant}/{_encoded(tag)}}}:{kind}{named}"
+
+
+@lru_cache(maxsize=4_096)
+def _encoded(part: str) -> str:
+    """Remembered, for it takes longer than all the rest of a command does here."""
+    return quote(part, safe="")
 
 
 def tenant_pattern(tenant: TenantId) -> str:

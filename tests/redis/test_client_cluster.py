@@ -12,7 +12,12 @@ from redis.crc import key_slot
 from adapters.redis.client import Client
 from adapters.redis.cluster import ClusterClient
 from adapters.redis.scripts import Script
-from ports.errors import OutcomeUnknownError, RepositoryError, StoreUnavailableError
+from ports.errors import (
+    OutcomeUnknownError,
+    RepositoryError,
+    StoreTimeoutError,
+    StoreUnavailableError,
+)
 from tests.redis.opening import RAISED, READ, get, opened, outcome, put, unused
 from tests.valkey import Cluster, Node, cluster, show
 
@@ -379,6 +384,29 @@ def test_without_a_node_its_keys_are_unavailable_and_the_rest_is_not() -> None:
             while await outcome(put(client, lost)) is not None:
                 pass
             await client.check()
+
+    with cluster(_NOW) as nodes:
+        asyncio.run(scenario(nodes))
+
+
+def test_a_node_that_stands_still_holds_nobody_beyond_the_deadline() -> None:
+    """Who needs another isn't held at all."""
+
+    async def scenario(nodes: Cluster) -> None:
+        keys = [f"k{n}" for n in range(12)]
+        still = nodes.nodes[0]
+        async with opened(nodes.url, deadline=0.5) as client:
+            await asyncio.gather(*(put(client, key) for key in keys))
+            still.pause()
+            for writing in (OutcomeUnknownError, StoreTimeoutError):
+                outcomes = await asyncio.gather(*(outcome(put(client, key)) for key in keys))
+                assert outcomes == [
+                    writing if nodes.primary_of(_slot(key)) is still else None for key in keys
+                ]
+            still.resume()
+            while await outcome(client.check()) is not None:
+                pass
+            assert await asyncio.gather(*(get(client, key) for key in keys)) == [b"x"] * 12
 
     with cluster(_NOW) as nodes:
         asyncio.run(scenario(nodes))

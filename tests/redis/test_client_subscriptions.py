@@ -120,6 +120,9 @@ def test_who_waits_is_woken_when_the_connection_is_lost(own: Node) -> None:
             await asyncio.sleep(0)
             own.kill()
             assert await waiting
+            with pytest.raises(StoreUnavailableError):
+                async with client.listen("channel"):
+                    pass
             own.start()
             assert await notices.wait(_LONG)
             await _until(client, "channel", 1)
