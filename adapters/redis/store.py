@@ -3,7 +3,7 @@
 from functools import cached_property
 from typing import ClassVar, Self
 
-from adapters.redis.cache import RedisCache
+from adapters.redis.cache import RedisCache, end_loads
 from adapters.redis.client import Client, RedisOptions
 from adapters.redis.executions import RedisExecutionStore
 from adapters.redis.locks import RedisLocks
@@ -45,8 +45,11 @@ class RedisStore(RuntimeStore):
         return cls(await open_client(url, options or RedisOptions()))
 
     async def close(self) -> None:
-        """End its connections. Who waits for an answer gets an error."""
-        await self._client.close()
+        """End its connections, and the loads of its cache. Who waits for an answer gets an error."""
+        try:
+            await end_loads(self._client)
+        finally:
+            await self._client.close()
 
     def repositories(self, tenant: TenantId) -> RuntimePorts:
         return RedisPorts(tenant, self._client)
