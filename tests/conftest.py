@@ -6,7 +6,9 @@ pytest_plugins = ["ports.contracts.plugin"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All of ours, MongoDB on both drivers, unless `--backend` names others."""
+    """All of ours, MongoDB on both drivers, Redis alone and as a cluster, unless `--backend` names
+    others.
+    """
     if not config.getoption("--backend"):
         config.option.backend = [
             "tests.contracts.backends:MemoryBackend",
@@ -14,4 +16,5 @@ def pytest_configure(config: pytest.Config) -> None:
             "tests.contracts.mongo_backends:MongoBackend",
             "tests.contracts.mongo_backends:PymongoBackend",
             "tests.contracts.redis_backends:RedisBackend",
+            "tests.contracts.redis_backends:RedisClusterBackend",
         ]
