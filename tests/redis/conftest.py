@@ -1,10 +1,11 @@
-"""A real server, with the machine's own time."""
+"""Real servers and clusters."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from tests.valkey import Node, real_server
+from tests.redis.slots import BEGUN
+from tests.valkey import Cluster, Node, cluster, real_server
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +20,17 @@ def own() -> Iterator[Node]:
     """A server of the test's own, to be paused, killed and started again."""
     with real_server() as node:
         yield node
+
+
+@pytest.fixture(scope="session")
+def three() -> Iterator[Cluster]:
+    """Three primaries that stay up; a test puts back what it moves."""
+    with cluster(BEGUN) as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def paired() -> Iterator[Cluster]:
+    """Three primaries of the test's own, and a replica of each."""
+    with cluster(None, replicas=1) as nodes:
+        yield nodes
