@@ -96,7 +96,7 @@ async def test_what_was_returned_or_given_may_be_changed(scope: TenantScope) -> 
         assert await scope.cache.get(key) == {"list": [1]}
 
 
-@contract
+@contract(still=True)
 async def test_a_value_replaces_what_was_there(backend: Backend) -> None:
     """With its own time to live."""
     here, there = caches(backend)
@@ -119,7 +119,7 @@ async def test_a_value_can_be_deleted_once(backend: Backend) -> None:
     assert await here.ttl("key") is None
 
 
-@contract
+@contract(still=True)
 async def test_a_value_lives_as_long_as_it_was_told_to(backend: Backend) -> None:
     """To the millisecond, and by the store's clock, whichever instance wrote it."""
     here, there = caches(backend)
@@ -137,7 +137,7 @@ async def test_a_value_lives_as_long_as_it_was_told_to(backend: Backend) -> None
         assert not await here.delete("key")
 
 
-@contract
+@contract(still=True)
 async def test_shortest_and_longest_lives_are_lived(backend: Backend, scope: TenantScope) -> None:
     """One millisecond is no reason to refuse, ten years are no reason to forget."""
     await scope.cache.set("short", 1, ms(1))
@@ -164,7 +164,7 @@ async def test_an_expiry_can_be_moved_both_ways(backend: Backend) -> None:
     assert await there.get("key") is MISS
 
 
-@contract
+@contract(still=True)
 async def test_jitter_shortens_lives_within_its_bounds(backend: Backend) -> None:
     """And not all by the same."""
     here, _ = caches(backend)
@@ -221,7 +221,7 @@ async def test_tenants_whose_names_run_into_keys_are_apart(backend: Backend) -> 
     assert await one.get("c") == "one"
 
 
-@contract
+@contract(still=True)
 async def test_other_types_have_their_own_view_of_the_same_keys(backend: Backend) -> None:
     """What another codec, or another version of it, wrote is a miss, and no error."""
     here, there = caches(backend)
@@ -292,7 +292,7 @@ async def test_what_a_codec_refuses_changes_nothing(scope: TenantScope) -> None:
     assert await scope.cache.get_many(["key", "other"]) == {"key": 1}
 
 
-@contract
+@contract(still=True)
 async def test_arguments_are_checked_first(scope: TenantScope) -> None:
     """Nothing is taken for a time to live that isn't one, least of all for none."""
     cache: Any = scope.cache

@@ -18,7 +18,7 @@ class Mishap(Exception):
     """What a loader raises."""
 
 
-@contract
+@contract(still=True)
 async def test_a_miss_is_loaded_and_stored(backend: Backend) -> None:
     """Whoever comes later, on whatever instance, finds it."""
     here, there = caches(backend)

@@ -33,7 +33,7 @@ async def test_a_stale_value_is_served_while_one_load_replaces_it(backend: Backe
     assert sum(cache.stats().stale_served for cache in both) >= 21
 
 
-@contract
+@contract(still=True)
 async def test_a_stale_value_is_absent_to_everything_else(backend: Backend) -> None:
     """To all that doesn't ask for stale ones: nobody takes it for fresh."""
     here, there = caches(backend)
@@ -91,7 +91,7 @@ async def test_a_refresh_that_fails_leaves_the_stale_value(backend: Backend) -> 
     assert (found, load.calls, here.stats().load_failures) == (3, 3, 2)
 
 
-@contract
+@contract(still=True)
 async def test_a_prolonged_value_goes_stale_later(backend: Backend) -> None:
     """For as long as it would have."""
     here, there = caches(backend)

@@ -60,8 +60,8 @@ class ContractClock(Clock):
 class ForeignClock(ContractClock):
     """Of a server that isn't the tests' own: its time can neither be moved nor foretold.
 
-    Give it to a backend as its `clock`: contracts that ask for the time are skipped, and the others
-    run.
+    Give it to a backend as its `clock`: contracts that ask for the time, or need it to stand still,
+    are skipped, and the others run.
     """
 
     def now(self) -> datetime:
@@ -224,9 +224,11 @@ Test: TypeAlias = Callable[..., None]
 @overload
 def contract(function: Contract) -> Test: ...
 @overload
-def contract(*, needs: Capability) -> Callable[[Contract], Test]: ...
 def contract(
-    function: Contract | None = None, *, needs: Capability | None = None
+    *, needs: Capability | None = None, still: bool = False
+) -> Callable[[Contract], Test]: ...
+def contract(
+    function: Contract | None = None, *, needs: Capability | None = None, still: bool = False
 ) -> Test | Callable[[Contract], Test]:
     """Make a pytest function of an async one, run on the backend's loop.
 
@@ -234,12 +236,15 @@ def contract(
     that the backend offers; `scope`, an unused tenant's, anew for every example; and whatever other
     fixtures provide or `@given`, written above this decorator, generates. With `needs` it says
     nothing about a backend that doesn't declare the capability, for the group that the subject,
-    `group` or else the module is of.
+    `group` or else the module is of; `still`, about one whose time passes by itself (see
+    `ForeignClock`), since it takes what happens for happening at once.
     """
-    return (lambda body: _test_of(body, needs)) if function is None else _test_of(function, needs)
+    if function is None:
+        return lambda body: _test_of(body, needs, still)
+    return _test_of(function, needs, still)
 
 
-def _test_of(body: Contract, needs: Capability | None) -> Test:
+def _test_of(body: Contract, needs: Capability | None, still: bool) -> Test:
     asked = inspect.signature(body).parameters
     group = group_of(body.__module__)
     if needs is not None and group is None and not {"subject", "group"} & asked.keys():
@@ -257,6 +262,8 @@ def _test_of(body: Contract, needs: Capability | None) -> Test:
             of: Any = given.get("group", group) if subject is None else subject.group
             if needs not in backend.capabilities(of):
                 pytest.skip(f"{backend.name} doesn't declare {needs}")
+        if still and isinstance(backend.clock, ForeignClock):
+            pytest.skip(f"time passes by itself in {backend.name}")
         if "backend" in asked:
             given["backend"] = backend
         if "scope" in asked:

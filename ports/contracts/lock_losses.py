@@ -188,7 +188,7 @@ async def test_a_block_that_swallows_the_interruption_is_told_at_its_end(backend
     await asyncio.sleep(0)  # nothing of the interruption is left
 
 
-@contract
+@contract(still=True)
 async def test_a_cancellation_from_elsewhere_stays_one(backend: Backend) -> None:
     """Also if the lease is lost in the same moment, or before the block was done with it."""
     here, there = backend.rivals()

@@ -16,7 +16,7 @@ from ports.stores import TenantScope
 CHANGERS = 50
 
 
-@contract
+@contract(still=True)
 async def test_of_many_updates_of_one_revision_exactly_one_wins(backend: Backend) -> None:
     """The others are told, and what the winner wrote stands."""
     scopes = backend.rivals()

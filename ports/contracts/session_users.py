@@ -47,7 +47,7 @@ async def test_users_are_told_apart(scope: TenantScope, users: list[str]) -> Non
         assert len(await scope.sessions.for_user(user)) == left
 
 
-@contract
+@contract(still=True)
 async def test_what_ended_is_listed_no_more(backend: Backend, scope: TenantScope) -> None:
     """However it ended; and what goes on is, however long it does."""
     spans = [(1, 9), (2, 9), (9, 3), (9, 4), (9, 9)]

@@ -131,7 +131,7 @@ async def test_tokens_are_secrets_that_nothing_repeats(scope: TenantScope) -> No
 
 
 @pytest.mark.parametrize("act", CHANGES, ids=str)
-@contract
+@contract(still=True)
 async def test_a_token_that_stands_for_nothing_changes_nothing(
     backend: Backend, scope: TenantScope, act: str
 ) -> None:
@@ -158,7 +158,7 @@ async def test_a_token_that_stands_for_nothing_changes_nothing(
     assert exact(await scope.sessions.get(ours.token)) == exact(ours.session)
 
 
-@contract
+@contract(still=True)
 async def test_what_can_not_be_is_refused(backend: Backend, scope: TenantScope) -> None:
     """Before the store is asked; nothing is created or changed."""
     made = await scope.sessions.create("ada")
@@ -216,7 +216,7 @@ async def test_another_tenants_session_is_refused(backend: Backend, scope: Tenan
     assert await scope.sessions.delete_for_user("ada") == 0
 
 
-@contract
+@contract(still=True)
 async def test_a_stale_update_is_told_and_loses_nothing(scope: TenantScope) -> None:
     """Whoever read before another wrote gets a conflict."""
     issued = await scope.sessions.create("ada")
@@ -233,7 +233,7 @@ async def test_a_stale_update_is_told_and_loses_nothing(scope: TenantScope) -> N
     assert (await scope.sessions.patch(issued.token, 2, conversation_id="x")).revision == 3
 
 
-@contract
+@contract(still=True)
 async def test_a_sessions_user_never_changes(scope: TenantScope) -> None:
     """Who logs in gets a new session; this one, and who it is listed with, stays."""
     issued = await scope.sessions.create("ada")
@@ -277,7 +277,7 @@ async def test_an_update_leaves_to_the_store_what_is_its_own(
     assert await scope.sessions.get(issued.token) is None
 
 
-@contract
+@contract(still=True)
 async def test_a_merge_sets_keys_and_leaves_the_others(scope: TenantScope) -> None:
     """None is a value; what is within a key is replaced whole."""
     before = {"kept": 1.0, "set": 1, "none": 1, "deep": {"a": 1}}
@@ -325,7 +325,7 @@ async def test_a_deleted_session_is_gone_at_once(backend: Backend) -> None:
     assert await here.sessions.for_user("ada") == ()
 
 
-@contract
+@contract(still=True)
 async def test_who_knows_an_id_can_not_act_as_its_user(scope: TenantScope) -> None:
     """An id ends a session, and opens none."""
     issued = await scope.sessions.create("ada")
