@@ -74,7 +74,7 @@ class ClusterClient(PipelinedClient):
             self._refreshing.cancel()
             await asyncio.wait([self._refreshing])
         await super().close()
-        for node in self._nodes.values():
+        for node in list(self._nodes.values()):
             await node.close()
 
     async def _send(self, packed: bytes, key: str) -> Any:
@@ -104,9 +104,18 @@ class ClusterClient(PipelinedClient):
         """The reply in the end, or the last failure: the first was `failure`, from `node`."""
         attempt = 0
         while failure.elsewhere and not self._closed:
+            attempt += 1
+            if attempt > _AT_ONCE:
+                pause = min(_PAUSE * 2.0 ** min(attempt, 10), _LONGEST_PAUSE)
+                if self._loop.time() + pause >= until:
+                    return failure
+                await asyncio.sleep(pause * random.uniform(0.5, 1))
+                if self._closed:
+                    break
             owner: Node | None
             asking = False
             if isinstance(failure, Refusal) and failure.address is not None:
+                # From here to its use nothing is awaited: a node that isn't used is forgotten.
                 owner = self._node_at(failure.address, node)
                 asking = failure.code == ASK
                 if not asking:
@@ -115,12 +124,6 @@ class ClusterClient(PipelinedClient):
             else:
                 await self._refresh_by(until)
                 owner = self._slots[slot]
-            attempt += 1
-            if attempt > _AT_ONCE:
-                pause = min(_PAUSE * 2.0 ** min(attempt, 10), _LONGEST_PAUSE)
-                if self._loop.time() + pause >= until:
-                    return failure
-                await asyncio.sleep(pause * random.uniform(0.5, 1))
             if owner is None:
                 failure = incomplete()
                 continue

@@ -155,6 +155,9 @@ class Node:
         else:
             self._backoff.failed()
         for command in unsent:
+            if self._pipeline is not None:
+                self._pipeline.enqueue(command)
+                continue
             self._backlog[command[1]] = command
             self._loop.call_later(self._deadline, self._expire, command[1])
         if self._backlog and not self._closed:
