@@ -13,7 +13,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from adapters.redis.client import RedisOptions
 from adapters.redis.connection import pack
 from adapters.redis.endpoint import Endpoint
-from adapters.redis.errors import ASK, Failure, Refusal, incomplete
+from adapters.redis.errors import ASK, Failure, Refusal, closed, incomplete
 from adapters.redis.node import Node
 from adapters.redis.standalone import PipelinedClient
 
@@ -103,15 +103,15 @@ class ClusterClient(PipelinedClient):
     ) -> Any:
         """The reply in the end, or the last failure: the first was `failure`, from `node`."""
         attempt = 0
-        while failure.elsewhere and not self._closed:
+        while failure.elsewhere:
             attempt += 1
             if attempt > _AT_ONCE:
                 pause = min(_PAUSE * 2.0 ** min(attempt, 10), _LONGEST_PAUSE)
                 if self._loop.time() + pause >= until:
                     return failure
                 await asyncio.sleep(pause * random.uniform(0.5, 1))
-                if self._closed:
-                    break
+            if self._closed:
+                return closed()
             owner: Node | None
             asking = False
             if isinstance(failure, Refusal) and failure.address is not None:
