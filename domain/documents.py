@@ -70,16 +70,18 @@ EMPTY = JsonObject.holding({})
 
 
 def freeze(value: Any) -> Any:
-    """Freeze what is known to be valid JSON, such as a store gives back. Nothing is checked."""
+    """Freeze what is known to be valid JSON and nobody else holds, such as a parser just made.
+
+    Nothing is checked, and what is nested in `value` is replaced in it on the way.
+    """
     kind = type(value)
     if kind is dict:
         if not value:
             return EMPTY
-        made = JsonObject.holding(value)
         for key, item in value.items():
             if type(item) in _NESTING:
-                dict.__setitem__(made, key, freeze(item))
-        return made
+                value[key] = freeze(item)
+        return JsonObject.holding(value)
     if kind is list:
         return JsonArray.holding(
             [freeze(item) if type(item) in _NESTING else item for item in value]

@@ -28,7 +28,7 @@ def script(name: str, *preludes: str, writes: bool = True) -> Script:
     return Script("\n".join(parts), writes)
 
 
-_READ: Final = script("keyed_read", writes=False)
+_READ: Final = Script.named("keyed_read", writes=False)
 _REPLACE: Final = script("keyed_replace")
 
 
