@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import hiredis
+from redis.asyncio.connection import AbstractConnection
 
 from adapters.redis.client import Notices
 from adapters.redis.connection import Answer, pack
@@ -70,7 +71,12 @@ class _Subscription(Link):
         self._deadline = deadline
         self._asked: deque[_Channel | None] = deque()
         self._alive = True
-        self._timer = self._loop.call_later(deadline, self._look)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, driver: AbstractConnection, transport: asyncio.Transport) -> None:
+        # Not before: there may be many servers to try, and nothing to ask them on.
+        super().begin(driver, transport)
+        self._timer = self._loop.call_later(self._deadline, self._look)
 
     def subscribe(self, channel: _Channel) -> None:
         self._ask(channel, "SUBSCRIBE", channel.name)
@@ -79,7 +85,8 @@ class _Subscription(Link):
         self._ask(None, "UNSUBSCRIBE", channel.name)
 
     def end(self) -> None:
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         super().end()
 
     def data_received(self, data: bytes) -> None:

@@ -1,5 +1,6 @@
 """Clients, and keys and channels that nobody else has."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from uuid import uuid4
@@ -8,6 +9,7 @@ from adapters.redis.client import Client, RedisOptions
 from adapters.redis.opening import open_client
 from adapters.redis.scripts import Script
 from ports.errors import StoreTimeoutError, StoreUnavailableError
+from tests.valkey import HOST
 
 RAISED = Script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
 """A script that writes."""
@@ -66,3 +68,24 @@ async def until_it_answers(call: Callable[[], Awaitable[object]]) -> None:
         except (StoreUnavailableError, StoreTimeoutError):
             continue
         return
+
+
+@asynccontextmanager
+async def impostor(
+    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """The URL of a server of one's own."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer(reader, writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, HOST, 0)
+    try:
+        yield f"redis://{HOST}:{server.sockets[0].getsockname()[1]}/0"
+    finally:
+        server.close()

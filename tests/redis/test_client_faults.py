@@ -2,8 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
 
 import pytest
 
@@ -18,6 +17,7 @@ from tests.redis.opening import (
     READ,
     echo,
     get,
+    impostor,
     opened,
     outcome,
     put,
@@ -142,27 +142,6 @@ def test_a_connection_whose_reply_is_overdue_is_given_up(shared: Node) -> None:
     asyncio.run(scenario())
 
 
-@asynccontextmanager
-async def _impostor(
-    answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[str]:
-    """The URL of a server of one's own."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await answer(reader, writer)
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, HOST, 0)
-    try:
-        yield f"redis://{HOST}:{server.sockets[0].getsockname()[1]}/0"
-    finally:
-        server.close()
-
-
 def test_who_never_answers_is_waited_for_until_the_deadline(shared: Node) -> None:
     """A port that takes connections and says nothing."""
 
@@ -170,7 +149,7 @@ def test_who_never_answers_is_waited_for_until_the_deadline(shared: Node) -> Non
         async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             await reader.read(-1)
 
-        async with _impostor(nothing) as url:
+        async with impostor(nothing) as url:
             with pytest.raises((StoreTimeoutError, StoreUnavailableError)):
                 await RedisStore.open(url.replace("/0", "/1"), options=_options(_SHORT))
 
@@ -190,7 +169,7 @@ def test_what_is_not_redis_is_a_typed_error(shared: Node) -> None:
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             await writer.drain()
 
-        async with _impostor(something) as url:
+        async with impostor(something) as url:
             with pytest.raises(StoreUnavailableError):
                 await RedisStore.open(url, options=_options(5))
 
@@ -207,7 +186,7 @@ def test_a_dead_server_is_not_hammered(own: Node) -> None:
             nonlocal attempts
             attempts += 1
 
-        async with _impostor(count) as dead:
+        async with impostor(count) as dead:
             node = Connected(Endpoint.of(dead), 10)
             for _ in range(6):
                 failed = await asyncio.gather(*(node.send(b"") for _ in range(100)))

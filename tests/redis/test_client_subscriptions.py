@@ -6,8 +6,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from adapters.redis.client import Client, Notices
+from adapters.redis.endpoint import Endpoint
+from adapters.redis.subscriptions import Subscriptions
 from ports.errors import RepositoryError, StoreTimeoutError, StoreUnavailableError
-from tests.redis.opening import opened, outcome, unused
+from tests.redis.opening import impostor, opened, outcome, unused
 from tests.valkey import HOST, Node
 from tests.wire import Wire
 
@@ -188,6 +190,40 @@ def test_nobody_enters_unheard(own: Node) -> None:
             own.kill()
             with pytest.raises(StoreUnavailableError):
                 await enter(client)
+
+    asyncio.run(scenario())
+
+
+async def _entered(subscriptions: Subscriptions, channel: str) -> None:
+    async with subscriptions.listen(channel):
+        pass
+
+
+def test_servers_that_stand_still_hold_a_subscription_up_and_no_more(shared: Node) -> None:
+    """It finds the next, however long it tried others, and is looked after there."""
+
+    async def scenario() -> None:
+        async def nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(-1)
+            writer.close()
+
+        channel = unused()
+        async with (
+            Wire.to(shared.url) as (wire, far),
+            impostor(nothing) as still,
+            opened(shared.url) as client,
+        ):
+            places = [Endpoint.of(url) for url in (still, still, far)]
+            subscriptions = Subscriptions(lambda: places, 0.2)
+            while await outcome(_entered(subscriptions, channel)):
+                pass
+            async with subscriptions.listen(channel) as notices:
+                await _until(client, channel, 1)
+                await _publish(client, channel)
+                assert await notices.wait(_LONG)
+                wire.losing = True
+                assert await notices.wait(_LONG)
+            await subscriptions.close()
 
     asyncio.run(scenario())
 
