@@ -45,7 +45,7 @@ class RedisStore(RuntimeStore):
         return cls(await open_client(url, options or RedisOptions()))
 
     async def close(self) -> None:
-        """End its connections, and the loads of its cache. Who waits for an answer gets an error."""
+        """End its connections and its cache's loads. Who waits for an answer gets an error."""
         try:
             await end_loads(self._client)
         finally:
