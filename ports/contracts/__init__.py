@@ -15,7 +15,9 @@ and run all of them, from any folder:
 
 That is one of flows. An adapter of conversations, messages and contexts says so by
 `offers = frozenset({Group.DIALOGUE})`; one of both offers both groups, and yields two of
-`Instance(authoring=…, dialogue=…)`. What isn't offered isn't tested.
+`Instance(authoring=…, dialogue=…)`. `Group.RUNTIME` is what lives for a while, `runtime=…`: such a
+store goes by `self.clock`, or `self.clock` sets its server's; if it can't be set, a `ForeignClock`
+says so, and what would move it is skipped. What isn't offered isn't tested.
 
 `HYPOTHESIS_PROFILE=contracts` tries many more examples. Nothing in the store is ever truncated:
 each test works in tenants that nobody used before.
