@@ -9,8 +9,8 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -142,16 +142,19 @@ class Loading:
             raise InvalidQueryError("a loader asked the cache for the key that it loads")
         while True:
             flight = self._state.flights.get(wanted.place)
+            joined = flight is not None
             if flight is None:
                 flight = self._depart(wanted, seen)
-                break
-            if began <= flight.since or await self._entries.holds(wanted.key, flight.token):
-                self._state.counters.loads_awaited += 1
-                break
-            # Something was invalidated since it began: its result is for those who came before.
-            if self._state.flights.get(wanted.place) is flight:
-                del self._state.flights[wanted.place]
-        return await self._landed(wanted, flight)
+            with self._aboard(wanted, flight) as task:
+                if not joined:
+                    return await asyncio.shield(task)
+                if began <= flight.since or await self._entries.holds(wanted.key, flight.token):
+                    self._state.counters.loads_awaited += 1
+                    with _unless_cancelled(task):
+                        return await asyncio.shield(task)
+            # Its loader was cancelled; or something was invalidated since it began, and its result
+            # is for those who came before.
+            self._leave_behind(wanted, flight)
 
     def refresh(self, wanted: Load[Any], seen: bytes) -> None:
         """Load in the background, unless somebody does."""
@@ -177,18 +180,23 @@ class Loading:
         flight.task.add_done_callback(partial(_ended, self._state.flights, wanted.place, flight))
         return flight
 
-    async def _landed(self, wanted: Load[Any], flight: Flight) -> bytes:
-        """Its result, for one caller more; when the last one leaves, the load is cancelled."""
+    @contextmanager
+    def _aboard(self, wanted: Load[Any], flight: Flight) -> "Iterator[asyncio.Task[bytes]]":
+        """It has one caller more; when the last one leaves, the load is cancelled."""
         assert flight.task is not None
         flight.callers += 1
         try:
-            return await asyncio.shield(flight.task)
+            yield flight.task
         finally:
             flight.callers -= 1
             if not flight.callers and not flight.task.done():
                 flight.task.cancel()
-                if self._state.flights.get(wanted.place) is flight:
-                    del self._state.flights[wanted.place]
+                self._leave_behind(wanted, flight)
+
+    def _leave_behind(self, wanted: Load[Any], flight: Flight) -> None:
+        """Nobody joins it any more."""
+        if self._state.flights.get(wanted.place) is flight:
+            del self._state.flights[wanted.place]
 
     async def _flown(self, wanted: Load[Any], flight: Flight) -> bytes:
         try:
@@ -296,6 +304,19 @@ async def put_tagged(
         with suppress(RepositoryError):
             await entries.release(key, token)
         raise
+
+
+@contextmanager
+def _unless_cancelled(load: "asyncio.Task[bytes]") -> Iterator[None]:
+    """Raise what the block does, unless it is that the load was cancelled and its caller wasn't."""
+    caller = asyncio.current_task()
+    assert caller is not None
+    asked = caller.cancelling()
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not load.cancelled() or caller.cancelling() > asked:
+            raise
 
 
 def _ended(under_way: dict[Place, Any], place: Place, what: Any, task: "asyncio.Task[Any]") -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from domain.errors import ValidationError
 from ports.cache import HOUR, MISS
 from ports.cache_entries import LEASE
-from ports.contracts.cached import Counted, Gated, caches, ended, ms, until, within, words
+from ports.contracts.cached import Counted, Gated, before, caches, ended, ms, until, within, words
 from ports.contracts.harness import Backend, contract, raised_by
 from ports.errors import InvalidQueryError
 from ports.stores import TenantScope
@@ -150,6 +150,50 @@ async def test_a_caller_that_leaves_takes_no_load_along(backend: Backend) -> Non
     load.go.set()
     assert await ended(*others) == ["loaded"] * 2
     assert load.calls == 1
+
+
+@contract
+async def test_who_joins_as_the_last_caller_leaves_is_not_left_alone(backend: Backend) -> None:
+    """It looks whether what is loaded still counts; the load goes on for it meanwhile."""
+    looks, go = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        looks.set()
+        await go.wait()
+
+    cache = before("holds", wait, caches(backend)[0])
+    load = Gated()
+    first = asyncio.create_task(cache.get_or_load("key", load))
+    await within(load.began.wait())
+    second = asyncio.create_task(cache.get_or_load("key", load))
+    await within(looks.wait())
+    first.cancel()
+    await ended(first)
+    go.set()
+    load.go.set()
+    assert await ended(second) == ["loaded"]
+    assert load.calls == 1
+
+
+@contract
+async def test_who_waits_is_not_cancelled_because_a_loader_was(backend: Backend) -> None:
+    """Its own loader is called then; the caller whose loader it was is told as it was."""
+    here, _ = caches(backend)
+    go = asyncio.Event()
+
+    async def cancelled() -> Any:
+        await go.wait()
+        raise asyncio.CancelledError
+
+    load = Counted()
+    first = asyncio.create_task(here.get_or_load("key", cancelled))
+    await until(lambda: here.stats().loads == 1)
+    others = [asyncio.create_task(here.get_or_load("key", load)) for _ in range(5)]
+    await until(lambda: here.stats().loads_awaited == 5)
+    go.set()
+    results = await ended(first, *others)
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert results[1:] == [1] * 5
 
 
 @contract

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ports.cache import Cache, Json, TypedCache
+from ports.cache_entries import CacheEntries
 from ports.codecs import Codec
 from ports.contracts.harness import Backend
 
@@ -23,6 +24,22 @@ def caches(backend: Backend) -> tuple[Cache, Cache]:
     """One unused tenant's cache, on two instances."""
     here, there = backend.rivals()
     return here.cache, there.cache
+
+
+def before(step: str, act: Callable[[], Awaitable[object]], cache: Cache) -> Cache:
+    """The same cache, in which something happens before each step of that name that it takes."""
+
+    def wrap(entries: CacheEntries) -> CacheEntries:
+        async def late(*arguments: Any) -> Any:
+            await act()
+            return await getattr(entries, step)(*arguments)
+
+        steps = {name: getattr(entries, name) for name in CacheEntries.__abstractmethods__}
+        named = {name: staticmethod(each) for name, each in {**steps, step: late}.items()}
+        made: CacheEntries = type("Interrupted", (CacheEntries,), named)()
+        return made
+
+    return cache.through(wrap)
 
 
 async def within(awaited: Awaitable[T]) -> T:

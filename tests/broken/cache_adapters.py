@@ -1,8 +1,8 @@
 """The cache in memory, broken in one way at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,7 +16,7 @@ from adapters.memory.runtime_data import TenantData
 from domain.identity import TenantId
 from ports.cache import HOUR, MISS, Cache, Json
 from ports.cache_entries import Answer, CacheEntries, Entry
-from ports.cache_loading import Load, Loading
+from ports.cache_loading import Flight, Load, Loading
 from ports.contracts.harness import Backend, Group, Opened
 from ports.runtime import RuntimePorts
 from ports.time import Clock
@@ -91,7 +91,8 @@ class DeletesTheEntryAlone(SoundEntries):
 
 class _Stampeding(Loading):
     async def load(self, wanted: Load[Any], seen: bytes, began: int) -> bytes:
-        return await self._landed(wanted, self._depart(wanted, seen))
+        with self._aboard(wanted, self._depart(wanted, seen)) as task:
+            return await task
 
 
 class Stampede(SoundCache):
@@ -136,9 +137,13 @@ class LeavesWithItsCaller(SoundCache):
         super().__init__(tenant, data, clock)
 
         class Leaving(Loading):
-            async def _landed(self, wanted: Load[Any], flight: Any) -> bytes:
-                found: bytes = await flight.task
-                return found
+            @contextmanager
+            def _aboard(self, wanted: Load[Any], flight: Flight) -> Iterator[asyncio.Task[bytes]]:
+                assert flight.task is not None
+                try:
+                    yield flight.task
+                finally:
+                    flight.task.cancel()
 
         self._loading = Leaving(self._entries, self._state)
 
