@@ -19,8 +19,8 @@ from ports.sessions import SessionStore
 _CREATE: Final = script("session_create", "session")
 _EXTEND: Final = script("session_extend", "session")
 _ROTATE: Final = script("session_rotate", "session")
-_REMOVE: Final = Script.named("session_remove")
-_LIST: Final = script("session_list")
+_REMOVE: Final = script("session_remove", "session")
+_LIST: Final = script("session_list", "session")
 _CHANNELS: Final = {channel.value: channel for channel in Channel}
 _DOCUMENTS: Final = ("context", "preferences", "features")
 

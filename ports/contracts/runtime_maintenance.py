@@ -70,6 +70,33 @@ async def test_a_tenant_all_of_whose_things_expired_is_none(
     assert await maintenance_of(backend).erase_tenant(scope.tenant) == 0
 
 
+@pytest.mark.parametrize("way", ["deleted", "logged out", "looked for", "shortened", "rotated"])
+@contract
+async def test_a_session_that_went_early_leaves_no_tenant_behind(
+    backend: Backend, scope: TenantScope, way: str
+) -> None:
+    """When the user's other one has expired, too, nothing is left of either, though the first
+    might have lived for longer.
+    """
+    sessions = scope.sessions
+    short = (await sessions.create("ada", idle_timeout=HOUR, lifetime=HOUR)).token
+    long = (await sessions.create("ada", idle_timeout=HOUR / 2, lifetime=100 * HOUR)).token
+    match way:
+        case "deleted":
+            await sessions.delete(long)
+        case "logged out":
+            await sessions.delete_for_user("ada", keep=short)
+        case "looked for":
+            backend.clock.advance(seconds=HOUR.total_seconds() / 2)
+            assert len(await sessions.for_user("ada")) == 1
+        case "shortened":
+            await sessions.extend(long, lifetime=HOUR)
+        case "rotated":
+            await sessions.delete((await sessions.rotate(long)).token)
+    backend.clock.advance(seconds=HOUR.total_seconds())
+    assert scope.tenant not in await named(backend)
+
+
 @contract
 async def test_an_erased_tenant_is_gone_from_every_port(backend: Backend) -> None:
     """Others keep theirs, whatever they are called; it may come again, and begins from nothing."""

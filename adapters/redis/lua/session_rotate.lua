@@ -9,7 +9,6 @@ if not it then
 end
 it.revision, it.updated = it.revision + 1, now
 redis.call('RENAME', KEYS[1], KEYS[2])
--- (In this order: a list that was empty meanwhile would lose its expiry.)
-list(KEYS[3], ARGV[2], it.absolute, now)
 redis.call('ZREM', KEYS[3], ARGV[1])
+list(KEYS[3], ARGV[2], it.absolute, now)
 return {put(KEYS[2], it, now), it.owner .. it.content, now}
