@@ -84,7 +84,8 @@ class TypedCache(Generic[T]):
     would have lived and some seconds more. Never less.
 
     A hit is one command; every other operation on one key one round trip, unless it says more. With
-    tags, a write or load takes two more. Nothing is atomic over several keys.
+    tags, a write or load takes two more. Nothing is atomic over several keys. (Of a write with tags
+    that is slower than 5 seconds, nothing may be there afterwards; nor is what was there before.)
 
     Raises, everywhere: ValidationError, before the store is asked, for what these rules don't
     admit; StoreUnavailableError, StoreTimeoutError, OutcomeUnknownError. Nothing is ever loaded or

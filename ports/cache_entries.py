@@ -186,7 +186,9 @@ class CacheEntries(ABC):
 
     @abstractmethod
     async def prolong(self, key: str, nonce: bytes, lives_ms: int) -> bool:
-        """Give the entry with that nonce another time to live; whether it is still there."""
+        """Give the entry with that nonce another time to live; whether it was still there. A
+        negative one removes it, and leaves the lease.
+        """
 
     @abstractmethod
     async def take(self, key: str, token: str, seen: bytes, lease_ms: int) -> Answer:
@@ -195,8 +197,8 @@ class CacheEntries(ABC):
         """
 
     @abstractmethod
-    async def seize(self, key: str, token: str, lease_ms: int) -> None:
-        """Take the lease, whoever holds it."""
+    async def seize(self, key: str, token: str, lease_ms: int) -> bytes:
+        """Take the lease, whoever holds it; the nonce of the entry that is there, or nothing."""
 
     @abstractmethod
     async def holds(self, key: str, token: str) -> bool:

@@ -293,13 +293,15 @@ async def put_tagged(
     """Store an entry that is found by its tags at every moment that it is there.
 
     As a load does: who invalidates a tag between the note and the entry takes the lease away.
-    Whoever is overtaken by that, or by another write, has written just before it.
+    Whoever is overtaken by that, or by another write, has written just before it. What was there
+    before is gone in any case: the other may never write, or the lease may have ended by itself.
     """
     token = secrets.token_hex(16)
-    await entries.seize(key, token, LEASE_MS)
+    seen = await entries.seize(key, token, LEASE_MS)
     try:
         await register(entries, tags, key, lives_ms)
-        await entries.fill(key, token, raw, lives_ms)
+        if not await entries.fill(key, token, raw, lives_ms) and seen:
+            await entries.prolong(key, seen, -1)
     except BaseException:
         with suppress(RepositoryError):
             await entries.release(key, token)

@@ -149,8 +149,8 @@ class LocalEntries(CacheEntries):
     async def take(self, key: str, token: str, seen: bytes, lease_ms: int) -> Answer:
         return await self._entries.take(key, token, seen, lease_ms)
 
-    async def seize(self, key: str, token: str, lease_ms: int) -> None:
-        await self._entries.seize(key, token, lease_ms)
+    async def seize(self, key: str, token: str, lease_ms: int) -> bytes:
+        return await self._entries.seize(key, token, lease_ms)
 
     async def holds(self, key: str, token: str) -> bool:
         return await self._entries.holds(key, token)

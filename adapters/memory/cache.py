@@ -121,9 +121,10 @@ class MemoryCacheEntries(CacheEntries):
         self._part.leases.put(key, token, now + lease_ms, now)
         return None
 
-    async def seize(self, key: str, token: str, lease_ms: int) -> None:
+    async def seize(self, key: str, token: str, lease_ms: int) -> bytes:
         now = self._now()
         self._part.leases.put(key, token, now + lease_ms, now)
+        return (self._part.entries.get(key, now) or b"")[NONCE]
 
     async def holds(self, key: str, token: str) -> bool:
         return self._part.leases.get(key, self._now()) == token

@@ -28,6 +28,7 @@ _PUT = Script.named("cache_put")
 _DROP = Script.named("cache_drop")
 _PROLONG = Script.named("cache_prolong")
 _TAKE = Script.named("cache_take")
+_SEIZE = Script.named("cache_seize")
 _RENEW = Script.named("cache_renew")
 _FILL = Script.named("cache_fill")
 _RELEASE = Script.named("cache_release")
@@ -112,9 +113,10 @@ class RedisCacheEntries(CacheEntries):
             return None
         return Held(*reply) if len(reply) == 1 else Found(*reply)
 
-    async def seize(self, key: str, token: str, lease_ms: int) -> None:
-        lease = self._keys(key)[1]
-        await self._client.execute("SET", lease, token, "PX", lease_ms, key=lease, writes=True)
+    async def seize(self, key: str, token: str, lease_ms: int) -> bytes:
+        arguments = (token, lease_ms, NONCE.start, NONCE.stop - 1)
+        seen: bytes = await self._client.run(_SEIZE, self._keys(key), arguments)
+        return seen
 
     async def holds(self, key: str, token: str) -> bool:
         lease = self._keys(key)[1]

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from ports.cache import HOUR, MISS, Cache
-from ports.contracts.cached import Counted, Gated, Overtaken, caches, ms, within, words
+from ports.cache_entries import LEASE
+from ports.contracts.cached import Counted, Gated, Overtaken, before, caches, ms, within, words
 from ports.contracts.concurrency import all_at_once
-from ports.contracts.harness import Backend, contract
+from ports.contracts.harness import Backend, contract, raised_by
+from ports.errors import StoreUnavailableError
 
 INVALIDATIONS: dict[str, Callable[[Cache], Awaitable[object]]] = {
     "delete": lambda cache: cache.delete("key"),
@@ -202,6 +204,34 @@ async def test_writes_with_a_tag_are_reached_whenever_they_came(backend: Backend
     assert await within(all_at_once(both, act)) == [None] * 8
     await both[0].invalidate_tag("tag")
     assert await both[1].get_many(map(str, range(4))) == {}
+
+
+@contract
+async def test_what_a_write_with_a_tag_replaces_is_gone(backend: Backend) -> None:
+    """Whatever befalls it: it is so slow that its lease ends, or another write overtakes it and
+    dies, or fails.
+    """
+    here, there = caches(backend)
+
+    async def wait() -> None:
+        backend.clock.advance(seconds=LEASE.total_seconds() + 1)
+
+    async def die() -> None:
+        await there._entries.seize("key", "nobody's", LEASE // ms(1))
+
+    async def fail() -> None:
+        failing = before("register", failed, there)
+        assert await raised_by(failing.set("key", "another", tags=["tag"])) is error
+
+    async def failed() -> None:
+        raise error
+
+    error = StoreUnavailableError("it is a contract's")
+    for act in (wait, die, fail):
+        await here.set("key", "old", tags=["tag"])
+        await before("register", act, here).set("key", "new", tags=["tag"])
+        for cache in (here, there):
+            assert await cache.get("key") in ("new", MISS)
 
 
 @contract
