@@ -62,7 +62,7 @@ def parsed(name: str) -> KeyName | None:
 
 
 def tenant_of(name: str) -> TenantId | None:
-    """Whose key it is; None if it isn't ours."""
+    """Whose key it is if it is ours (see `parsed`); None if it begins otherwise."""
     if not name.startswith(PREFIX + "{"):
         return None
     tenant, slash, _ = name[len(PREFIX) + 1 :].partition("/")
