@@ -1,24 +1,19 @@
 """The cache in memory, broken in one way at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
-from functools import cached_property
 from typing import Any, ClassVar
 
 import attrs
 
-from adapters.memory import MemoryRuntimeStore
 from adapters.memory.cache import CachePart, MemoryCache, MemoryCacheEntries
-from adapters.memory.runtime import MemoryRuntimePorts
 from adapters.memory.runtime_data import TenantData
 from domain.identity import TenantId
-from ports.cache import HOUR, MISS, Cache, Json
-from ports.cache_entries import Answer, CacheEntries, Entry
+from ports.cache import HOUR, MISS, Json
+from ports.cache_entries import Answer, CacheEntries, Entry, Found
 from ports.cache_loading import Flight, Load, Loading
-from ports.contracts.harness import Backend, Group, Opened
-from ports.runtime import RuntimePorts
 from ports.time import Clock
 
 
@@ -35,38 +30,6 @@ class SoundCache(MemoryCache):
         super().__init__(tenant, data, clock)
         self._entries: CacheEntries = self.entries(data.part(CachePart), clock)
         self._loading = Loading(self._entries, self._state)
-
-
-Broken = type[SoundEntries] | type[SoundCache]
-
-
-def backend_of(broken: Broken) -> Backend:
-    """A backend over a memory store with that cache."""
-    if issubclass(broken, SoundEntries):
-        kind: type[SoundCache] = type("Over", (SoundCache,), {"entries": broken})
-    else:
-        kind = broken
-
-    class Ports(MemoryRuntimePorts):
-        @cached_property
-        def cache(self) -> Cache:
-            return kind(self._tenant, self._data, self._clock)
-
-    class Store(MemoryRuntimeStore):
-        def repositories(self, tenant: TenantId) -> RuntimePorts:
-            data = self._tenants.setdefault(tenant, TenantData())
-            return Ports(tenant, data, self._clock)
-
-    class BrokenBackend(Backend):
-        name: ClassVar[str] = broken.__name__
-        offers: ClassVar[frozenset[Group]] = frozenset({Group.RUNTIME})
-
-        @asynccontextmanager
-        async def stores(self) -> AsyncIterator[Sequence[Opened]]:
-            first = Store(clock=self.clock)
-            yield first, first.sibling()
-
-    return BrokenBackend()
 
 
 # Loading.
@@ -227,7 +190,7 @@ class NeverRefreshes(SoundCache):
         super().__init__(tenant, data, clock)
 
         class Lazy(Loading):
-            def refresh(self, wanted: Load[Any], seen: bytes) -> None:
+            def refresh(self, wanted: Load[Any], found: Found) -> None:
                 return
 
         self._loading = Lazy(self._entries, self._state)

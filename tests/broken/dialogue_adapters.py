@@ -1,23 +1,18 @@
 """The memory adapter of the dialogue group, broken in one way at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import datetime
-from functools import cached_property
 from typing import Any, ClassVar
 
 import attrs
 
-from adapters.memory import MemoryDialogueStore
 from adapters.memory.conversations import (
     MemoryConversationRepository,
     longest_idle,
     timed_out,
 )
 from adapters.memory.messages import CONVERSATIONS, MESSAGES, MemoryMessageRepository
-from adapters.memory.session import Session
-from adapters.memory.store import MemoryDialogue
 from adapters.memory.tables import Transaction
 from domain.conversations import Conversation, ConversationStatus
 from domain.messages import Message
@@ -25,12 +20,8 @@ from domain.rules import restored
 from domain.words import terms, words
 from ports.append_log import Batch
 from ports.contexts import CONTEXT_SCHEMA
-from ports.contracts.harness import Backend, Group, Opened
-from ports.conversations import ConversationRepository
 from ports.errors import DuplicateEntityError, IdempotencyKeyReusedError
-from ports.messages import MessageRepository
 from ports.paging import CursorPage
-from ports.reading import Context
 
 
 class SoundMessages(MemoryMessageRepository):
@@ -53,36 +44,6 @@ class SoundConversations(MemoryConversationRepository):
             transaction.replace(self._name, restored(Conversation, fields))
             stored: Conversation = transaction.get(self._name, conversation.id)
         return stored
-
-
-def backend_of(broken: type[SoundMessages] | type[SoundConversations]) -> Backend:
-    """A backend over a memory store with that repository."""
-    messages = broken if issubclass(broken, SoundMessages) else SoundMessages
-    conversations = broken if issubclass(broken, SoundConversations) else SoundConversations
-
-    class Dialogue(MemoryDialogue):
-        @cached_property
-        def messages(self) -> MessageRepository:
-            return messages(self._context, self._session)
-
-        @cached_property
-        def conversations(self) -> ConversationRepository:
-            return conversations(self._context, self._session)
-
-    class Store(MemoryDialogueStore):
-        def _on(self, context: Context, session: Session) -> MemoryDialogue:
-            return Dialogue(context, session)
-
-    class BrokenBackend(Backend):
-        name: ClassVar[str] = broken.__name__
-        offers: ClassVar[frozenset[Group]] = frozenset({Group.DIALOGUE})
-
-        @asynccontextmanager
-        async def stores(self) -> AsyncIterator[Sequence[Opened]]:
-            first = Store(clock=self.clock)
-            yield first, first.sibling()
-
-    return BrokenBackend()
 
 
 # Appending.

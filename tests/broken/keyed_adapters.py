@@ -1,26 +1,18 @@
 """The memory adapters of sessions and execution states, broken in one way at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import ClassVar
 
-from adapters.memory import MemoryRuntimeStore
 from adapters.memory.executions import MemoryExecutionStore
-from adapters.memory.runtime import MemoryRuntimePorts
-from adapters.memory.runtime_data import TenantData
 from adapters.memory.sessions import MemorySessionStore
 from domain.executions import ExecutionState
-from domain.identity import TenantId, UserId
+from domain.identity import UserId
 from domain.rules import restored
 from domain.sessions import Session
-from ports.contracts.harness import Backend, Group, Opened
-from ports.executions import ExecutionStore, overtaken
+from ports.executions import overtaken
 from ports.keyed import Replaced
-from ports.runtime import RuntimePorts
-from ports.sessions import SessionStore
 
 
 class SoundSessions(MemorySessionStore):
@@ -39,37 +31,6 @@ class SoundSessions(MemorySessionStore):
 
 class SoundExecutions(MemoryExecutionStore):
     """The same for execution states."""
-
-
-def backend_of(broken: type[SoundSessions] | type[SoundExecutions]) -> Backend:
-    """A backend over a memory store with that port."""
-    sessions_of = broken if issubclass(broken, SoundSessions) else SoundSessions
-    executions_of = broken if issubclass(broken, SoundExecutions) else SoundExecutions
-
-    class Ports(MemoryRuntimePorts):
-        @cached_property
-        def sessions(self) -> SessionStore:
-            return sessions_of(self._tenant, self._data, self._clock)
-
-        @cached_property
-        def executions(self) -> ExecutionStore:
-            return executions_of(self._tenant, self._data, self._clock)
-
-    class Store(MemoryRuntimeStore):
-        def repositories(self, tenant: TenantId) -> RuntimePorts:
-            data = self._tenants.setdefault(tenant, TenantData())
-            return Ports(tenant, data, self._clock)
-
-    class BrokenBackend(Backend):
-        name: ClassVar[str] = broken.__name__
-        offers: ClassVar[frozenset[Group]] = frozenset({Group.RUNTIME})
-
-        @asynccontextmanager
-        async def stores(self) -> AsyncIterator[Sequence[Opened]]:
-            first = Store(clock=self.clock)
-            yield first, first.sibling(clock=self.ahead)
-
-    return BrokenBackend()
 
 
 # Expiry.

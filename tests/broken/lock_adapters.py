@@ -1,23 +1,16 @@
 """The memory adapter of locks, broken in one way at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from functools import cached_property
 from typing import ClassVar
 
 import attrs
 
-from adapters.memory import MemoryRuntimeStore
 from adapters.memory.locks import LockPart, MemoryLocks
-from adapters.memory.runtime import MemoryRuntimePorts
 from adapters.memory.runtime_data import TenantData
 from domain.identity import TenantId
-from ports.contracts.harness import Backend, Group, Opened
 from ports.leases import Holding, Lease, Look
-from ports.locks import Locks
-from ports.runtime import RuntimePorts
 from ports.time import Clock
 
 
@@ -27,34 +20,6 @@ class SoundLocks(MemoryLocks):
     def _held(self, name: str) -> str | None:
         state = self._part.states.get(name)
         return None if state is None else state.holder(self._now()[0])
-
-
-def backend_of(broken: type[SoundLocks]) -> Backend:
-    """A backend over a memory store with those locks."""
-
-    class Ports(MemoryRuntimePorts):
-        @cached_property
-        def locks(self) -> Locks:
-            return broken(self._tenant, self._data, self._clock)
-
-    class Store(MemoryRuntimeStore):
-        def repositories(self, tenant: TenantId) -> RuntimePorts:
-            data = self._tenants.setdefault(tenant, TenantData())
-            return Ports(tenant, data, self._clock)
-
-    class BrokenBackend(Backend):
-        name: ClassVar[str] = broken.__name__
-        offers: ClassVar[frozenset[Group]] = frozenset({Group.RUNTIME})
-
-        def __init__(self) -> None:
-            super().__init__()
-            self._store = Store(clock=self.clock)
-
-        @asynccontextmanager
-        async def stores(self) -> AsyncIterator[Sequence[Opened]]:
-            yield self._store.sibling(), self._store.sibling()
-
-    return BrokenBackend()
 
 
 # Who has it.

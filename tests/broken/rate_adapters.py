@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import attrs
 
+from adapters.memory import MemoryRuntimeStore
 from adapters.memory.rate_limits import Bucket, Counts, Windows
 from adapters.memory.runtime_data import TenantData
 from domain.identity import TenantId
@@ -76,10 +77,13 @@ class LooksForAnyRoom(CountsOtherwise):
     kind = counting(windows=Unbounded)
 
 
-class GoesByItsOwnClock(Sound):
+class GoesByItsOwnClock(MemoryRuntimeStore):
     """Asks its process for the time."""
 
-    own_clock = True
+    def sibling(self, *, clock: Clock | None = None) -> Self:
+        other = super().sibling()
+        other._clock = self._clock if clock is None else clock
+        return other
 
 
 class SpendsWhatItRefuses(Sound):

@@ -6,16 +6,19 @@ from typing import Any, ClassVar
 
 from attrs import evolve
 
+from adapters.memory import MemoryAuthoringStore
+from adapters.memory.flows import MemoryFlowRepository
+from adapters.memory.session import Session
+from adapters.memory.store import MemoryAuthoring
 from adapters.memory.tables import Tables, Transaction
 from domain.flows import Flow
 from domain.identity import TenantId
 from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Search
 from ports.paging import Order, Position
-from ports.reading import Selection
-from tests.broken.sound import Sound, Store
+from ports.reading import Context, Selection
 
 
-class OffsetBeforeOrder(Sound):
+class OffsetBeforeOrder(MemoryFlowRepository):
     """Sorts a page, not the list that it is cut from."""
 
     async def _select(self, selection: Selection) -> Sequence[Flow]:
@@ -23,7 +26,7 @@ class OffsetBeforeOrder(Sound):
         return selection.order.sorted(page)
 
 
-class NullsFirst(Sound):
+class NullsFirst(MemoryFlowRepository):
     """As some databases do when ordering descending."""
 
     async def _select(self, selection: Selection) -> Sequence[Flow]:
@@ -35,7 +38,7 @@ class NullsFirst(Sound):
         return found[start + selection.offset :][: selection.limit]
 
 
-class CursorsAreOffsets(Sound):
+class CursorsAreOffsets(MemoryFlowRepository):
     """A cursor stands for how many were read, so what comes before it shifts the rest."""
 
     offsets: ClassVar[dict[tuple[str, Position], int]] = {}
@@ -49,26 +52,33 @@ class CursorsAreOffsets(Sound):
         return found
 
 
-class CountsEveryTenant(Sound):
+class CountsEveryTenant(MemoryAuthoringStore):
     """Forgets the tenant when counting."""
 
-    async def _count(self, criteria: Criteria) -> int:
-        tenants = self.store._tenants.values()
-        return sum(
-            criteria.matches(flow)
-            for tables in tenants
-            for flow in tables.tables[self._name].rows.values()
-        )
+    def _on(self, context: Context, session: Session) -> MemoryAuthoring:
+        tenants = self._tenants
+
+        class Everybodys(MemoryFlowRepository):
+            async def _count(self, criteria: Criteria) -> int:
+                return sum(
+                    criteria.matches(flow)
+                    for tables in tenants.values()
+                    for flow in tables.tables[self._name].rows.values()
+                )
+
+        made = super()._on(context, session)
+        vars(made)["flows"] = Everybodys(context, session)
+        return made
 
 
-class JoinsTenantNames(Store):
+class JoinsTenantNames(MemoryAuthoringStore):
     """Takes what follows a colon for a part of the key."""
 
     def _tables(self, tenant: TenantId) -> Tables:
         return super()._tables(TenantId(tenant.partition(":")[0]))
 
 
-class IgnoresUnknownFields(Sound):
+class IgnoresUnknownFields(MemoryFlowRepository):
     """Drops what it doesn't know of a filter."""
 
     async def count(self, criteria: Any = None) -> int:
@@ -77,7 +87,7 @@ class IgnoresUnknownFields(Sound):
         return await super().count(criteria)
 
 
-class Misreads(Sound):
+class Misreads(MemoryFlowRepository):
     """Gives some comparisons another meaning."""
 
     def _means(self, comparison: Comparison, entity: Flow) -> bool:
@@ -133,7 +143,7 @@ class FoldsByLower(Misreads):
         return super()._means(comparison, entity)
 
 
-class ComparesByUtf16(Sound):
+class ComparesByUtf16(MemoryFlowRepository):
     """Orders text by UTF-16 units, as some languages do."""
 
     async def _select(self, selection: Selection) -> Sequence[Flow]:

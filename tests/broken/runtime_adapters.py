@@ -1,7 +1,6 @@
 """The memory store of the runtime group, whose tenants or maintenance are broken in one way."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any, ClassVar
 
 from adapters.memory import MemoryRuntimeStore
@@ -11,9 +10,7 @@ from adapters.memory.locks import LockPart
 from adapters.memory.runtime import MemoryRuntimeMaintenance
 from adapters.memory.runtime_data import TenantData
 from domain.identity import TenantId
-from ports.contracts.harness import Backend, Group, Opened
 from ports.runtime import RuntimePorts
-from ports.stores import RuntimeMaintenance
 
 
 class SoundMaintenance(MemoryRuntimeMaintenance):
@@ -21,30 +18,7 @@ class SoundMaintenance(MemoryRuntimeMaintenance):
 
 
 class SoundStore(MemoryRuntimeStore):
-    """The store as it should be, with a choice of maintenance."""
-
-    maintained_by: ClassVar[type[SoundMaintenance]] = SoundMaintenance
-
-    def maintenance(self) -> RuntimeMaintenance:
-        return self.maintained_by(self._tenants, self._clock)
-
-
-def backend_of(broken: type[SoundStore] | type[SoundMaintenance]) -> Backend:
-    """A backend over such a store, or over a sound one with that maintenance."""
-    kind: Any = broken
-    if issubclass(broken, SoundMaintenance):
-        kind = type(broken.__name__, (SoundStore,), {"maintained_by": broken})
-
-    class BrokenBackend(Backend):
-        name: ClassVar[str] = broken.__name__
-        offers: ClassVar[frozenset[Group]] = frozenset({Group.RUNTIME})
-
-        @asynccontextmanager
-        async def stores(self) -> AsyncIterator[Sequence[Opened]]:
-            first = kind(clock=self.clock)
-            yield first, first.sibling()
-
-    return BrokenBackend()
+    """The same for the store."""
 
 
 class FoldsTenants(SoundStore):

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
+from adapters.memory import MemoryAuthoringStore
 from adapters.memory.session import SingleSession, UnitSession
 from adapters.memory.store import MemoryAuthoring
 from adapters.memory.tables import Transaction
 from domain.identity import TenantId
-from tests.broken.sound import Store
 
 
-class KeepsWhatItRollsBack(Store):
+class KeepsWhatItRollsBack(MemoryAuthoringStore):
     """Commits on every exit."""
 
     @asynccontextmanager
@@ -23,7 +23,7 @@ class KeepsWhatItRollsBack(Store):
             session.commit()
 
 
-class ShowsWhatIsNotCommitted(Store):
+class ShowsWhatIsNotCommitted(MemoryAuthoringStore):
     """Writes at once, and calls it a unit."""
 
     @asynccontextmanager
@@ -37,7 +37,7 @@ class _Undoomed(UnitSession):
         yield self.reading()
 
 
-class ForgivesFailedWrites(Store):
+class ForgivesFailedWrites(MemoryAuthoringStore):
     """Goes on after a write that failed."""
 
     @asynccontextmanager
@@ -50,7 +50,7 @@ class ForgivesFailedWrites(Store):
             session.end()
 
 
-class ServesAfterTheEnd(Store):
+class ServesAfterTheEnd(MemoryAuthoringStore):
     """A unit's repositories go on working when it has ended."""
 
     @asynccontextmanager

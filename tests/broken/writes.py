@@ -8,15 +8,16 @@ from uuid import UUID
 
 from attrs import evolve
 
+from adapters.memory import MemoryAuthoringStore
+from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.tables import Tables, Transaction
 from domain.documents import thaw
 from domain.flows import Flow
 from domain.identity import TenantId
 from domain.rules import restored
-from tests.broken.sound import Sound, Store
 
 
-class ChangesItsArgument(Sound):
+class ChangesItsArgument(MemoryFlowRepository):
     """Raises the revision of the caller's own entity."""
 
     async def _replace(self, entity: Flow, now: datetime) -> Flow:
@@ -25,7 +26,7 @@ class ChangesItsArgument(Sound):
         return stored
 
 
-class CountsInPlace(Sound):
+class CountsInPlace(MemoryFlowRepository):
     """Counts in the very entity that callers hold."""
 
     async def _count_use(self, id: UUID, amount: int, used_at: datetime) -> int:
@@ -36,7 +37,7 @@ class CountsInPlace(Sound):
         return flow.usage_count
 
 
-class HandsOutMutableDocuments(Sound):
+class HandsOutMutableDocuments(MemoryFlowRepository):
     """Returns plain dicts where the entity had immutable ones."""
 
     async def _get(self, id: UUID) -> Flow | None:
@@ -46,7 +47,7 @@ class HandsOutMutableDocuments(Sound):
         return restored(Flow, {**vars(flow), "trigger_conditions": thaw(flow.trigger_conditions)})
 
 
-class LastWriteWins(Sound):
+class LastWriteWins(MemoryFlowRepository):
     """Doesn't compare revisions."""
 
     async def _replace(self, entity: Flow, now: datetime) -> Flow:
@@ -55,7 +56,7 @@ class LastWriteWins(Sound):
         return await super()._replace(current, now)
 
 
-class IgnoresTheLifecycle(Sound):
+class IgnoresTheLifecycle(MemoryFlowRepository):
     """Lets any status follow any other."""
 
     def _replaced(self, transaction: Transaction, entity: Flow, now: datetime) -> Flow:
@@ -66,7 +67,7 @@ class IgnoresTheLifecycle(Sound):
         return made
 
 
-class OverwritesTheCount(Sound):
+class OverwritesTheCount(MemoryFlowRepository):
     """An update puts back the usage count that its caller once read."""
 
     def _replaced(self, transaction: Transaction, entity: Flow, now: datetime) -> Flow:
@@ -77,7 +78,7 @@ class OverwritesTheCount(Sound):
         return made
 
 
-class PatchSkipsNone(Sound):
+class PatchSkipsNone(MemoryFlowRepository):
     """Takes None for `no change`."""
 
     async def _patch(
@@ -87,21 +88,21 @@ class PatchSkipsNone(Sound):
         return await super()._patch(id, expected_revision, given, now)
 
 
-class DeleteIgnoresTheRevision(Sound):
+class DeleteIgnoresTheRevision(MemoryFlowRepository):
     """Deletes what has changed since."""
 
     async def _delete(self, id: Any, expected_revision: int | None) -> bool:
         return await super()._delete(id, None)
 
 
-class DeleteLeavesVersions(Sound):
+class DeleteLeavesVersions(MemoryFlowRepository):
     """Removes the flow alone."""
 
     def _forget(self, transaction: Transaction, id: Any) -> None:
         transaction.remove(self._name, id)
 
 
-class CreatesOneByOne(Sound):
+class CreatesOneByOne(MemoryFlowRepository):
     """Leaves the first ones of a list whose last one is refused."""
 
     async def _insert(self, entities: Sequence[Flow]) -> None:
@@ -109,7 +110,7 @@ class CreatesOneByOne(Sound):
             await super()._insert([entity])
 
 
-class KeepsMicroseconds(Sound):
+class KeepsMicroseconds(MemoryFlowRepository):
     """Takes the clock's time as it is."""
 
     def _raised(self, fields: dict[str, Any], now: datetime) -> Flow:
@@ -117,7 +118,7 @@ class KeepsMicroseconds(Sound):
         return restored(Flow, {**vars(made), "updated_at": now})
 
 
-class KeepsNaiveTimes(Sound):
+class KeepsNaiveTimes(MemoryFlowRepository):
     """Drops the time zone."""
 
     def _raised(self, fields: dict[str, Any], now: datetime) -> Flow:
@@ -126,7 +127,7 @@ class KeepsNaiveTimes(Sound):
         return restored(Flow, {**vars(made), "updated_at": naive})
 
 
-class CountsByReadingThenWriting(Sound):
+class CountsByReadingThenWriting(MemoryFlowRepository):
     """Lets others in between."""
 
     async def _count_use(self, id: UUID, amount: int, used_at: datetime) -> int:
@@ -139,7 +140,7 @@ class CountsByReadingThenWriting(Sound):
         return count
 
 
-class SwapsTheDefaultInTwoSteps(Sound):
+class SwapsTheDefaultInTwoSteps(MemoryFlowRepository):
     """Leaves a moment without any default."""
 
     async def _swap_default(self, id: UUID, by: str | None, now: datetime) -> Flow:
@@ -152,7 +153,7 @@ class SwapsTheDefaultInTwoSteps(Sound):
         return await super()._swap_default(id, by, now)
 
 
-class EnforcesNothingUnique(Store):
+class EnforcesNothingUnique(MemoryAuthoringStore):
     """Has no unique keys."""
 
     def _tables(self, tenant: TenantId) -> Tables:

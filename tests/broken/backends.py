@@ -1,0 +1,101 @@
+"""A backend of the memory adapter in which one class is broken, whichever it is."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar
+
+from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
+from adapters.memory.cache import MemoryCache, MemoryCacheEntries
+from adapters.memory.conversations import MemoryConversationRepository
+from adapters.memory.executions import MemoryExecutionStore
+from adapters.memory.flows import MemoryFlowRepository
+from adapters.memory.locks import MemoryLocks
+from adapters.memory.messages import MemoryMessageRepository
+from adapters.memory.rate_limits import MemoryRateLimiter
+from adapters.memory.runtime import MemoryRuntimeMaintenance
+from adapters.memory.session import Session
+from adapters.memory.sessions import MemorySessionStore
+from adapters.memory.store import MemoryAuthoring, MemoryDialogue
+from domain.identity import TenantId
+from ports.contracts.harness import Backend, Group, Opened
+from ports.reading import Context
+from ports.runtime import RuntimePorts
+from ports.stores import RuntimeMaintenance
+from tests.broken.cache_adapters import SoundCache
+
+GROUPS = {
+    MemoryAuthoringStore: Group.AUTHORING,
+    MemoryDialogueStore: Group.DIALOGUE,
+    MemoryRuntimeStore: Group.RUNTIME,
+}
+PORTS = {
+    MemoryFlowRepository: (MemoryAuthoringStore, "flows"),
+    MemoryConversationRepository: (MemoryDialogueStore, "conversations"),
+    MemoryMessageRepository: (MemoryDialogueStore, "messages"),
+    MemorySessionStore: (MemoryRuntimeStore, "sessions"),
+    MemoryExecutionStore: (MemoryRuntimeStore, "executions"),
+    MemoryRateLimiter: (MemoryRuntimeStore, "rate_limits"),
+    MemoryCache: (MemoryRuntimeStore, "cache"),
+    MemoryLocks: (MemoryRuntimeStore, "locks"),
+}
+
+
+def backend_of(broken: type[Any]) -> Backend:
+    """Two instances of a broken store over the same data, or of a sound one in which something
+    else is broken.
+    """
+    kind = _store_with(broken)
+    group = next(group for store, group in GROUPS.items() if issubclass(kind, store))
+
+    class BrokenBackend(Backend):
+        name: ClassVar[str] = broken.__name__
+        offers: ClassVar[frozenset[Group]] = frozenset({group})
+
+        def __init__(self) -> None:
+            super().__init__()
+            self._store = kind(clock=self.clock)
+
+        @asynccontextmanager
+        async def stores(self) -> AsyncIterator[Sequence[Opened]]:
+            own_clock = self.ahead if group is Group.RUNTIME else None
+            yield self._store.sibling(), self._store.sibling(clock=own_clock)
+
+    return BrokenBackend()
+
+
+def _store_with(broken: type[Any]) -> type[Any]:
+    if issubclass(broken, tuple(GROUPS)):
+        return broken
+    if issubclass(broken, MemoryRuntimeMaintenance):
+        return _maintained_by(broken)
+    if issubclass(broken, MemoryCacheEntries):
+        return _store_with(type(broken.__name__, (SoundCache,), {"entries": broken}))
+    store, port = next(PORTS[sound] for sound in broken.__mro__ if sound in PORTS)
+
+    class Authoring(MemoryAuthoringStore):
+        def _on(self, context: Context, session: Session) -> MemoryAuthoring:
+            made = super()._on(context, session)
+            vars(made)[port] = broken(context, session)
+            return made
+
+    class Dialogue(MemoryDialogueStore):
+        def _on(self, context: Context, session: Session) -> MemoryDialogue:
+            made = super()._on(context, session)
+            vars(made)[port] = broken(context, session)
+            return made
+
+    class Runtime(MemoryRuntimeStore):
+        def repositories(self, tenant: TenantId) -> RuntimePorts:
+            made = super().repositories(tenant)
+            vars(made)[port] = broken(tenant, self._tenants[tenant], self._clock)
+            return made
+
+    return next(kind for kind in (Authoring, Dialogue, Runtime) if issubclass(kind, store))
+
+
+def _maintained_by(broken: type[MemoryRuntimeMaintenance]) -> type[MemoryRuntimeStore]:
+    class Maintained(MemoryRuntimeStore):
+        def maintenance(self) -> RuntimeMaintenance:
+            return broken(self._tenants, self._clock)
+
+    return Maintained
