@@ -209,6 +209,7 @@ class TypedCache(Generic[T]):
         stale: how long the value stays beyond its `ttl`. In that time this operation (with `stale`)
             still returns it, at once, and one load in the background replaces it; every other one
             takes it for absent. If the load fails, the next call tries again.
+            No load goes on in the background for longer than half a minute after that.
         early: from 0 to 1000, 1 is usual, 0 never. A value is loaded anew in the background before
             it ends, the more probably the nearer its end and the longer its load took, so that a
             key in demand is never missing: XFetch of Vattani, Chierichetti and Lowenstein,
@@ -231,11 +232,11 @@ class TypedCache(Generic[T]):
             if found.is_fresh:
                 counters.hits += 1
                 if beta and _is_due(found, beta):
-                    self._loading.refresh(wanted, seen)
+                    self._loading.refresh(wanted, found)
                 return value
             if kept.stale_ms:
                 counters.stale_served += 1
-                self._loading.refresh(wanted, seen)
+                self._loading.refresh(wanted, found)
                 return value
         counters.misses += 1
         loaded = value_of(await self._loading.load(wanted, seen, began), self._codec)
@@ -317,7 +318,7 @@ class Cache(TypedCache[Json]):
 
     def through(self, wrap: Callable[[CacheEntries], CacheEntries]) -> "Cache":
         """The same cache by another way to its entries, with statistics of its own."""
-        return Cache(wrap(self._entries), CacheState(), self._codec)
+        return Cache(wrap(self._entries), self._state.beside(), self._codec)
 
 
 async def _some_at_once(operations: Iterable[Awaitable[Any]]) -> list[Any]:

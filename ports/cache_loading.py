@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from datetime import timedelta
 from functools import partial
 from typing import Any, Generic, TypeAlias, TypeVar
 
@@ -33,6 +34,11 @@ from ports.errors import InvalidQueryError, RepositoryError
 T = TypeVar("T")
 
 LEASE_MS = LEASE // MILLISECOND
+OVERDUE = timedelta(seconds=30)
+"""How long after the end of what it was to replace a load in the background is given up: nobody
+waits for it who could leave, and with its lease it keeps all others from loading.
+"""
+
 _within: ContextVar[frozenset[str]] = ContextVar("_within", default=frozenset())
 """The tokens of the loads that whatever runs was called by."""
 UNREADABLE = (ValueError, LookupError, TypeError)
@@ -79,6 +85,10 @@ class CacheState:
     refreshes: "dict[Place, asyncio.Task[None]]" = attrs.field(factory=dict)
     leading: dict[str, str] = attrs.field(factory=dict)
     """The keys whose loaders are running, by the token of the lease."""
+
+    def beside(self) -> "CacheState":
+        """Of another way to the same entries: what runs there is known, and ended, here."""
+        return CacheState(refreshes=self.refreshes, leading=self.leading)
 
     async def close(self) -> None:
         """End what runs in the background, and wait until it has ended."""
@@ -156,20 +166,24 @@ class Loading:
             # is for those who came before.
             self._leave_behind(wanted, flight)
 
-    def refresh(self, wanted: Load[Any], seen: bytes) -> None:
-        """Load in the background, unless somebody does."""
+    def refresh(self, wanted: Load[Any], found: Found) -> None:
+        """Load in the background what replaces an entry, unless somebody does."""
         if wanted.place in self._state.refreshes:
             return
-        task = asyncio.create_task(self._refreshed(wanted, Flight(seen)))
+        seconds = found.left_ms / 1000 + OVERDUE.total_seconds()
+        task = asyncio.create_task(self._refreshed(wanted, Flight(found.raw[NONCE]), seconds))
         self._state.refreshes[wanted.place] = task
         task.add_done_callback(partial(_ended, self._state.refreshes, wanted.place, task))
 
-    async def _refreshed(self, wanted: Load[Any], flight: Flight) -> None:
+    async def _refreshed(self, wanted: Load[Any], flight: Flight, seconds: float) -> None:
         try:
-            answer = await self._entries.take(wanted.key, flight.token, flight.seen, LEASE_MS)
-            if answer is None:
-                await self._lead(wanted, flight)
+            async with asyncio.timeout(seconds) as limit:
+                answer = await self._entries.take(wanted.key, flight.token, flight.seen, LEASE_MS)
+                if answer is None:
+                    await self._lead(wanted, flight)
         except BaseException:
+            if limit.expired():
+                self._state.counters.load_failures += 1
             await self._give_up(wanted, flight)
             raise
 

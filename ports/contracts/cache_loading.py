@@ -250,7 +250,7 @@ async def test_loaders_may_load_other_keys(backend: Backend) -> None:
 
 @contract
 async def test_a_loader_that_asks_for_its_own_key_is_told(backend: Backend) -> None:
-    """Directly or in a circle; it would wait for itself for ever."""
+    """Directly, in a circle or by another way; it would wait for itself for ever."""
     here, _ = caches(backend)
 
     async def circle(keys: str) -> Any:
@@ -260,6 +260,11 @@ async def test_a_loader_that_asks_for_its_own_key_is_told(backend: Backend) -> N
         error = await within(raised_by(circle(keys)))
         assert isinstance(error, InvalidQueryError)
         assert await here.get_many([*keys]) == {}
+    beside = here.through(lambda entries: entries)
+    error = await within(
+        raised_by(here.get_or_load("a", lambda: beside.get_or_load("a", Counted())))
+    )
+    assert isinstance(error, InvalidQueryError)
     assert await within(here.get_or_load("a", Counted())) == 1
 
 

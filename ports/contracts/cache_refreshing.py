@@ -2,6 +2,9 @@
 
 import asyncio
 
+import pytest
+
+from ports import cache_loading
 from ports.cache import HOUR, MISS
 from ports.cache_entries import LEASE
 from ports.cache_terms import MAX_EARLY
@@ -89,6 +92,25 @@ async def test_a_refresh_that_fails_leaves_the_stale_value(backend: Backend) -> 
             found = await here.get_or_load("key", load, stale=MINUTE)
             await asyncio.sleep(0.001)
     assert (found, load.calls, here.stats().load_failures) == (3, 3, 2)
+
+
+@contract
+async def test_a_refresh_without_end_keeps_nobody_from_loading(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody awaits it who could leave; it is ended some time after what it was to replace."""
+    monkeypatch.setattr(cache_loading, "OVERDUE", ms(0))
+    both = here, there = caches(backend)
+    await here.set("key", "old", ms(1000), stale=ms(50))
+    backend.clock.advance(milliseconds=1005)
+    hangs = Gated()
+    assert await here.get_or_load("key", hangs, stale=ms(50)) == "old"
+    await within(hangs.began.wait())
+    backend.clock.advance(milliseconds=100)
+    async with asyncio.timeout(LEASE.total_seconds() - 1):
+        assert await there.get_or_load("key", Counted()) == 1
+    assert here.stats().load_failures == 1
+    assert [await cache.get("key") for cache in both] == [1, 1]
 
 
 @contract(still=True)

@@ -204,6 +204,31 @@ def test_what_is_loaded_is_shared_and_then_at_hand() -> None:
     run(story)
 
 
+def test_a_refresh_ends_with_the_store() -> None:
+    """Like those that begin in the store's own cache."""
+
+    async def story() -> None:
+        store, ended = MemoryRuntimeStore(), asyncio.Event()
+        cache = at_hand(store.repositories(tenant_id("acme")).cache)
+        await cache.set("key", 1, timedelta(milliseconds=1), stale=SECOND)
+        while await cache.exists("key"):  # noqa: ASYNC110  # until it is stale
+            await asyncio.sleep(0.001)
+
+        async def load() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        assert await cache.get_or_load("key", load, stale=SECOND) == 1
+        await asyncio.sleep(0)
+        await store.close()
+        assert ended.is_set()
+        assert len(asyncio.all_tasks()) == 1
+
+    asyncio.run(story())
+
+
 def test_bounds_that_are_none_are_refused() -> None:
     """None of them is taken for without bound."""
     cache = MemoryRuntimeStore().repositories(tenant_id("acme")).cache
