@@ -172,11 +172,13 @@ class Holding(AbstractAsyncContextManager[Lease]):
             raise RuntimeError("a lock is held in a task; ask for each holding anew")
         try:
             token = await self._taken()
+            self._loop = asyncio.get_running_loop()
+            if self._loop.time() >= self._sent + self._believed:
+                raise LockLostError("the lease ended before the store's word of it came")
         except BaseException as error:
             if self._left_something(error):
                 await _settled(self._withdraw())
             raise
-        self._loop = asyncio.get_running_loop()
         self._task, self._cancelling = task, task.cancelling()
         self._lease = Lease(self._name, token, self._sent + self._believed)
         self._ending = self._loop.call_at(self._lease._until, self._lose)

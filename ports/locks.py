@@ -63,7 +63,8 @@ class Locks(Leasing):
         Raises:
             ValidationError: for a name, `ttl` or `wait` that can't be.
             LockNotAcquiredError: if it was not to be had within `wait`.
-            LockLostError: from within the block or at its end, as above.
+            LockLostError: from within the block or at its end, as above; or instead of it, if the
+                store's answer took longer than the lease.
             OutcomeUnknownError: instead of the block, which isn't run then, or at its end, when it
                 was done under the lock: the lock may stay locked until its lease ends.
         """

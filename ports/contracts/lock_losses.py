@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,8 @@ from domain.executions import ExecutionState
 from ports.contracts.harness import Backend, contract, raised_by
 from ports.contracts.locks import AT_ONCE, SOON, in_line, is_free
 from ports.errors import LockLostError
-from ports.leases import Lease
-from ports.locks import Locks
+from ports.leases import Lease, Look
+from ports.locks import SHORTEST_TTL, Locks
 
 SHORT = timedelta(milliseconds=240)
 """A lease that is renewed, and so found lost, soon: every 80 ms of real time."""
@@ -287,6 +288,30 @@ async def test_what_a_former_holder_writes_late_is_refused(backend: Backend) -> 
     assert (await here.executions.require("c1")).current_state == "third"
     former.let_go.set()
     assert isinstance(await former.ends(), LockLostError)
+
+
+@contract
+async def test_a_block_is_not_begun_with_a_lease_that_has_ended(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So long was the store's word on its way; nothing is done, and nothing stays locked."""
+    here, there = backend.rivals()
+    locks, begun = here.locks, []
+    take = locks._take
+
+    async def slow(*arguments: Any) -> Look:
+        look = await take(*arguments)
+        await asyncio.sleep(SHORTEST_TTL.total_seconds())
+        return look
+
+    async def block() -> None:
+        async with locks.hold("a", ttl=SHORTEST_TTL):
+            begun.append(1)
+
+    monkeypatch.setattr(locks, "_take", slow)
+    assert isinstance(await raised_by(block()), LockLostError)
+    assert begun == []
+    assert await is_free(there)
 
 
 @contract
