@@ -55,9 +55,8 @@ class RedisKeyed(KeyedStore[E]):
         self._client = client
 
     async def _read(self, id: str, touch: bool, fence: int | None) -> E | None:
-        reply = await self._client.run(
-            _READ, self._keys(id), [int(touch), "" if fence is None else fence]
-        )
+        keys, token = (self._keys(id)[:1], "") if fence is None else (self._keys(id), fence)
+        reply = await self._client.run(_READ, keys, [int(touch), token])
         if reply is None:
             return None
         if reply[0] == _OVERTAKEN:

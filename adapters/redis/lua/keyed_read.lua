@@ -1,8 +1,8 @@
 -- Reads a record. As in keyed.lua, but written out: a function that is made at each call costs as
 -- much as what it does, and nothing is called as often as this.
 --
--- KEYS: the record, and its fencing token if there can be one. ARGV: 1 if it counts as used now, the
--- caller's fencing token or ''.
+-- KEYS: the record, and its fencing token if the caller has one. ARGV: 1 if it counts as used now,
+-- the caller's fencing token or ''.
 -- Returns {1, record, ms of its last use}, nil if there is none, {-1} if the token is too small.
 if KEYS[2] and ARGV[2] ~= '' and tonumber(ARGV[2]) < tonumber(redis.call('GET', KEYS[2]) or 0) then
     return {-1}

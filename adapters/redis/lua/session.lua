@@ -1,11 +1,15 @@
 -- What scripts on sessions begin with, too.
 
--- Keeps a list until the last session in it must have expired, and no longer.
+-- Keeps a list, which there is, until the last session in it must have expired, and no longer.
+-- (Nothing here touches a key that it may have removed: while a slot moves, a node would refuse that
+-- as somebody else's, and leave the rest undone.)
 local function tidy(key, now)
-    redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
-    local last = redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2]
-    if last then
+    local last = tonumber(redis.call('ZRANGE', key, -1, -1, 'WITHSCORES')[2])
+    if last > now then
+        redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
         redis.call('PEXPIREAT', key, math.max(last - 1, now + 1))
+    else
+        redis.call('DEL', key)
     end
 end
 

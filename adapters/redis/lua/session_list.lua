@@ -2,19 +2,21 @@
 --
 -- KEYS: the user's list, the sessions. ARGV: their ids.
 -- Returns the record and ms of the last use of each, nil and 0 for those that there aren't.
-local now, found, it, ended = clock(), {}, {}, false
+local now, found, it, listed = clock(), {}, {}, nil
 for place = 2, #KEYS do
     local record, used = redis.call('GET', KEYS[place]), 0
     if not record then
-        redis.call('ZREM', KEYS[1], ARGV[place - 1])
-        ended = true
+        listed = listed or redis.call('ZCARD', KEYS[1])
+        if listed > 0 then
+            listed = listed - redis.call('ZREM', KEYS[1], ARGV[place - 1])
+        end
     elseif readable(record) then
         it.used, it.idle = struct.unpack('>I8I8', record, USED + 1)
         used = last_use(it, now, KEYS[place])
     end
     found[2 * place - 3], found[2 * place - 2] = record, used
 end
-if ended then
+if listed and listed > 0 then
     tidy(KEYS[1], now)
 end
 return found

@@ -2,14 +2,18 @@
 --
 -- KEYS: the user's list, the sessions. ARGV: the id to be kept or '', and theirs.
 -- Returns how many there were, and how many others are listed.
-local gone = 0
+local gone, listed = 0, redis.call('ZCARD', KEYS[1])
 for place = 2, #KEYS do
     gone = gone + redis.call('DEL', KEYS[place])
-    redis.call('ZREM', KEYS[1], ARGV[place])
+    if listed > 0 then
+        listed = listed - redis.call('ZREM', KEYS[1], ARGV[place])
+    end
 end
-tidy(KEYS[1], clock())
-local others = redis.call('ZCARD', KEYS[1])
-if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[1]) then
-    others = others - 1
+local others = listed
+if listed > 0 then
+    if ARGV[1] ~= '' and redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+        others = others - 1
+    end
+    tidy(KEYS[1], clock())
 end
 return {gone, others}
