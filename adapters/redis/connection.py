@@ -125,6 +125,8 @@ class Pipeline(Link):
                     self._waiting.append((now, self._nobody))
                 self._waiting.append((now, answer))
         if not packed:
+            if self._retired:
+                self._end_if_done()
             return
         self._transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
         if self._timer is None:

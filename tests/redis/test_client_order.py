@@ -7,6 +7,9 @@ from collections.abc import Sequence
 import pytest
 
 from adapters.redis.client import Client
+from adapters.redis.connection import pack
+from adapters.redis.endpoint import Endpoint
+from adapters.redis.node import Node as Connected
 from ports.errors import RepositoryError, StoreUnavailableError
 from tests.redis.opening import RAISED, READ, echo, get, opened, put, unused
 from tests.valkey import Node
@@ -161,6 +164,24 @@ def test_a_caller_cancelled_while_it_is_connected_sends_nothing(own: Node) -> No
             calls[1].cancel()
             await asyncio.wait(calls)
             assert [await get(client, f"{n}") for n in range(4)] == [b"x", None, b"x", b"x"]
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_is_retired_ends_though_its_last_caller_has_gone(shared: Node) -> None:
+    """There is no reply to wait for."""
+
+    async def scenario() -> None:
+        connected = Connected(Endpoint.of(shared.url), 10)
+        await connected.send(pack(("PING",)))
+        calls = [asyncio.ensure_future(connected.send(pack(("PING",)))) for _ in range(3)]
+        connected.renew()
+        for call in calls:
+            call.cancel()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert connected.idle
+        await connected.close()
 
     asyncio.run(scenario())
 
