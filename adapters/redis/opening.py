@@ -28,7 +28,10 @@ async def _client(node: Node, options: RedisOptions) -> Client:
     reply = await node.send(pack(("HELLO",)))
     if isinstance(reply, Failure):
         raise reply.error(writes=False)
-    match dict(zip(reply[::2], reply[1::2], strict=False)).get(b"mode"):
+    if not isinstance(reply, list):
+        raise StoreUnavailableError("what answers there isn't Redis")
+    told = (value for name, value in zip(reply[::2], reply[1::2], strict=False) if name == b"mode")
+    match next(told, None):
         case b"sentinel":
             raise StoreUnavailableError("this is a Sentinel, not a server that keeps data")
         case b"cluster":

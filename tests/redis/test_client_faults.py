@@ -176,6 +176,22 @@ def test_what_is_not_redis_is_a_typed_error(shared: Node) -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("greeting", [b":1", b"+OK", b"$-1"], ids=["number", "text", "nothing"])
+def test_who_greets_as_redis_does_not_is_a_typed_error(greeting: bytes) -> None:
+    """Though it speaks the protocol."""
+
+    async def scenario() -> None:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while asked := await reader.read(4096):
+                writer.write((greeting + b"\r\n" if b"HELLO" in asked else b"+OK\r\n") * 2)
+
+        async with impostor(answer) as url:
+            with pytest.raises(StoreUnavailableError, match="isn't Redis"):
+                await RedisStore.open(url, options=_options(5))
+
+    asyncio.run(scenario())
+
+
 def test_a_dead_server_is_not_hammered(own: Node) -> None:
     """However many call, and however often: each attempt waits twice as long as the last."""
 
