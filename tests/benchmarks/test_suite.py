@@ -17,10 +17,8 @@ from benchmarks.content import definition_document, definitions
 from benchmarks.mongo.mapping import as_read
 from benchmarks.suite import LOCAL
 from domain.identity import tenant_id
+from tests.servers import MONGO_URL, POSTGRES_URL, REDIS_URL
 
-POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
-MONGO_URL = "DIALOGBASE_TEST_MONGO_URL"
-REDIS_URL = "DIALOGBASE_TEST_REDIS_URL"
 TINY = Scale(
     rounds=2,
     many_rows=2_000,

@@ -1,52 +1,30 @@
 """The MongoDB adapter as the contracts see it, on each driver."""
 
-import os
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
-from types import TracebackType
-from typing import TYPE_CHECKING, ClassVar, Self
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, ClassVar
 
 from adapters.system import Uuid7Generator
-from bootstrap import embedded
-from ports.contracts.harness import Backend, Group
+from ports.contracts.harness import Group
 from ports.stores import DialogueStore
+from tests.contracts.server_backends import ServerBackend
+from tests.servers import servers
 
 if TYPE_CHECKING:
     from adapters.mongo.driver import DriverName
 
-MONGO_URL = "DIALOGBASE_TEST_MONGO_URL"
-"""Names a database to be used in place of a private server's."""
 
-
-class MongoBackend(Backend):
+class MongoBackend(ServerBackend):
     """Two stores with a client each, on a real server: the one given, or a private one."""
 
     name: ClassVar[str] = "motor"
     offers: ClassVar[frozenset[Group]] = frozenset({Group.DIALOGUE})
     driver: "ClassVar[DriverName]" = "motor"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._server = ExitStack()
-        self.url = ""
-
-    def __enter__(self) -> Self:
-        with ExitStack() as server:
-            self.url = os.environ.get(MONGO_URL, "")
-            if not self.url:
-                self.url = server.enter_context(embedded.servers_sync({"mongo"})).mongo
-            super().__enter__()
-            self._server = server.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        with self._server:
-            super().__exit__(kind, error, trace)
+    @contextmanager
+    def servers(self) -> Iterator[Sequence[str]]:
+        with servers("mongo") as urls:
+            yield [urls["mongo"]]
 
     @asynccontextmanager
     async def stores(self) -> AsyncIterator[Sequence[DialogueStore]]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.bootstrap.stores import POSTGRES_URL, postgres_settings
+from tests.bootstrap.stores import postgres_settings
+from tests.servers import POSTGRES_URL
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/tests"))

@@ -1,6 +1,5 @@
 """A real server: the one that `DIALOGBASE_TEST_MONGO_URL` names, or a private one."""
 
-import os
 from collections.abc import Iterator
 from typing import get_args
 from uuid import uuid4
@@ -9,18 +8,15 @@ import pymongo
 import pytest
 
 from adapters.mongo.driver import DriverName
-from bootstrap import embedded
-from tests.mongo.opening import MONGO_URL, sibling
+from tests.mongo.opening import sibling
+from tests.servers import servers
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The URL of a replica set whose user may create databases and see others' operations."""
-    if given := os.environ.get(MONGO_URL):
-        yield given
-        return
-    with embedded.servers_sync({"mongo"}) as urls:
-        yield urls.mongo
+    with servers("mongo") as urls:
+        yield urls["mongo"]
 
 
 @pytest.fixture

@@ -18,8 +18,6 @@ from adapters.mongo.transaction import TransactionExecutor
 from bootstrap import embedded
 from tests.embedded.processes import pid_of
 
-MONGO_URL = "DIALOGBASE_TEST_MONGO_URL"
-
 
 def sibling(url: str, database: str) -> str:
     """The URL of another database on the same server."""

@@ -1,7 +1,6 @@
 """A real server: the one that `DIALOGBASE_TEST_POSTGRES_URL` names, or a private one."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -9,18 +8,15 @@ import asyncpg
 import pytest
 
 from adapters.postgres.migrations import migrate
-from bootstrap import embedded
-from tests.postgres.opening import POSTGRES_URL, sibling
+from tests.postgres.opening import sibling
+from tests.servers import servers
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The URL of a database whose role may create others."""
-    if given := os.environ.get(POSTGRES_URL):
-        yield given
-        return
-    with embedded.servers_sync({"postgres"}) as urls:
-        yield urls.postgres
+    with servers("postgres") as urls:
+        yield urls["postgres"]
 
 
 def _created(server: str) -> str:

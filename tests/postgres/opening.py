@@ -13,7 +13,6 @@ from adapters.postgres.store import PostgresStore
 from adapters.system import SystemClock, Uuid7Generator
 from domain.identity import TenantId
 
-POSTGRES_URL = "DIALOGBASE_TEST_POSTGRES_URL"
 _CLOCK = SystemClock()
 
 
