@@ -1,10 +1,8 @@
-"""The server that is measured on, and databases of our own on it."""
+"""Databases of our own on the server that is measured on."""
 
 import secrets
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -16,8 +14,6 @@ from adapters.postgres.store import PostgresStore
 from adapters.system import SystemClock, Uuid7Generator
 from benchmarks.bare import Bare, open_pool
 from benchmarks.peer import Peer, open_peer
-from benchmarks.scale import Scale
-from bootstrap.embedded import servers
 from domain.identity import tenant_id
 from ports.flows import FlowRepository
 
@@ -40,20 +36,6 @@ class Database:
     async def settle(self) -> None:
         """Have the server do its housekeeping now, not while something is timed."""
         await self.bare.pool.execute("VACUUM ANALYZE")
-
-
-@asynccontextmanager
-async def server(url: str | None, scale: Scale) -> AsyncIterator[str]:
-    """The server named, or a private one: durable, as a service's is."""
-    if url is not None:
-        yield url
-    elif scale.durable:
-        with tempfile.TemporaryDirectory(prefix="dialogbase-bench-") as folder:
-            async with servers({"postgres"}, data=Path(folder)) as urls:
-                yield urls.postgres
-    else:
-        async with servers({"postgres"}) as urls:
-            yield urls.postgres
 
 
 @asynccontextmanager

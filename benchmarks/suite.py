@@ -15,6 +15,7 @@ from benchmarks.mongo import mapping as documents_mapping
 from benchmarks.plot import draw
 from benchmarks.report import show
 from benchmarks.scale import FULL, QUICK, Scale
+from benchmarks.server import server
 
 Local = Callable[[Scale], Awaitable[list[Figure]]]
 Remote = Callable[[Any, Scale], Awaitable[list[Figure]]]
@@ -118,7 +119,7 @@ async def _on_postgres(
 ) -> list[Figure]:
     # Imported here, so that the other rows need neither server nor drivers nor the peer.
     from benchmarks import bulk, paging, reading, units, writing
-    from benchmarks.database import database, server
+    from benchmarks.database import database
 
     remote: Mapping[str, Remote] = {
         "noise": reading.noise,
@@ -133,7 +134,7 @@ async def _on_postgres(
     }
     figures: list[Figure] = []
     async with AsyncExitStack() as stack:
-        address = await stack.enter_async_context(server(url, scale))
+        address = await stack.enter_async_context(server("postgres", url, scale))
         for filled in (False, True):
             chosen = [name for name in names if (name in _ON_MANY_ROWS) is filled]
             if not chosen:
@@ -152,7 +153,7 @@ async def _on_mongo(
     scale: Scale, names: Sequence[str], url: str | None, tell: Callable[[str], None]
 ) -> list[Figure]:
     from benchmarks.mongo import appending, paging, reading, writing
-    from benchmarks.mongo.place import DRIVERS, database, server
+    from benchmarks.mongo.place import DRIVERS, database
 
     remote: Mapping[str, Remote] = {
         "mongo-noise": reading.noise,
@@ -169,7 +170,7 @@ async def _on_mongo(
     }
     figures: list[Figure] = []
     async with AsyncExitStack() as stack:
-        address = await stack.enter_async_context(server(url, scale))
+        address = await stack.enter_async_context(server("mongo", url, scale))
         for filled in (False, True):
             chosen = [name for name in names if (name in _ON_MANY_ROWS) is filled]
             if not chosen:
@@ -189,7 +190,7 @@ async def _on_redis(
     scale: Scale, names: Sequence[str], url: str | None, tell: Callable[[str], None]
 ) -> list[Figure]:
     from benchmarks.redis import caching, limiting, locking, sessions
-    from benchmarks.redis.place import open_place, server
+    from benchmarks.redis.place import open_place
 
     remote: Mapping[str, Remote] = {
         "redis-noise": sessions.noise,
@@ -199,7 +200,7 @@ async def _on_redis(
         "redis-locks": locking.rows,
     }
     figures: list[Figure] = []
-    async with server(url, scale) as address, open_place(address) as place:
+    async with server("valkey", url, scale) as address, open_place(address) as place:
         for name in names:
             tell(f"measuring {name}")
             figures += await remote[name](place, scale)

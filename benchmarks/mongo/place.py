@@ -1,11 +1,9 @@
-"""The server that is measured on, a database of our own on it, and everyone's way to it."""
+"""A database of our own on the server that is measured on, and everyone's way to it."""
 
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
-from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import urlsplit, urlunsplit
 
@@ -18,8 +16,6 @@ from adapters.mongo.store import MongoStore
 from adapters.system import SystemClock, Uuid7Generator
 from benchmarks.mongo.bare import Bare, open_bare
 from benchmarks.mongo.peer import Peer, open_peer
-from benchmarks.scale import Scale
-from bootstrap.embedded import servers
 from domain.identity import TenantId, tenant_id
 from ports.unit_of_work import DialogueRepositories
 
@@ -60,20 +56,6 @@ def open_store(url: str, driver: DriverName, **more: Any) -> MongoStore:
     clock = SystemClock()
     options = MongoOptions(driver=driver, max_size=CONNECTIONS)
     return MongoStore(Client.open(url, options, **more), clock, Uuid7Generator(clock))
-
-
-@asynccontextmanager
-async def server(url: str | None, scale: Scale) -> AsyncIterator[str]:
-    """The server named, or a private one: durable, as a service's is."""
-    if url is not None:
-        yield url
-    elif scale.durable:
-        with tempfile.TemporaryDirectory(prefix="dialogbase-bench-") as folder:
-            async with servers({"mongo"}, data=Path(folder)) as urls:
-                yield urls.mongo
-    else:
-        async with servers({"mongo"}) as urls:
-            yield urls.mongo
 
 
 @asynccontextmanager

@@ -1,18 +1,14 @@
-"""The server that is measured on, and everyone's way to it."""
+"""Everyone's way to the server that is measured on."""
 
 import secrets
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import attrs
 from redis.asyncio import Redis
 
 from adapters.redis.store import RedisStore
 from benchmarks.redis.peers import Aiocache, Cashews, Limits
-from benchmarks.scale import Scale
-from bootstrap.embedded import servers
 from domain.identity import tenant_id
 from ports.runtime import RuntimePorts
 
@@ -42,20 +38,6 @@ class Place:
     def key(self, *parts: object) -> str:
         """A key for the others."""
         return ":".join([self.prefix, *map(str, parts)])
-
-
-@asynccontextmanager
-async def server(url: str | None, scale: Scale) -> AsyncIterator[str]:
-    """The server named, or a private one: durable, as a service's is."""
-    if url is not None:
-        yield url
-    elif scale.durable:
-        with tempfile.TemporaryDirectory(prefix="dialogbase-bench-") as folder:
-            async with servers({"valkey"}, data=Path(folder)) as urls:
-                yield urls.valkey
-    else:
-        async with servers({"valkey"}) as urls:
-            yield urls.valkey
 
 
 @asynccontextmanager
