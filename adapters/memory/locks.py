@@ -48,7 +48,8 @@ class LockState:
 
     def join(self, holding: str, place: int, until: int) -> None:
         """Stand at a place of the line, from now on or still."""
-        if holding not in self.heard:
+        if holding not in self.heard or self.heard[holding][0] != place:
+            self.leave(holding)
             insort(self.line, (place, holding))
         self.heard[holding] = (place, until)
 
@@ -154,14 +155,15 @@ class MemoryLocks(Locks):
             state.holding, state.token, state.ends = holding, part.token(micros), now + ttl
             part.remember(state.ends)
             return Look(fencing_token=state.token)
+        left = None if before else (state.ends - now) / 1_000
         if place is None:
-            return Look()
+            return Look(left=left)
         last = state.line[-1][0] if state.line else 0
         stands = place or max(last + 1, micros)
         state.join(holding, stands, now + PASSED_OVER // MILLISECOND)
         if holder is None:
             part.call(first)
-        return Look(place=stands, left=None if before else (state.ends - now) / 1_000)
+        return Look(place=stands, left=left)
 
     async def _renew(self, name: str, holding: str, ttl: int) -> bool:
         now, _ = self._now()

@@ -29,6 +29,11 @@ async def is_free(scope: TenantScope, name: str = "a") -> bool:
         return False
 
 
+async def stands(scope: TenantScope, holding: str, place: int) -> int:
+    """Its place in the line of a lock that somebody holds."""
+    return (await scope.locks._take("a", holding, 1_000, place)).place
+
+
 async def in_line(*scopes: TenantScope) -> None:
     """Return when all who asked for the lock have come to the store, which somebody holds.
 
@@ -262,3 +267,17 @@ async def test_any_course_agrees_with_the_model(
             holdings[which] = holding
     for who in list(holdings):
         await release(who)
+
+
+@contract
+async def test_nobody_stands_in_the_line_twice(backend: Backend) -> None:
+    """Who gets in line anew, not knowing its place, has another; or comes back to one."""
+    here, there = backend.rivals()
+    async with here.locks.hold("a"):
+        first = await stands(here, "one", 0)
+        assert await stands(there, "two", 0) > first
+        assert await stands(here, "one", 0) > first
+        assert await stands(here, "one", first) == first
+        assert not await there.locks._give_back("a", "one")
+        assert not await there.locks._give_back("a", "two")
+    assert await is_free(there)
