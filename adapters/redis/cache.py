@@ -69,6 +69,9 @@ class RedisCacheEntries(CacheEntries):
 
     A tag that is invalidated has its set renamed: nothing is noted in it any more, so that whoever
     works it off, be it several at once or one after another's death, comes to an end.
+
+    A server that evicts may forget what is noted, and not what was stored: then an invalidation
+    doesn't find it, and it is served until it ends. (As for locks and limits: `noeviction`.)
     """
 
     def __init__(self, tenant: TenantId, client: Client) -> None:
