@@ -277,6 +277,7 @@ async def test_nobody_stands_in_the_line_twice(backend: Backend) -> None:
         first = await stands(here, "one", 0)
         assert await stands(there, "two", 0) > first
         assert await stands(here, "one", 0) > first
+        assert not await there.locks._give_back("a", "one")
         assert await stands(here, "one", first) == first
         assert not await there.locks._give_back("a", "one")
         assert not await there.locks._give_back("a", "two")
