@@ -7,6 +7,7 @@ its caller writes.
 Codes: the first word of an error reply, https://valkey.io/topics/protocol/#simple-errors
 """
 
+import re
 from typing import Final
 
 from ports.errors import (
@@ -31,6 +32,12 @@ _REFUSED = {"NOAUTH", "WRONGPASS"}
 # A script may meet this one after it has written: then something changed.
 _FORBIDDEN = {"NOPERM"}
 _FAULTS = {"CROSSSLOT", "WRONGTYPE", "ERR", "EXECABORT", NOSCRIPT}
+
+# Before Redis 7, a script that meets a refusal is refused as such; its code stands further within.
+_OF_A_SCRIPT = re.compile(
+    r"ERR Error running script \(call to f_\w{40}\): "
+    r"@user_script:\d+: (?:@user_script: \d+: -)?([A-Z]+) "
+)
 
 
 class Failure:
@@ -63,6 +70,8 @@ class Refusal(Failure):
 
     def __init__(self, text: str) -> None:
         self.code, _, rest = text.partition(" ")
+        if within := _OF_A_SCRIPT.match(text):
+            self.code = within[1]
         self.address = _address(rest) if self.code in (MOVED, ASK) else None
         """Where MOVED and ASK point; no host if it is the one that answered."""
         super().__init__(*_meaning(self.code), elsewhere=self.code in _CHANGING)

@@ -108,7 +108,7 @@ def test_a_server_that_is_busy_with_a_script_is_unavailable(own: Node) -> None:
 
     async def scenario() -> None:
         with own.client() as beside:
-            beside.config_set("busy-reply-threshold", 1)
+            beside.config_set("lua-time-limit", 1)
             async with opened(own.url) as client, opened(own.url) as other:
                 looping = asyncio.create_task(endless(other))
                 while (found := await outcome(get(client, "n"))) is None:

@@ -45,6 +45,23 @@ def test_a_refusal_is_known_by_its_code_and_keeps_no_text(
     assert "secret" not in repr(error)
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("@user_script: 3: -OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
+        ("@user_script: 3: -READONLY You can't write against a read only replica.", "READONLY"),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", "WRONGTYPE"),
+        ("@user_script: 1: Wrong number of args calling Redis command From Lua script", "ERR"),
+        ("user_script:1: Script attempted to access nonexistent global variable 'OOM'", "ERR"),
+        ("user_script:1: : -OOM x", "ERR"),
+    ],
+)
+def test_what_a_script_met_is_known_by_its_own_code(text: str, code: str) -> None:
+    """As Redis 6.2 says it."""
+    said = f"ERR Error running script (call to f_{'7b' * 20}): @user_script:3: {text}"
+    assert Refusal(said).code == code
+
+
 @pytest.mark.parametrize("text", [_SECRET, f"{_SECRET} more", "", "OOMPH OOM", "oom"])
 def test_a_code_that_is_not_known_is_not_repeated(text: str) -> None:
     """It may be any text at all."""
