@@ -313,7 +313,13 @@ class Cache(TypedCache[Json]):
     """
 
     def typed(self, codec: Codec[T]) -> TypedCache[T]:
-        """The same cache for values of another type: keys, tags and statistics are shared."""
+        """The same cache for values of another type: keys, tags and statistics are shared.
+
+        Raises:
+            ValidationError: for a codec whose name or version can't be one.
+        """
+        argument("codec", "name", codec.name, _CODEC_NAME)
+        argument("codec", "version", codec.version, _CODEC_VERSION)
         return TypedCache(self._entries, self._state, codec)
 
     def through(self, wrap: Callable[[CacheEntries], CacheEntries]) -> "Cache":

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 
 from domain.documents import thaw
@@ -267,6 +268,15 @@ async def test_what_is_corrupt_is_a_miss_and_counted(scope: TenantScope) -> None
     assert await words(scope.cache).get_or_load("key", load) == ("new",)
     assert await words(scope.cache).get("key") == ("new",)
     assert scope.cache.stats().corrupt == 2
+
+
+@contract
+async def test_a_codec_that_cannot_be_told_from_others_is_refused(scope: TenantScope) -> None:
+    """Before anything is stored under its name."""
+    for wrong in ({"name": ""}, {"name": "x" * 101}, {"name": "é"}, {"version": 256}):
+        codec = type("Wrong", (Words,), wrong)()
+        with pytest.raises(ValidationError):
+            scope.cache.typed(codec)
 
 
 @contract
