@@ -9,6 +9,7 @@ from adapters.memory.keyed import Entities
 from adapters.memory.locks import LockPart
 from adapters.memory.runtime import MemoryRuntimeMaintenance
 from adapters.memory.runtime_data import TenantData
+from adapters.memory.sessions import UsersSessions
 from domain.identity import TenantId
 from ports.runtime import RuntimePorts
 
@@ -40,6 +41,19 @@ class NamesWhoeverCame(SoundMaintenance):
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         for tenant in sorted(self._tenants):
+            yield tenant
+
+
+class KeepsListsForWhatWent(SoundMaintenance):
+    """A user's list lasts as long as any session that was ever in it could have."""
+
+    async def tenants(self) -> AsyncIterator[TenantId]:
+        now = self._clock.now()
+        lists = {
+            tenant for tenant, data in self._tenants.items() if data.part(UsersSessions).keys(now)
+        }
+        sound = {tenant async for tenant in super().tenants()}
+        for tenant in sorted(sound | lists):
             yield tenant
 
 

@@ -29,6 +29,14 @@ CASES = [
         runtime_maintenance.test_a_tenant_all_of_whose_things_expired_is_none,
         {"use": USES[0]},
     ),
+    *(
+        Case(
+            broken.KeepsListsForWhatWent,
+            runtime_maintenance.test_a_session_that_went_early_leaves_no_tenant_behind,
+            {"way": way},
+        )
+        for way in ("deleted", "logged out", "looked for", "shortened", "rotated")
+    ),
     Case(broken.NamesInOrderOfArrival, _NAMED),
     Case(broken.ErasesByPrefix, _ERASED),
     Case(broken.SparesTheCache, _ERASED),
