@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 import attrs
 
 from domain.durations import MILLISECOND
-from domain.rules import argument
+from domain.rules import argument, matching, whole
 from ports.cache_entries import (
     BRIEF,
     DETAILED,
@@ -43,6 +43,9 @@ class Miss(Enum):
 
 
 MISS: Final = Miss.MISS
+
+_CODEC_NAME = matching(r"[ -~]{1,100}", "must have 1 to 100 characters, printable and ASCII")
+_CODEC_VERSION = whole(0, 255)
 
 
 @attrs.frozen
