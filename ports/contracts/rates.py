@@ -42,6 +42,15 @@ async def fill(limits: RateLimiter, key: str, rule: RateRule) -> RateLimitDecisi
     return decision
 
 
+async def ask(
+    backend: Backend, limits: RateLimiter, rule: RateRule, pause: int, cost: int
+) -> RateLimitDecision:
+    """For so many permits, so many milliseconds from now."""
+    if pause:
+        backend.clock.advance(milliseconds=pause)
+    return await limits.acquire("a", rule, cost)
+
+
 def begin_an_hour(backend: Backend) -> None:
     """Go on to where no window ends within a few seconds but those that are shorter."""
     now = backend.clock.now()

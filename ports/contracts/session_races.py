@@ -1,7 +1,7 @@
 """Sessions that several processes create, change and end at once."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import attrs
@@ -11,9 +11,21 @@ from ports.contracts.concurrency import RACERS, ROUNDS, all_at_once, split
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract
 from ports.errors import ConflictError, EntityNotFoundError
+from ports.sessions import SessionStore
 from ports.stores import TenantScope
 
 CHANGERS = 50
+
+
+async def raced(
+    scopes: Sequence[TenantScope],
+    act: Callable[[int, SessionStore, IssuedSession], Coroutine[Any, Any, Any]],
+    n: int = RACERS,
+) -> tuple[IssuedSession, list[Any]]:
+    """A new session as issued, and what each contender came to that did something to it."""
+    issued = await scopes[0].sessions.create("ada")
+    stores = [scope.sessions for scope in scopes]
+    return issued, await all_at_once(stores, lambda number, on: act(number, on, issued), n)
 
 
 @contract(still=True)
@@ -42,13 +54,15 @@ async def test_of_many_updates_of_one_revision_exactly_one_wins(backend: Backend
 @contract
 async def test_all_of_many_merges_at_once_take_effect(backend: Backend) -> None:
     """Of 50: each sets its own key, and none undoes another's."""
+
+    def act(
+        number: int, sessions: SessionStore, issued: IssuedSession
+    ) -> Coroutine[Any, Any, Session]:
+        return sessions.merge(issued.token, context={f"{number}": number})
+
     scopes = backend.rivals()
-    issued = await scopes[0].sessions.create("ada")
-
-    def act(number: int, scope: TenantScope) -> Coroutine[Any, Any, Session]:
-        return scope.sessions.merge(issued.token, context={f"{number}": number})
-
-    won, lost = split(await all_at_once(scopes, act, CHANGERS))
+    issued, results = await raced(scopes, act, CHANGERS)
+    won, lost = split(results)
     assert lost == []
     assert sorted(session.revision for session in won) == list(range(2, 2 + CHANGERS))
     stored = await scopes[1].sessions.require(issued.token)
@@ -58,32 +72,31 @@ async def test_all_of_many_merges_at_once_take_effect(backend: Backend) -> None:
 @contract
 async def test_of_many_that_end_a_session_exactly_one_does(backend: Backend) -> None:
     """The others say that there was nothing to end."""
-    scopes = backend.rivals()
-    issued = await scopes[0].sessions.create("ada")
 
-    def act(number: int, scope: TenantScope) -> Coroutine[Any, Any, bool]:
+    def act(
+        number: int, sessions: SessionStore, issued: IssuedSession
+    ) -> Coroutine[Any, Any, bool]:
         if number % 3:
-            return scope.sessions.delete(issued.token)
-        return scope.sessions.revoke(issued.session.id)
+            return sessions.delete(issued.token)
+        return sessions.revoke(issued.session.id)
 
-    assert sorted(await all_at_once(scopes, act)) == [False] * (RACERS - 1) + [True]
+    _, results = await raced(backend.rivals(), act)
+    assert sorted(results) == [False] * (RACERS - 1) + [True]
 
 
 @contract
 async def test_of_many_rotations_exactly_one_wins(backend: Backend) -> None:
     """One session goes on, under one token; what changed meanwhile is in it or refused."""
+
+    def act(number: int, sessions: SessionStore, issued: IssuedSession) -> Coroutine[Any, Any, Any]:
+        if number // 2 % 2:
+            return sessions.merge(issued.token, context={f"{number}": True})
+        return sessions.rotate(issued.token)
+
     for _ in range(ROUNDS):
         scopes = backend.rivals()
-        issued = await scopes[0].sessions.create("ada")
-
-        def act(
-            number: int, scope: TenantScope, issued: IssuedSession = issued
-        ) -> Coroutine[Any, Any, Any]:
-            if number // 2 % 2:
-                return scope.sessions.merge(issued.token, context={f"{number}": True})
-            return scope.sessions.rotate(issued.token)
-
-        won, lost = split(await all_at_once(scopes, act))
+        issued, results = await raced(scopes, act)
+        won, lost = split(results)
         assert {type(error) for error in lost} <= {EntityNotFoundError}
         rotations = [each for each in won if isinstance(each, IssuedSession)]
         assert len(rotations) == 1
@@ -98,18 +111,15 @@ async def test_of_many_rotations_exactly_one_wins(backend: Backend) -> None:
 @contract
 async def test_a_session_that_ended_is_not_written_again(backend: Backend) -> None:
     """Whatever was under way when it did."""
+
+    def act(number: int, sessions: SessionStore, issued: IssuedSession) -> Coroutine[Any, Any, Any]:
+        if number == RACERS - 1:
+            return sessions.delete(issued.token)
+        return sessions.merge(issued.token, context={f"{number}": True})
+
     for _ in range(ROUNDS):
         scopes = backend.rivals()
-        issued = await scopes[0].sessions.create("ada")
-
-        def act(
-            number: int, scope: TenantScope, issued: IssuedSession = issued
-        ) -> Coroutine[Any, Any, Any]:
-            if number == RACERS - 1:
-                return scope.sessions.delete(issued.token)
-            return scope.sessions.merge(issued.token, context={f"{number}": True})
-
-        results = await all_at_once(scopes, act)
+        issued, results = await raced(scopes, act)
         assert results[-1] is True
         assert {type(error) for error in split(results)[1]} <= {EntityNotFoundError}
         assert await scopes[1].sessions.get(issued.token) is None
