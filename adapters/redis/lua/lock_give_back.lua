@@ -5,22 +5,29 @@
 local lock, line, heard = KEYS[1], KEYS[2], KEYS[3]
 local holder = redis.call('GET', lock)
 local held = holder == ARGV[1]
-if held then
-    redis.call('DEL', lock)
-end
-redis.call('ZREM', line, ARGV[1])
-redis.call('HDEL', heard, ARGV[1])
+
+-- Who is first, and who leaves the line: all is read before anything is removed (see lock_take).
+local leaving, first = {ARGV[1]}, nil
 if held or not holder then
     local time = redis.call('TIME')
     local now = math.floor(time[1] * 1000 + time[2] / 1000)
-    local first = redis.call('ZRANGE', line, 0, 0)[1]
-    while first and tonumber(redis.call('HGET', heard, first) or 0) <= now do
-        redis.call('ZREM', line, first)
-        redis.call('HDEL', heard, first)
-        first = redis.call('ZRANGE', line, 0, 0)[1]
+    local at = 0
+    first = redis.call('ZRANGE', line, 0, 0)[1]
+    while first and tonumber(redis.call('HGET', heard, first) or 0) <= now or first == ARGV[1] do
+        leaving[#leaving + 1] = first
+        at = at + 1
+        first = redis.call('ZRANGE', line, at, at)[1]
     end
-    if first then
-        redis.call('PUBLISH', ARGV[2] .. first, '')
-    end
+end
+
+if held then
+    redis.call('DEL', lock)
+end
+for _, each in ipairs(leaving) do
+    redis.call('ZREM', line, each)
+    redis.call('HDEL', heard, each)
+end
+if first then
+    redis.call('PUBLISH', ARGV[2] .. first, '')
 end
 return held and 1 or 0

@@ -17,11 +17,19 @@ if holder == holding then
     return {1, tonumber(redis.call('GET', fence) or micros), 0}
 end
 
+-- Who lost their turn is passed over, and leaves the line at the end: while a slot moves, a node
+-- refuses a key that it hasn't as somebody else's, and a line is one no more that all have left.
+local leaving = {}
 local first = redis.call('ZRANGE', line, 0, 0)[1]
 while first and first ~= holding and tonumber(redis.call('HGET', heard, first) or 0) <= now do
-    redis.call('ZREM', line, first)
-    redis.call('HDEL', heard, first)
-    first = redis.call('ZRANGE', line, 0, 0)[1]
+    leaving[#leaving + 1] = first
+    first = redis.call('ZRANGE', line, #leaving, #leaving)[1]
+end
+local function leave()
+    for _, each in ipairs(leaving) do
+        redis.call('ZREM', line, each)
+        redis.call('HDEL', heard, each)
+    end
 end
 
 -- Who comes back to its place is before those who came later.
@@ -33,8 +41,8 @@ if not holder and not before then
     local token = math.max(tonumber(redis.call('GET', fence) or 0) + 1, micros)
     redis.call('SET', fence, integer(token), 'PX', integer(ttl + kept))
     redis.call('SET', lock, holding, 'PX', ttl)
-    redis.call('ZREM', line, holding)
-    redis.call('HDEL', heard, holding)
+    leaving[#leaving + 1] = holding
+    leave()
     return {1, token, 0}
 end
 
@@ -50,6 +58,7 @@ if place ~= '' then
     redis.call('PEXPIRE', line, turn)
     redis.call('PEXPIRE', heard, turn)
 end
+leave()
 if before then
     if not holder then
         redis.call('PUBLISH', ARGV[6] .. first, '')
