@@ -159,8 +159,10 @@ class RedisCacheEntries(CacheEntries):
             ):
                 names = [named(self._tenant, member.decode(), ENTRY) for member in page]
                 dropped += await self._drop_all(names)
-                await self._client.run(_DONE, [doomed, dooming], [each, *page])
-            await self._client.run(_DONE, [doomed, dooming], [each])
+                if not await self._client.run(_DONE, [doomed, dooming], [each, *page]):
+                    break
+            else:
+                await self._client.run(_DONE, [doomed, dooming], [each])
         return dropped
 
     def _doomed(self, tag: str, token: str) -> str:

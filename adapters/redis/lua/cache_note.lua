@@ -3,8 +3,9 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local lives = tonumber(ARGV[2])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))
+-- In this order it is never empty: see lock_take.
 redis.call('ZADD', KEYS[1], 'GT', string.format('%.0f', now + lives), ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))
 -- None of it outlives what holds it.
 if redis.call('PTTL', KEYS[1]) < lives then
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
