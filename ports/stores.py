@@ -83,6 +83,9 @@ class Maintenance(ABC):
         In batches: interrupted, it may be called again and goes on; 0 when nothing is left. Until
         it is done, what belonged to an entity that went may still be seen. What is written
         meanwhile may stay.
+
+        Raises:
+            ValidationError: for what can't be a tenant's name, whatever it could stand for.
         """
 
 

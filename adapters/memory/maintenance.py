@@ -9,7 +9,7 @@ from adapters.memory.conversations import MemoryConversationRepository, longest_
 from adapters.memory.session import SingleSession
 from adapters.memory.tables import Tables
 from domain.conversations import Conversation
-from domain.identity import TenantId
+from domain.identity import TenantId, tenant_id
 from domain.rules import checked
 from ports.conversations import CONVERSATION_SCHEMA
 from ports.reading import Context
@@ -31,7 +31,7 @@ class MemoryMaintenance(Maintenance):
                 yield tenant
 
     async def erase_tenant(self, tenant: TenantId) -> int:
-        tables = self._tenants.get(tenant)
+        tables = self._tenants.get(tenant_id(tenant))
         if tables is None:
             return 0
         erased = 0

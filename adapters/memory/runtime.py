@@ -11,7 +11,7 @@ from adapters.memory.rate_limits import MemoryRateLimiter
 from adapters.memory.runtime_data import TenantData
 from adapters.memory.sessions import MemorySessionStore
 from adapters.system import SystemClock
-from domain.identity import TenantId
+from domain.identity import TenantId, tenant_id
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.executions import ExecutionStore
@@ -106,7 +106,7 @@ class MemoryRuntimeMaintenance(RuntimeMaintenance):
                 yield tenant
 
     async def erase_tenant(self, tenant: TenantId) -> int:
-        if tenant not in self._tenants:
+        if tenant_id(tenant) not in self._tenants:
             return 0
         now, erased = self._clock.now(), 0
         for part in self._tenants[tenant].parts.values():

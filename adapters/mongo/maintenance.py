@@ -14,7 +14,7 @@ from adapters.mongo.conversations import (
 )
 from adapters.mongo.executor import Document, Executor
 from domain.conversations import Conversation
-from domain.identity import TenantId
+from domain.identity import TenantId, tenant_id
 from domain.rules import checked
 from ports.stores import DialogueMaintenance
 from ports.time import Clock
@@ -49,14 +49,14 @@ class MongoMaintenance(DialogueMaintenance):
         return found[0]["tenant_id"] if found else None
 
     async def erase_tenant(self, tenant: TenantId) -> int:
-        erased = 0
+        named, erased = tenant_id(tenant), 0
         # Conversations before messages: without them, nothing more is appended.
         collections = sorted(ALL, key=lambda each: each.name != CONVERSATIONS.name)
         more = True
         while more:
             more = False
             for each in collections:
-                while keys := await self._some(each.name, tenant):
+                while keys := await self._some(each.name, named):
                     more = True
                     gone = await self._executor.delete_many(each.name, {"_id": {"$in": keys}})
                     erased += gone if each.name != MESSAGES.name else 0

@@ -8,7 +8,7 @@ from adapters.postgres.columns import TEXT
 from adapters.postgres.database import ENTITIES
 from adapters.postgres.executor import Executor
 from adapters.postgres.statements import compiled
-from domain.identity import TenantId
+from domain.identity import TenantId, tenant_id
 from ports.stores import AuthoringMaintenance
 
 BATCH = 1_000
@@ -61,12 +61,12 @@ class PostgresMaintenance(AuthoringMaintenance):
             yield TenantId(tenant)
 
     async def erase_tenant(self, tenant: TenantId) -> int:
-        erased = 0
+        named, erased = tenant_id(tenant), 0
         for sql, names, left in _ERASE:
-            values = {"tenant": tenant, "limit": BATCH}
+            values = {"tenant": named, "limit": BATCH}
             went = 0
             # None went, too, if another deleted the same batch meanwhile.
-            while went or await self._executor.read(left, [tenant]):
+            while went or await self._executor.read(left, [named]):
                 went = await self._executor.affect(sql, [values[name] for name in names])
                 erased += went
         return erased

@@ -43,9 +43,12 @@ def _encoded(part: str) -> str:
 def tenant_pattern(tenant: TenantId) -> str:
     """A pattern of SCAN that all of a tenant's keys match, and nobody else's.
 
-    Nothing in a tenant's name has a meaning in a pattern.
+    Nothing in a tenant's name has a meaning in a pattern: so it is checked that it is one.
+
+    Raises:
+        ValidationError: if it isn't.
     """
-    return f"{PREFIX}{{{tenant}/*"
+    return f"{PREFIX}{{{tenant_id(tenant)}/*"
 
 
 def parsed(name: str) -> KeyName | None:

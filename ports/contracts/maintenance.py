@@ -1,8 +1,11 @@
 """What works across tenants, and what outlives a store's opening."""
 
+from typing import Any
+
+from domain.errors import ValidationError
 from ports.capabilities import Capability
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, Group, contract
+from ports.contracts.harness import Backend, Group, contract, raised_by
 from ports.contracts.subjects import Subject
 from ports.stores import TenantScope
 
@@ -44,6 +47,16 @@ async def test_an_erased_tenant_is_gone(backend: Backend, subject: Subject) -> N
     assert exact([entity async for entity in subject.of(kept).stream()]) == exact(list(theirs))
     await subject.of(gone).create(subject.draft("label 1"))
     assert await subject.of(gone).count() == 1
+
+
+@contract
+async def test_what_can_be_no_tenants_name_is_refused(backend: Backend, group: Group) -> None:
+    """To erase nothing and say that it is done would hide a typing error."""
+    maintenance: Any = backend.instances[0].store(group).maintenance()
+    tenant = backend.tenant()
+    for name in (f"{tenant}*", f"{tenant} ", f"{tenant}\0", "\ud800", "", None, 7, [tenant]):
+        error = await raised_by(maintenance.erase_tenant(name))
+        assert isinstance(error, ValidationError), name
 
 
 @contract

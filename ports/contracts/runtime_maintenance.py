@@ -2,12 +2,14 @@
 
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from domain.errors import ValidationError
 from domain.executions import ExecutionState
 from domain.identity import TenantId
-from ports.contracts.harness import Backend, contract, race
+from ports.contracts.harness import Backend, contract, race, raised_by
 from ports.contracts.runtime_uses import (
     AWKWARD,
     COUNTED,
@@ -129,6 +131,20 @@ async def test_a_tenant_that_never_was_is_erased_without_effect(backend: Backend
     tenant = backend.tenant()
     assert await maintenance_of(backend).erase_tenant(tenant) == 0
     assert tenant not in await named(backend)
+
+
+@contract
+async def test_no_pattern_is_taken_for_tenants(backend: Backend) -> None:
+    """What can't be a tenant's name is refused, and erases nobody whom it could stand for."""
+    scope = backend.fresh()
+    name = scope.tenant
+    patterns: list[Any] = [f"{name}*", f"{name[:-1]}?", f"{name[:-1]}[!/]", f"{name}/", f"{name}\\"]
+    async with AsyncExitStack() as stack:
+        await leave_all(scope, "x", stack)
+        for pattern in [*patterns, f"{name}\n", f"{name}\0", "", None, 7, name.encode()]:
+            error = await raised_by(maintenance_of(backend).erase_tenant(pattern))
+            assert isinstance(error, ValidationError), pattern
+        assert await there_in(scope, "x") == EVERYWHERE
 
 
 @contract

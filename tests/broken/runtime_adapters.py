@@ -1,6 +1,7 @@
 """The memory store of the runtime group, whose tenants or maintenance are broken in one way."""
 
 from collections.abc import AsyncIterator
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 from adapters.memory import MemoryRuntimeStore
@@ -75,6 +76,17 @@ class ErasesByPrefix(SoundMaintenance):
             if other.startswith(tenant) and other != tenant:
                 await super().erase_tenant(other)
         return await super().erase_tenant(tenant)
+
+
+class ErasesByPattern(SoundMaintenance):
+    """A name is taken for a pattern."""
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        erased = 0
+        for other in self._tenants:
+            if fnmatchcase(other, tenant):
+                erased += await super().erase_tenant(other)
+        return erased
 
 
 class _Spares(SoundMaintenance):

@@ -39,6 +39,7 @@ CASES = [
     ),
     Case(broken.NamesInOrderOfArrival, _NAMED),
     Case(broken.ErasesByPrefix, _ERASED),
+    Case(broken.ErasesByPattern, runtime_maintenance.test_no_pattern_is_taken_for_tenants),
     Case(broken.SparesTheCache, _ERASED),
     Case(broken.SparesLocks, _ERASED),
     Case(
