@@ -38,9 +38,10 @@ class Notices(ABC):
 class Client(ABC):
     """Sends commands; safe to share by the tasks of one event loop.
 
-    Commands issued in the same turn of the loop leave in one write; each caller gets its own
-    reply, whatever becomes of the others. Any call may raise `StoreUnavailableError` (it changed
-    nothing), `StoreTimeoutError` (the deadline passed; it changed nothing) or, if it writes,
+    Commands issued in the same turn of the loop leave in one write (while others are answered, in
+    one for some dozens each, so that both sides work at once); each caller gets its own reply,
+    whatever becomes of the others. Any call may raise `StoreUnavailableError` (it changed nothing),
+    `StoreTimeoutError` (the deadline passed; it changed nothing) or, if it writes,
     `OutcomeUnknownError`. What the server refuses is a `RepositoryError` without its text.
     """
 

@@ -19,7 +19,7 @@ AGAIN = "redis-py again"
 GOAL = 1 / 0.95
 GOAL_CROWD = 1 / 5
 _ALONE = 40
-_EACH = 4
+_EACH = 10
 
 
 @attrs.frozen
