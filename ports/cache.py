@@ -12,7 +12,7 @@ from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 import attrs
 
 from domain.durations import MILLISECOND
-from domain.rules import argument, matching, whole
+from domain.rules import argument, instance, matching, whole
 from ports.cache_entries import (
     BRIEF,
     DETAILED,
@@ -37,13 +37,20 @@ _AT_ONCE: Final = 500
 
 
 class Miss(Enum):
-    """What a look-up gives that finds nothing; None is a value like any other."""
+    """What a look-up gives that finds nothing; None is a value like any other. It counts as false,
+    so that who asks `if value` at least never takes it for one.
+    """
 
     MISS = "miss"
+
+    def __bool__(self) -> Literal[False]:
+        return False
 
 
 MISS: Final = Miss.MISS
 
+_MAPPING = instance(Mapping)
+_CODEC = instance(Codec)
 _CODEC_NAME = matching(r"[ -~]{1,100}", "must have 1 to 100 characters, printable and ASCII")
 _CODEC_VERSION = whole(0, 255)
 
@@ -149,7 +156,7 @@ class TypedCache(Generic[T]):
         first; not atomic: if it fails, some may have been stored.
         """
         entries = []
-        for key in many("values", values):
+        for key in many("values", argument("cache", "values", values, _MAPPING)):
             kept = terms(ttl, stale, jitter, tags)
             entries.append((key_of(key), self._entry(values[key], kept), kept))
         await _some_at_once(self._set(*entry) for entry in entries)
@@ -319,8 +326,9 @@ class Cache(TypedCache[Json]):
         """The same cache for values of another type: keys, tags and statistics are shared.
 
         Raises:
-            ValidationError: for a codec whose name or version can't be one.
+            ValidationError: for what is no codec, or one whose name or version can't be one.
         """
+        argument("cache", "codec", codec, _CODEC)
         argument("codec", "name", codec.name, _CODEC_NAME)
         argument("codec", "version", codec.version, _CODEC_VERSION)
         return TypedCache(self._entries, self._state, codec)

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import Final
 
 import attrs
@@ -79,9 +80,9 @@ def key_of(candidate: object) -> str:
 
 def many(name: str, candidates: Iterable[str]) -> list[str]:
     """Several keys."""
-    if isinstance(candidates, str):
-        raise ValidationError("cache", [Fault(name, "must be several, not a text")])
-    keys = list(candidates)
+    if isinstance(candidates, str) or not isinstance(candidates, Iterable):
+        raise ValidationError("cache", [Fault(name, "must be several, and not a text")])
+    keys = list(islice(candidates, MAX_MANY + 1))
     if len(keys) > MAX_MANY:
         raise ValidationError("cache", [Fault(name, f"must be at most {MAX_MANY}")])
     return keys

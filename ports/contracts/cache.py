@@ -65,7 +65,8 @@ async def test_any_json_value_comes_back(scope: TenantScope, value: Any) -> None
 
 @contract
 async def test_none_is_a_value(scope: TenantScope) -> None:
-    """Told apart from nothing by `MISS`, or by a default of one's own."""
+    """Told apart from nothing by `MISS`, which counts as false, or by a default of one's own."""
+    assert not MISS
     assert await scope.cache.get("key") is MISS
     assert await scope.cache.get("key", "default") == "default"
     await scope.cache.set("key", None)
@@ -273,8 +274,9 @@ async def test_what_is_corrupt_is_a_miss_and_counted(scope: TenantScope) -> None
 @contract
 async def test_a_codec_that_cannot_be_told_from_others_is_refused(scope: TenantScope) -> None:
     """Before anything is stored under its name."""
-    for wrong in ({"name": ""}, {"name": "x" * 101}, {"name": "é"}, {"version": 256}):
-        codec = type("Wrong", (Words,), wrong)()
+    odd = ({"name": ""}, {"name": "x" * 101}, {"name": "é"}, {"version": 256})
+    codecs: list[Any] = [type("Wrong", (Words,), wrong)() for wrong in odd]
+    for codec in [*codecs, Words, None, "json"]:
         with pytest.raises(ValidationError):
             scope.cache.typed(codec)
 
@@ -338,6 +340,12 @@ async def test_arguments_are_checked_first(scope: TenantScope) -> None:
         assert isinstance(error, ValidationError), named
     errors = await raised_by_each(
         *(cache.get_many("key"), cache.invalidate_tag(""), cache.invalidate_tag(None)),
+        *(
+            operation(wrong)
+            for wrong in (None, 7)
+            for operation in (cache.get_many, cache.set_many)
+        ),
+        *(cache.set_many("key"), cache.set_many(["key"]), cache.set_many([("key", 2)])),
         cache.get_many(map(str, range(MAX_MANY + 1))),
     )
     assert {type(error) for error in errors} == {ValidationError}
