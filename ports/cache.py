@@ -339,10 +339,14 @@ class Cache(TypedCache[Json]):
 
 
 async def _some_at_once(operations: Iterable[Awaitable[Any]]) -> list[Any]:
+    """All results. If one fails, those that had begun have ended, and no other begins."""
     results: list[Any] = []
     waiting = iter(operations)
     while some := list(islice(waiting, _AT_ONCE)):
-        results += await asyncio.gather(*some)
+        for result in await asyncio.gather(*some, return_exceptions=True):
+            if isinstance(result, BaseException):
+                raise result
+            results.append(result)
     return results
 
 

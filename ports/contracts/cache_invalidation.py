@@ -8,7 +8,17 @@ import pytest
 
 from ports.cache import HOUR, MISS, Cache
 from ports.cache_entries import LEASE
-from ports.contracts.cached import Counted, Gated, Overtaken, before, caches, ms, within, words
+from ports.contracts.cached import (
+    Counted,
+    Gated,
+    Overtaken,
+    after,
+    before,
+    caches,
+    ms,
+    within,
+    words,
+)
 from ports.contracts.concurrency import all_at_once
 from ports.contracts.harness import Backend, contract, raised_by
 from ports.errors import StoreUnavailableError
@@ -234,6 +244,29 @@ async def test_what_a_write_with_a_tag_replaces_is_gone(backend: Backend) -> Non
             assert await cache.get("key") in ("new", MISS)
 
 
+@pytest.mark.parametrize("side", [before, after])
+@pytest.mark.parametrize("step", ["seize", "register", "fill"])
+@contract
+async def test_a_write_that_was_cancelled_holds_up_no_load(
+    backend: Backend, step: str, side: Callable[..., Cache]
+) -> None:
+    """Whichever step it was at, and whether or not the store had taken it."""
+    here, there = caches(backend)
+    reached = asyncio.Event()
+
+    async def hang() -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    writing = asyncio.create_task(side(step, hang, here).set("key", 1, tags=["tag"]))
+    await within(reached.wait())
+    writing.cancel()
+    await asyncio.wait([writing])
+    assert writing.cancelled()
+    async with asyncio.timeout(LEASE.total_seconds() - 1):
+        assert await there.get_or_load("key", Counted()) == 1
+
+
 @contract
 async def test_what_is_cleared_is_counted_and_gone(backend: Backend) -> None:
     """Of whatever type, with tags or without; and the cache is as good as new."""
@@ -247,3 +280,26 @@ async def test_what_is_cleared_is_counted_and_gone(backend: Backend) -> None:
     await here.set("tagged", 2, tags=["tag"])
     assert await there.get("tagged") == 2
     assert await there.invalidate_tag("tag") == 1
+
+
+@contract
+async def test_who_failed_to_store_many_stores_nothing_afterwards(backend: Backend) -> None:
+    """It is told when all of it has ended: what is deleted then stays so."""
+    here, there = caches(backend)
+    began, go = asyncio.Event(), asyncio.Event()
+
+    async def act() -> None:
+        if not began.is_set():
+            began.set()
+            raise StoreUnavailableError("nobody answers")
+        await go.wait()
+
+    storing = asyncio.create_task(before("put", act, here).set_many({"failing": 1, "late": 2}))
+    await within(began.wait())
+    await asyncio.wait({storing}, timeout=0.02)
+    assert not await there.delete("late")
+    go.set()
+    assert isinstance(await raised_by(within(storing)), StoreUnavailableError)
+    assert await there.delete("late")
+    await asyncio.sleep(0.02)
+    assert await there.get_many(["failing", "late"]) == {}
