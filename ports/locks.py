@@ -30,8 +30,8 @@ class Locks(Leasing):
     def hold(
         self,
         name: str,
-        *,
         ttl: timedelta = timedelta(seconds=30),
+        *,
         wait: timedelta | None = None,
     ) -> AbstractAsyncContextManager[Lease]:
         """Hold a lock for a block: `async with locks.hold("nightly") as lease`.

@@ -256,7 +256,7 @@ async def test_any_course_agrees_with_the_model(
         elif verb == "hold" and which not in holdings:
             name = "xyz"[which % 3]
             locks = backend.scope(scope.tenant, which % 2).locks
-            holding = locks.hold(name, ttl=timedelta(seconds=ttl), wait=AT_ONCE)
+            holding = locks.hold(name, timedelta(seconds=ttl), wait=AT_ONCE)
             if name in ends and now < ends[name][1]:
                 assert isinstance(await raised_by(holding.__aenter__()), LockNotAcquiredError)
                 continue

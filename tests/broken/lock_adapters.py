@@ -184,7 +184,7 @@ class ForgetsWhatItAskedFor(SoundLocks):
     """Takes nothing back of what it was about to do when it was cancelled."""
 
     def hold(
-        self, name: str, *, ttl: timedelta = timedelta(seconds=30), wait: timedelta | None = None
+        self, name: str, ttl: timedelta = timedelta(seconds=30), *, wait: timedelta | None = None
     ) -> AbstractAsyncContextManager[Lease]:
         return _ForgetfulHolding(self, name, ttl, wait)
 
@@ -199,6 +199,6 @@ class LetsTheBlockGoOn(SoundLocks):
     """Interrupts nobody who has lost the lock."""
 
     def hold(
-        self, name: str, *, ttl: timedelta = timedelta(seconds=30), wait: timedelta | None = None
+        self, name: str, ttl: timedelta = timedelta(seconds=30), *, wait: timedelta | None = None
     ) -> AbstractAsyncContextManager[Lease]:
         return _DeafHolding(self, name, ttl, wait)
