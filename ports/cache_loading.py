@@ -39,6 +39,9 @@ OVERDUE = timedelta(seconds=30)
 waits for it who could leave, and with its lease it keeps all others from loading.
 """
 
+_FAREWELL = 1.0
+"""Seconds that one who failed or was cancelled waits for the store to let go."""
+
 _within: ContextVar[frozenset[str]] = ContextVar("_within", default=frozenset())
 """The tokens of the loads that whatever runs was called by."""
 UNREADABLE = (ValueError, LookupError, TypeError)
@@ -184,7 +187,7 @@ class Loading:
         except BaseException:
             if limit.expired():
                 self._state.counters.load_failures += 1
-            await self._give_up(wanted, flight)
+            await _given_up(self._entries, wanted.key, flight.token)
             raise
 
     def _depart(self, wanted: Load[Any], seen: bytes) -> Flight:
@@ -224,7 +227,7 @@ class Loading:
                         answer = await self._asked(wanted, flight)
             return await self._lead(wanted, flight) if answer is None else answer
         except BaseException:
-            await self._give_up(wanted, flight)
+            await _given_up(self._entries, wanted.key, flight.token)
             raise
 
     async def _asked(self, wanted: Load[Any], flight: Flight) -> bytes | Held | None:
@@ -290,11 +293,6 @@ class Loading:
         if wanted.tags:
             await register(self._entries, wanted.tags, wanted.key, wanted.lives_ms)
 
-    async def _give_up(self, wanted: Load[Any], flight: Flight) -> None:
-        # What failed is raised by the caller; a lease that can't be given up ends by itself.
-        with suppress(RepositoryError):
-            await self._entries.release(wanted.key, flight.token)
-
 
 async def register(entries: CacheEntries, tags: tuple[str, ...], key: str, lives_ms: int) -> None:
     """Note a key for as long as an entry will be there that is stored within a lease."""
@@ -311,15 +309,23 @@ async def put_tagged(
     before is gone in any case: the other may never write, or the lease may have ended by itself.
     """
     token = secrets.token_hex(16)
-    seen = await entries.seize(key, token, LEASE_MS)
     try:
+        seen = await entries.seize(key, token, LEASE_MS)
         await register(entries, tags, key, lives_ms)
         if not await entries.fill(key, token, raw, lives_ms) and seen:
             await entries.prolong(key, seen, -1)
     except BaseException:
-        with suppress(RepositoryError):
-            await entries.release(key, token)
+        await _given_up(entries, key, token)
         raise
+
+
+async def _given_up(entries: CacheEntries, key: str, token: str) -> None:
+    """A lease that there may be, by whoever failed or was cancelled: they shouldn't wait twice for
+    a store that doesn't answer. One that can't be given up ends by itself.
+    """
+    with suppress(RepositoryError, TimeoutError):
+        async with asyncio.timeout(_FAREWELL):
+            await entries.release(key, token)
 
 
 @contextmanager

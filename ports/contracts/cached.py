@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 from ports.cache import Cache, Json, TypedCache
@@ -29,13 +30,33 @@ def caches(backend: Backend) -> tuple[Cache, Cache]:
 def before(step: str, act: Callable[[], Awaitable[object]], cache: Cache) -> Cache:
     """The same cache, in which something happens before each step of that name that it takes."""
 
+    async def late(take: Callable[[], Awaitable[Any]]) -> Any:
+        await act()
+        return await take()
+
+    return _interrupted(step, late, cache)
+
+
+def after(step: str, act: Callable[[], Awaitable[object]], cache: Cache) -> Cache:
+    """The same, in which it happens when the step was taken, and what it came to isn't known."""
+
+    async def late(take: Callable[[], Awaitable[Any]]) -> Any:
+        outcome = await take()
+        await act()
+        return outcome
+
+    return _interrupted(step, late, cache)
+
+
+def _interrupted(
+    step: str, how: Callable[[Callable[[], Awaitable[Any]]], Awaitable[Any]], cache: Cache
+) -> Cache:
     def wrap(entries: CacheEntries) -> CacheEntries:
-        async def late(*arguments: Any) -> Any:
-            await act()
-            return await getattr(entries, step)(*arguments)
+        async def taken(*arguments: Any) -> Any:
+            return await how(partial(getattr(entries, step), *arguments))
 
         steps = {name: getattr(entries, name) for name in CacheEntries.__abstractmethods__}
-        named = {name: staticmethod(each) for name, each in {**steps, step: late}.items()}
+        named = {name: staticmethod(each) for name, each in {**steps, step: taken}.items()}
         made: CacheEntries = type("Interrupted", (CacheEntries,), named)()
         return made
 
