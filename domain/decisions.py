@@ -14,7 +14,7 @@ _NOTHING = timedelta()
 
 @attrs.frozen
 class RateLimitDecision:
-    """Whether it may happen, by one rule, and how things stand now."""
+    """Whether it may happen, by one rule, and how things stand now. A refusal counts as false."""
 
     rule: RateRule
     allowed: bool
@@ -34,6 +34,9 @@ class RateLimitDecision:
 
     never: bool = False
     """Whether it was refused because it asked for more than the limit: that is never allowed."""
+
+    def __bool__(self) -> bool:
+        return self.allowed
 
     @property
     def limit(self) -> int:

@@ -151,6 +151,14 @@ def test_what_remains_is_never_below_nothing() -> None:
     assert [decided(rule, count=count).remaining for count in (0, 2, 3, 9)] == [3, 1, 0, 0]
 
 
+def test_a_refusal_counts_as_false() -> None:
+    """Who asks `if await limits.acquire(…)` lets nobody through who was refused."""
+    rule = fixed_window(3, SECOND)
+    assert decided(rule)
+    assert not decided(rule, allowed=False, retry_after=SECOND)
+    assert not decided(rule, allowed=False, never=True)
+
+
 def test_the_decision_that_binds_is_the_most_restrictive() -> None:
     """Never, then who refuses for longest, then who has fewest left, then who resets last."""
     few, many = fixed_window(3, SECOND), fixed_window(9, SECOND)
