@@ -70,22 +70,31 @@ class SessionStore(KeyedStore[Session]):
         Raises:
             ValidationError: naming every field that isn't admitted.
         """
-        session = Session(
-            id=UNASSIGNED,
-            tenant_id=self._tenant,
-            user_id=UserId(user_id),
-            conversation_id=conversation_id,
-            channel=channel,  # type: ignore[arg-type]  # its rule makes it one
-            context=context,  # type: ignore[arg-type]  # its rule makes it one
-            preferences=preferences,  # type: ignore[arg-type]  # its rule makes it one
-            features=features,  # type: ignore[arg-type]  # its rule makes it one
-            created_at=NO_TIME,
-            updated_at=NO_TIME,
-            last_activity_at=NO_TIME,
-            idle_timeout=idle_timeout,
-            expires_at=NO_TIME,
-        )
-        life = self._duration("lifetime", lifetime)
+        faults: list[Fault] = []
+        try:
+            life = self._duration("lifetime", lifetime)
+        except ValidationError as error:
+            faults.extend(error.faults)
+        try:
+            session = Session(
+                id=UNASSIGNED,
+                tenant_id=self._tenant,
+                user_id=UserId(user_id),
+                conversation_id=conversation_id,
+                channel=channel,  # type: ignore[arg-type]  # its rule makes it one
+                context=context,  # type: ignore[arg-type]  # its rule makes it one
+                preferences=preferences,  # type: ignore[arg-type]  # its rule makes it one
+                features=features,  # type: ignore[arg-type]  # its rule makes it one
+                created_at=NO_TIME,
+                updated_at=NO_TIME,
+                last_activity_at=NO_TIME,
+                idle_timeout=idle_timeout,
+                expires_at=NO_TIME,
+            )
+        except ValidationError as error:
+            faults.extend(error.faults)
+        if faults:
+            raise ValidationError("session", faults)
         token = _minted(session.user_id)
         named = restored(Session, {**vars(session), "id": handle_of(token)})
         return IssuedSession(token, await self._create(named, life))

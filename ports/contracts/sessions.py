@@ -158,6 +158,15 @@ async def test_a_token_that_stands_for_nothing_changes_nothing(
     assert exact(await scope.sessions.get(ours.token)) == exact(ours.session)
 
 
+@contract
+async def test_all_that_a_session_can_not_have_is_named_at_once(scope: TenantScope) -> None:
+    """How long it may live included, which isn't a field of its own."""
+    wrong: dict[str, Any] = {"channel": "fax", "idle_timeout": timedelta(0), "lifetime": 60}
+    error = await raised_by(scope.sessions.create("", **wrong))
+    assert isinstance(error, ValidationError)
+    assert {fault.path for fault in error.faults} == {"user_id", *wrong}
+
+
 @contract(still=True)
 async def test_what_can_not_be_is_refused(backend: Backend, scope: TenantScope) -> None:
     """Before the store is asked; nothing is created or changed."""
