@@ -72,6 +72,7 @@ class RedisCacheEntries(CacheEntries):
 
     A server that evicts may forget what is noted, and not what was stored: then an invalidation
     doesn't find it, and it is served until it ends. (As for locks and limits: `noeviction`.)
+    A fail-over to a replica that lagged behind may do the same, or bring back what was dropped.
     """
 
     def __init__(self, tenant: TenantId, client: Client) -> None:
