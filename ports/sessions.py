@@ -237,7 +237,8 @@ class SessionStore(KeyedStore[Session]):
 
     async def for_user(self, user_id: str) -> tuple[Session, ...]:
         """The user's sessions by `created_at`, then id; none of them counts as used by this. Two
-        round trips, however many there are.
+        round trips, however many there are, and two more for each time that one was rotated
+        meanwhile.
         """
         user = self._user(user_id)
         found = await self._listed(user)

@@ -14,7 +14,7 @@ from domain.documents import EMPTY, freeze
 from domain.errors import Fault, ValidationError
 from domain.identity import UserId
 from domain.sessions import Session, bucket_in, bucket_of
-from ports.sessions import SessionStore
+from ports.sessions import ROUNDS, SessionStore
 
 _CREATE: Final = script("session_create", "session")
 _EXTEND: Final = script("session_extend", "session")
@@ -71,10 +71,14 @@ class RedisSessionStore(RedisKeyed[Session], SessionStore):
         return bool(gone)
 
     async def _listed(self, user_id: UserId) -> Sequence[Session]:
-        ids = await self._ids(user_id)
-        if not ids:
-            return ()
-        found = await self._client.run(_LIST, self._all_keys(user_id, ids), ids)
+        for _ in range(ROUNDS):
+            ids = await self._ids(user_id)
+            if not ids:
+                return ()
+            *found, others = await self._client.run(_LIST, self._all_keys(user_id, ids), ids)
+            # One that is gone may have been rotated meanwhile: then it was there all the time.
+            if others <= 0:
+                break
         return [
             self._entity(id, found[place], found[place + 1])
             for place, id in zip(range(0, len(found), 2), ids, strict=True)

@@ -176,3 +176,26 @@ async def test_a_rotation_does_not_escape_a_log_out(backend: Backend) -> None:
             over.set()
         await rotating
         assert await here.sessions.for_user("ada") == ()
+
+
+@contract
+async def test_a_session_is_listed_while_it_is_rotated(backend: Backend) -> None:
+    """By its old id or its new one: it was there all the time."""
+    here, there = backend.rivals()
+    token, listings = (await here.sessions.create("ada")).token, 0
+
+    async def keep_rotating() -> None:
+        nonlocal token
+        while listings < 30:
+            token = (await here.sessions.rotate(token)).token
+            await asyncio.sleep(0)
+
+    rotating = asyncio.create_task(keep_rotating())
+    found = []
+    while listings < 30:
+        found.append(len(await there.sessions.for_user("ada")))
+        listings += 1
+        for _ in range(listings % 3):  # so that they don't go in step
+            await asyncio.sleep(0)
+    await rotating
+    assert found == [1] * 30
