@@ -13,28 +13,32 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _BEFORE, _AFTER = 2, 4
 _MOST_KNOWN = 10_000
-_known: dict[CalendarWindow, tuple[int, ...]] = {}
+_known: dict[tuple[CalendarUnit, str], tuple[int, ...]] = {}
 
 
-@lru_cache(maxsize=1_000)
 def zone_of(rule: CalendarWindow) -> tzinfo:
     """The time zone of a rule. UTC needs no database.
 
     Raises:
         ValidationError: if the time zone database of this machine doesn't have it.
     """
-    if rule.zone == "UTC":
+    return _zone(rule.zone)
+
+
+@lru_cache(maxsize=1_000)
+def _zone(name: str) -> tzinfo:
+    if name == "UTC":
         return UTC
     try:
-        return ZoneInfo(rule.zone)
+        return ZoneInfo(name)
     except (ZoneInfoNotFoundError, OSError, ValueError):
         fault = Fault("zone", "is in no time zone database here (the package tzdata is one)")
         raise ValidationError("CalendarWindow", [fault]) from None
 
 
 def known_boundaries(rule: CalendarWindow) -> tuple[int, ...]:
-    """What was asked for last; at first, none. They may be of any time."""
-    return _known.get(rule, ())
+    """What was asked for last, whatever the limit; at first, none. They may be of any time."""
+    return _known.get((rule.unit, rule.zone), ())
 
 
 def boundaries(rule: CalendarWindow, at: int) -> tuple[int, ...]:
@@ -46,7 +50,7 @@ def boundaries(rule: CalendarWindow, at: int) -> tuple[int, ...]:
     Raises:
         ValidationError: as `zone_of`.
     """
-    known = _known.get(rule, ())
+    known = known_boundaries(rule)
     if known and known[1] <= at < known[-3]:
         return known
     zone = zone_of(rule)
@@ -56,8 +60,8 @@ def boundaries(rule: CalendarWindow, at: int) -> tuple[int, ...]:
     found = sorted({_instant(start, zone, fold) for start in starts for fold in folds})
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
-    _known[rule] = tuple(found)
-    return _known[rule]
+    kept = _known[rule.unit, rule.zone] = tuple(found)
+    return kept
 
 
 def window_end(rule: CalendarWindow, at: int) -> int:

@@ -87,8 +87,15 @@ def test_whoever_asks_gets_the_same_boundaries(
 
 def test_what_was_asked_last_is_known() -> None:
     """So that a store's client needn't ask anybody what time it is."""
-    rule = calendar_window(77, "day", "Europe/Paris")
+    rule = calendar_window(1, "day", "Europe/Andorra")
     assert known_boundaries(rule) == ()
     found = boundaries(rule, micro(2026, 1, 1))
     assert known_boundaries(rule) is found
     assert boundaries(rule, micro(2026, 1, 2)) is found
+
+
+def test_rules_that_differ_in_their_limit_alone_have_the_same_windows() -> None:
+    """However many tenants there are, each with a quota of its own, nothing is computed twice."""
+    found = boundaries(calendar_window(1, "week", "Asia/Tokyo"), micro(2030, 1, 1))
+    for limit in range(2, 20_000):
+        assert known_boundaries(calendar_window(limit, "week", "Asia/Tokyo")) is found
