@@ -137,9 +137,9 @@ class DialogueMaintenance(Maintenance):
 class RuntimeMaintenance(Maintenance):
     """Maintenance of what lives for a while. Expiry needs no sweep: the store does it by itself.
 
-    `tenants` and `erase_tenant` read the name of every key there is, and the tenants' names are in
-    memory together. Erased are sessions and execution states, which are counted, and limits, cached
-    values and locks, which aren't; who holds such a lock has lost it.
+    `tenants` and `erase_tenant` read the name of every key there is (the latter twice), and the
+    tenants' names are in memory together. Erased are sessions and execution states, which are
+    counted, and limits, cached values and locks, which aren't; who holds such a lock has lost it.
     """
 
 
