@@ -23,6 +23,7 @@ from domain.sessions import (
 )
 from ports.errors import EntityNotFoundError
 from ports.keyed import KeyedStore
+from ports.reading import back_off
 from ports.schema import EntitySchema, FieldSchema, Kind
 
 SESSION_SCHEMA = EntitySchema(
@@ -256,7 +257,9 @@ class SessionStore(KeyedStore[Session]):
         kept: str | None = argument("session", "keep", keep, optional(_TEXT))
         handle = None if kept is None else handle_of(kept)
         ended = 0
-        for _ in range(ROUNDS):
+        for lost in range(ROUNDS):
+            if lost:
+                await back_off(lost)  # who goes in step with it would come between each time
             gone, more = await self._remove_all(user, handle)
             ended += gone
             if not more:

@@ -163,3 +163,19 @@ async def test_a_record_that_can_not_be_read_is_named_and_not_quoted(
             assert isinstance(error, CorruptRecordError)
             assert (error.entity_type, error.entity_id) == ("session", issued.session.id)
             assert "secret" not in f"{error!r} {error.__cause__!r}"
+
+
+@on_a_loop
+async def test_a_session_that_can_not_be_read_can_be_ended(shared: Node) -> None:
+    """By its token or its id, and its user's others are listed again."""
+    async with stores(shared) as at:
+        kept = await at.sessions.create("ada")
+        for end in ("delete", "revoke"):
+            issued = await at.sessions.create("ada")
+            (name,) = [key for key in await at.keys() if issued.session.id in key]
+            await at.raw("SET", name, b"secret", "PX", 60_000, key=name)
+            assert isinstance(await raised_by(at.sessions.for_user("ada")), CorruptRecordError)
+            named = issued.token if end == "delete" else issued.session.id
+            assert await getattr(at.sessions, end)(named) is True
+            assert await getattr(at.sessions, end)(named) is False
+            assert await at.sessions.for_user("ada") == (kept.session,)
