@@ -13,7 +13,7 @@ from bootstrap.container import Container
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
 from bootstrap.together import together
-from domain.identity import tenant_id
+from domain.identity import Author, tenant_id
 from ports.stores import AuthoringStore, DialogueStore, RuntimeStore, TenantScope
 from ports.time import Clock, IdGenerator
 
@@ -29,13 +29,21 @@ class Platform:
     _dialogue: DialogueStore = attrs.field(repr=False)
     _runtime: RuntimeStore = attrs.field(repr=False)
 
-    def for_tenant(self, tenant: str) -> TenantScope:
+    def for_tenant(
+        self, tenant: str, *, actor: str | None = None, reason: str | None = None
+    ) -> TenantScope:
         """A tenant's repositories: cheap, no I/O. A tenant needs no registration.
 
+        What is changed through them the audit trail puts down to `actor` (1 to 256 characters),
+        for `reason` (at most 1 000).
+
         Raises:
-            ValidationError: if `tenant` can't be a tenant's name.
+            ValidationError: if `tenant` can't be a tenant's name, or they can't be what they are.
         """
-        return TenantScope(tenant_id(tenant), self._authoring, self._dialogue, self._runtime)
+        author = Author(actor, reason)
+        return TenantScope(
+            tenant_id(tenant), self._authoring, self._dialogue, self._runtime, author
+        )
 
     @property
     def maintenance(self) -> PlatformMaintenance:

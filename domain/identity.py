@@ -8,7 +8,16 @@ from uuid import UUID
 import attrs
 
 from domain.errors import Fault, ValidationError
-from domain.rules import checked, identifier, matching, restored, whole
+from domain.rules import (
+    argument,
+    checked,
+    identifier,
+    matching,
+    optional,
+    restored,
+    text,
+    whole,
+)
 
 TenantId = NewType("TenantId", str)
 """`[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}`; a UUID's text form fits."""
@@ -24,6 +33,8 @@ USER = identifier(256)
 DIALOGUE_ID = identifier(128)
 """Of conversations, messages and sessions."""
 REVISION = whole(1)
+REASON = text(1_000)
+"""Why somebody changed something."""
 
 
 def tenant_id(candidate: str) -> TenantId:
@@ -36,6 +47,27 @@ def tenant_id(candidate: str) -> TenantId:
         return TenantId(TENANT(candidate))
     except ValueError as error:
         raise ValidationError("TenantId", [Fault("", str(error))]) from None
+
+
+def _actor(candidate: str | None) -> UserId | None:
+    kept: UserId | None = argument("Author", "actor", candidate, optional(USER))
+    return kept
+
+
+def _reason(candidate: str | None) -> str | None:
+    kept: str | None = argument("Author", "reason", candidate, optional(REASON))
+    return kept
+
+
+@attrs.frozen
+class Author:
+    """Who changes something, and why: what an audit trail says of it. None: nobody said."""
+
+    actor: UserId | None = attrs.field(default=None, converter=_actor)
+    reason: str | None = attrs.field(default=None, converter=_reason)
+
+
+NOBODY = Author()
 
 
 class Entry(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import attrs
 
-from domain.identity import Entry, TenantId
+from domain.identity import NOBODY, Author, Entry, TenantId
 from domain.rules import argument, instance
 from ports.criteria import Criteria, CriteriaLike, Where, coerce
 from ports.errors import EntityNotFoundError, InvalidQueryError
@@ -35,11 +35,12 @@ _COLLECTION = instance(Iterable)
 
 @attrs.frozen(kw_only=True)
 class Context:
-    """Whose repository it is, and where it takes time and identities from."""
+    """Whose repository it is, where it takes time and identities from, and who uses it."""
 
     tenant: TenantId
     clock: Clock
     ids: IdGenerator
+    author: Author = NOBODY
 
 
 @attrs.frozen(kw_only=True)

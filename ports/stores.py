@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
-from domain.identity import TenantId
+from domain.identity import NOBODY, Author, TenantId
 from domain.rules import argument, instant
 from ports.cache import Cache
 from ports.capabilities import Capability
@@ -64,8 +64,12 @@ class TransactionalStore(Store[R, M], Generic[R, U, M]):
     """Everything that joins one kind of unit of work, in one store."""
 
     @abstractmethod
-    def unit(self, tenant: TenantId) -> AbstractAsyncContextManager[U]:
-        """One atomic unit over a tenant's data."""
+    def repositories(self, tenant: TenantId, author: Author = NOBODY) -> R:
+        """As every store's; `author` is who changes things by way of them."""
+
+    @abstractmethod
+    def unit(self, tenant: TenantId, author: Author = NOBODY) -> AbstractAsyncContextManager[U]:
+        """One atomic unit over a tenant's data, by `author`."""
 
 
 class Maintenance(ABC):
@@ -177,14 +181,15 @@ class TenantScope:
     _authoring: AuthoringStore | None = attrs.field(repr=False, default=None)
     _dialogue: DialogueStore | None = attrs.field(repr=False, default=None)
     _runtime: RuntimeStore | None = attrs.field(repr=False, default=None)
+    author: Author = NOBODY
 
     @cached_property
     def _authored(self) -> AuthoringRepositories:
-        return _offered(self._authoring, "authoring").repositories(self.tenant)
+        return _offered(self._authoring, "authoring").repositories(self.tenant, self.author)
 
     @cached_property
     def _dialogues(self) -> DialogueRepositories:
-        return _offered(self._dialogue, "dialogue").repositories(self.tenant)
+        return _offered(self._dialogue, "dialogue").repositories(self.tenant, self.author)
 
     @cached_property
     def _hot(self) -> RuntimePorts:
@@ -237,8 +242,8 @@ class TenantScope:
 
     def authoring(self) -> AbstractAsyncContextManager[AuthoringUnit]:
         """One atomic unit: commits on a clean exit, rolls back on an exception or cancellation."""
-        return _offered(self._authoring, "authoring").unit(self.tenant)
+        return _offered(self._authoring, "authoring").unit(self.tenant, self.author)
 
     def dialogue(self) -> AbstractAsyncContextManager[DialogueUnit]:
         """One atomic unit: commits on a clean exit, rolls back on an exception or cancellation."""
-        return _offered(self._dialogue, "dialogue").unit(self.tenant)
+        return _offered(self._dialogue, "dialogue").unit(self.tenant, self.author)

@@ -14,7 +14,7 @@ from adapters.memory.messages import MemoryMessageRepository
 from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Table, Tables
 from adapters.system import SystemClock, Uuid7Generator
-from domain.identity import TenantId
+from domain.identity import NOBODY, Author, TenantId
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
@@ -56,14 +56,14 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
         other._tenants = self._tenants
         return other
 
-    def repositories(self, tenant: TenantId) -> R:
-        return self._repositories(tenant, SingleSession(self._tables(tenant)))
+    def repositories(self, tenant: TenantId, author: Author = NOBODY) -> R:
+        return self._repositories(tenant, author, SingleSession(self._tables(tenant)))
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[R]:
+    async def unit(self, tenant: TenantId, author: Author = NOBODY) -> AsyncIterator[R]:
         session = UnitSession(self._tables(tenant))
         try:
-            yield self._repositories(tenant, session)
+            yield self._repositories(tenant, author, session)
             session.commit()
         finally:
             session.end()
@@ -71,8 +71,10 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
     async def check(self) -> None:
         return
 
-    def _repositories(self, tenant: TenantId, session: Session) -> R:
-        return self._on(Context(tenant=tenant, clock=self._clock, ids=self._ids), session)
+    def _repositories(self, tenant: TenantId, author: Author, session: Session) -> R:
+        return self._on(
+            Context(tenant=tenant, clock=self._clock, ids=self._ids, author=author), session
+        )
 
     @abstractmethod
     def _on(self, context: Context, session: Session) -> R:

@@ -14,7 +14,7 @@ from adapters.mongo.maintenance import MongoMaintenance
 from adapters.mongo.messages import MongoMessageRepository
 from adapters.mongo.transaction import TransactionExecutor
 from adapters.mongo.turns import Turns
-from domain.identity import TenantId
+from domain.identity import NOBODY, Author, TenantId
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
@@ -60,14 +60,14 @@ class MongoStore(DialogueStore):
         """Close every connection, when what they are used for is over or the deadline passed."""
         await self._client.close()
 
-    def repositories(self, tenant: TenantId) -> DialogueRepositories:
-        return self._repositories(tenant, self._executor, self._turns)
+    def repositories(self, tenant: TenantId, author: Author = NOBODY) -> DialogueRepositories:
+        return self._repositories(tenant, author, self._executor, self._turns)
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[DialogueUnit]:
+    async def unit(self, tenant: TenantId, author: Author = NOBODY) -> AsyncIterator[DialogueUnit]:
         executor = TransactionExecutor(self._client)
         async with executor.whole():
-            yield self._repositories(tenant, executor, None)
+            yield self._repositories(tenant, author, executor, None)
 
     def maintenance(self) -> MongoMaintenance:
         return MongoMaintenance(self._executor, self._clock)
@@ -76,9 +76,9 @@ class MongoStore(DialogueStore):
         await self._executor.ping()
 
     def _repositories(
-        self, tenant: TenantId, executor: Executor, turns: Turns | None
+        self, tenant: TenantId, author: Author, executor: Executor, turns: Turns | None
     ) -> "MongoRepositories":
-        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids, author=author)
         return MongoRepositories(context, executor, turns)
 
 

@@ -17,17 +17,18 @@ from adapters.postgres.keyset import ordering, segments
 from adapters.postgres.mapper import RowMapper
 from adapters.postgres.statements import Shapes, Statement, compiled
 from adapters.postgres.tables import (
+    as_tenant,
     constraint_name,
     folded_column,
     folded_fields,
     folded_value,
 )
-from domain.identity import Entity
+from domain.identity import Entry
 from ports.criteria import Criteria
 from ports.reading import Selection
 from ports.schema import EntitySchema
 
-E = TypeVar("E", bound=Entity)
+E = TypeVar("E", bound=Entry)
 _STEP = sa.literal_column("1", sa.BigInteger())
 
 
@@ -243,7 +244,8 @@ class Relation(Generic[E]):
 
     def is_tenants(self) -> sa.ColumnElement[bool]:
         """The row is the tenant's; the parameter is `tenant`."""
-        return self.table.c.tenant_id == sa.bindparam("tenant", type_=TEXT)
+        named = sa.bindparam("tenant", type_=TEXT)
+        return sa.and_(self.table.c.tenant_id == named, as_tenant())
 
     def is_one(self) -> sa.ColumnElement[bool]:
         """The row is the tenant's, and of that id; the parameters are `tenant` and `id`."""

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from functools import wraps
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from adapters.postgres.errors import ConstraintBroken, Undecodable
 from adapters.postgres.executor import Executor, Row
-from adapters.postgres.relation import Relation
+from adapters.postgres.reading import PostgresReading
 from domain.identity import Entity
 from domain.rules import checked, restored
 from ports.criteria import Criteria
@@ -19,7 +19,6 @@ from ports.errors import (
     RepositoryError,
     TransactionError,
 )
-from ports.reading import Context, Selection
 from ports.repository import Repository
 
 E = TypeVar("E", bound=Entity)
@@ -50,15 +49,8 @@ def writing(
     return guarded  # type: ignore[return-value]  # the same but for what wraps adds
 
 
-class PostgresRepository(Repository[E]):
+class PostgresRepository(PostgresReading[E], Repository[E]):
     """Every primitive of `Repository`, for any schema."""
-
-    relation: ClassVar[Relation[Any]]
-
-    def __init__(self, context: Context, executor: Executor) -> None:
-        super().__init__(context)
-        self._executor = executor
-        self._tenant = context.tenant
 
     @writing
     async def _insert(self, entities: Sequence[E]) -> None:
@@ -83,17 +75,6 @@ class PostgresRepository(Repository[E]):
             )
         if seen:
             raise TransactionError("another transaction deleted the same entity first")
-
-    async def _get(self, id: Any) -> E | None:
-        rows = await self._read(self.relation.get.sql, (self._tenant, id))
-        return self.relation.mapper.restored(rows[0]) if rows else None
-
-    async def _get_many(self, ids: Sequence[Any]) -> Sequence[E]:
-        rows = await self._read(self.relation.get_many.sql, (self._tenant, ids))
-        return self._entities(rows)
-
-    async def _exists(self, id: Any) -> bool:
-        return bool(await self._read(self.relation.exists.sql, (self._tenant, id)))
 
     @writing
     async def _replace(self, entity: E, now: datetime) -> E:
@@ -166,26 +147,6 @@ class PostgresRepository(Repository[E]):
                 return False
         return True
 
-    async def _count(self, criteria: Criteria) -> int:
-        operands: list[Any] = []
-        statement = self.relation.count(criteria, operands)
-        rows = await self._read(statement.sql, statement.arguments(self._operands(operands)))
-        count: int = rows[0][0]
-        return count
-
-    async def _select(self, selection: Selection) -> Sequence[E]:
-        return self._entities(await self._rows(selection, self.relation.columns))
-
-    async def _rows(self, selection: Selection, columns: tuple[Any, ...]) -> list[Row]:
-        operands: list[Any] = []
-        statement = self.relation.select(selection, columns, operands)
-        values = self._operands(operands)
-        values["limit"], values["offset"] = selection.limit, selection.offset
-        if selection.after is not None:
-            for index, value in enumerate(selection.after):
-                values[f"k{index}"] = value
-        return await self._read(statement.sql, statement.arguments(values))
-
     @writing
     async def _patch_where(
         self, criteria: Criteria, changes: Mapping[str, Any], now: datetime
@@ -203,26 +164,10 @@ class PostgresRepository(Repository[E]):
         arguments = statement.arguments(self._operands(operands))
         return await self._executor.affect(statement.sql, arguments)
 
-    def _operands(self, operands: Sequence[Any]) -> dict[str, Any]:
-        values: dict[str, Any] = {f"p{index}": value for index, value in enumerate(operands)}
-        values["tenant"] = self._tenant
-        return values
-
     def _setting(self, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         columns = self.relation.changed(changes)
         values: dict[str, Any] = {f"set_{name}": value for name, value in columns.items()}
         return {**values, "columns": columns, "tenant": self._tenant, "now": self._now(now)}
-
-    async def _read(self, sql: str, arguments: Sequence[Any]) -> list[Row]:
-        try:
-            return await self._executor.read(sql, arguments)
-        except Undecodable:
-            failure = CorruptRecordError(self.schema.name, None)
-        raise failure
-
-    def _entities(self, rows: Sequence[Row]) -> list[E]:
-        entities: list[E] = self.relation.mapper.all_restored(rows)
-        return entities
 
     def _now(self, now: datetime) -> datetime:
         kept: datetime = checked(self.schema.entity, "updated_at", now)

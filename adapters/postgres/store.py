@@ -11,7 +11,7 @@ from adapters.postgres.flows import PostgresFlowRepository
 from adapters.postgres.maintenance import PostgresMaintenance
 from adapters.postgres.pool import Pool, PoolOptions
 from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
-from domain.identity import TenantId
+from domain.identity import NOBODY, Author, TenantId
 from ports.capabilities import Capability
 from ports.flows import FlowRepository
 from ports.reading import Context
@@ -52,14 +52,14 @@ class PostgresStore(AuthoringStore):
         """Close every connection, when what they are used for is over or the deadline passed."""
         await self._pool.close()
 
-    def repositories(self, tenant: TenantId) -> AuthoringRepositories:
-        return self._repositories(tenant, self._executor)
+    def repositories(self, tenant: TenantId, author: Author = NOBODY) -> AuthoringRepositories:
+        return self._repositories(tenant, author, self._executor)
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[AuthoringUnit]:
+    async def unit(self, tenant: TenantId, author: Author = NOBODY) -> AsyncIterator[AuthoringUnit]:
         executor = TransactionExecutor(self._pool, SNAPSHOT)
         async with executor.whole():
-            yield self._repositories(tenant, executor)
+            yield self._repositories(tenant, author, executor)
 
     def maintenance(self) -> PostgresMaintenance:
         return PostgresMaintenance(self._executor)
@@ -67,8 +67,10 @@ class PostgresStore(AuthoringStore):
     async def check(self) -> None:
         await self._executor.read("SELECT 1", ())
 
-    def _repositories(self, tenant: TenantId, executor: Executor) -> "PostgresRepositories":
-        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+    def _repositories(
+        self, tenant: TenantId, author: Author, executor: Executor
+    ) -> "PostgresRepositories":
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids, author=author)
         return PostgresRepositories(context, executor)
 
 

@@ -18,6 +18,28 @@ from ports.schema import EntitySchema, Unique, search_text
 
 METADATA = sa.MetaData()
 
+TENANT_SETTING = "dialogbase.tenant"
+"""Whose rows the policies of row-level security let through; unset, nobody's."""
+
+
+def as_tenant(parameter: str = "tenant") -> sa.ColumnElement[bool]:
+    """Always true; sets the tenant, for this transaction alone, before a row is looked at.
+
+    A condition that names no row is a one-time filter: PostgreSQL evaluates it above the scans
+    and joins of its query, and so before them. Every query and every UPDATE or DELETE that reads a
+    table has one of its own; an INSERT takes its tenant from the same subquery.
+    """
+    named = sa.bindparam(parameter, type_=TEXT)
+    return tenant_set(parameter) == named
+
+
+def tenant_set(parameter: str = "tenant") -> sa.ScalarSelect[str]:
+    """The tenant's name, which it sets as `as_tenant` does."""
+    setting = sa.literal_column(f"'{TENANT_SETTING}'", TEXT)
+    named = sa.bindparam(parameter, type_=TEXT)
+    return sa.select(sa.func.set_config(setting, named, sa.true(), type_=TEXT)).scalar_subquery()
+
+
 NEW_LINE = sa.literal_column("E'\\n'", TEXT)
 NOTHING = sa.literal_column("''", TEXT)
 

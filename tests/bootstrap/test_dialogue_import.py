@@ -12,7 +12,7 @@ from adapters.memory import MemoryDialogueStore
 from adapters.memory.store import MemoryDialogue
 from bootstrap import Settings
 from bootstrap.interchange import import_dialogues
-from domain.identity import TenantId
+from domain.identity import NOBODY, Author, TenantId
 from ports.stores import TenantScope
 from tests.bootstrap.dialogues import NOW, exported, imported, lines, made_of, record, turn
 from tests.bootstrap.running import run
@@ -169,11 +169,13 @@ class _Raced(MemoryDialogueStore):
     other: bytes = b""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryDialogue]:
+    async def unit(
+        self, tenant: TenantId, author: Author = NOBODY
+    ) -> AsyncIterator[MemoryDialogue]:
         if self.other:
             file, self.other = BytesIO(self.other), b""
             await import_dialogues(TenantScope(tenant, dialogue=self.sibling()), file, at=NOW)
-        async with super().unit(tenant) as work:
+        async with super().unit(tenant, author) as work:
             yield work
 
 

@@ -8,17 +8,19 @@ from adapters.memory import MemoryAuthoringStore
 from adapters.memory.session import SingleSession, UnitSession
 from adapters.memory.store import MemoryAuthoring
 from adapters.memory.tables import Transaction
-from domain.identity import TenantId
+from domain.identity import NOBODY, Author, TenantId
 
 
 class KeepsWhatItRollsBack(MemoryAuthoringStore):
     """Commits on every exit."""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
+    async def unit(
+        self, tenant: TenantId, author: Author = NOBODY
+    ) -> AsyncIterator[MemoryAuthoring]:
         session = UnitSession(self._tables(tenant))
         try:
-            yield self._repositories(tenant, session)
+            yield self._repositories(tenant, author, session)
         finally:
             session.commit()
 
@@ -27,8 +29,10 @@ class ShowsWhatIsNotCommitted(MemoryAuthoringStore):
     """Writes at once, and calls it a unit."""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
-        yield self._repositories(tenant, SingleSession(self._tables(tenant)))
+    async def unit(
+        self, tenant: TenantId, author: Author = NOBODY
+    ) -> AsyncIterator[MemoryAuthoring]:
+        yield self._repositories(tenant, author, SingleSession(self._tables(tenant)))
 
 
 class _Undoomed(UnitSession):
@@ -41,10 +45,12 @@ class ForgivesFailedWrites(MemoryAuthoringStore):
     """Goes on after a write that failed."""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
+    async def unit(
+        self, tenant: TenantId, author: Author = NOBODY
+    ) -> AsyncIterator[MemoryAuthoring]:
         session = _Undoomed(self._tables(tenant))
         try:
-            yield self._repositories(tenant, session)
+            yield self._repositories(tenant, author, session)
             session.commit()
         finally:
             session.end()
@@ -54,8 +60,10 @@ class ServesAfterTheEnd(MemoryAuthoringStore):
     """A unit's repositories go on working when it has ended."""
 
     @asynccontextmanager
-    async def unit(self, tenant: TenantId) -> AsyncIterator[MemoryAuthoring]:
-        async with super().unit(tenant) as work:
+    async def unit(
+        self, tenant: TenantId, author: Author = NOBODY
+    ) -> AsyncIterator[MemoryAuthoring]:
+        async with super().unit(tenant, author) as work:
             flows: Any = work.flows
             yield work
         flows._session = SingleSession(self._tables(tenant))
