@@ -12,10 +12,10 @@ from dependency_injector import providers
 from bootstrap.container import Container
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
-from bootstrap.together import together
 from domain.identity import Author, tenant_id
 from ports.stores import AuthoringStore, DialogueStore, RuntimeStore, TenantScope
 from ports.time import Clock, IdGenerator
+from ports.together import together
 
 T = TypeVar("T")
 

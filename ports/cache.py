@@ -1,13 +1,11 @@
 """One tenant's cache: what every store of it promises."""
 
-import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from itertools import islice
-from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -26,6 +24,7 @@ from ports.cache_entries import (
 from ports.cache_loading import UNREADABLE, CacheState, Load, Loading, put_tagged, register
 from ports.cache_terms import EARLY, Terms, key_of, many, milliseconds, share, terms
 from ports.codecs import Codec
+from ports.together import together
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -126,7 +125,7 @@ class TypedCache(Generic[T]):
         key, some hundred at a time.
         """
         asked = list(dict.fromkeys(map(key_of, many("keys", keys))))
-        found = await _some_at_once(self.get(key) for key in asked)
+        found = await together((self.get(key) for key in asked), at_once=_AT_ONCE)
         return {key: value for key, value in zip(asked, found, strict=True) if value is not MISS}
 
     async def set(
@@ -159,7 +158,7 @@ class TypedCache(Generic[T]):
         for key in many("values", argument("cache", "values", values, _MAPPING)):
             kept = terms(ttl, stale, jitter, tags)
             entries.append((key_of(key), self._entry(values[key], kept), kept))
-        await _some_at_once(self._set(*entry) for entry in entries)
+        await together((self._set(*entry) for entry in entries), at_once=_AT_ONCE)
 
     async def delete(self, key: str) -> bool:
         """Remove whatever is there; whether there was a value of any type, not yet stale."""
@@ -336,18 +335,6 @@ class Cache(TypedCache[Json]):
     def through(self, wrap: Callable[[CacheEntries], CacheEntries]) -> "Cache":
         """The same cache by another way to its entries, with statistics of its own."""
         return Cache(wrap(self._entries), self._state.beside(), self._codec)
-
-
-async def _some_at_once(operations: Iterable[Awaitable[Any]]) -> list[Any]:
-    """All results. If one fails, those that had begun have ended, and no other begins."""
-    results: list[Any] = []
-    waiting = iter(operations)
-    while some := list(islice(waiting, _AT_ONCE)):
-        for result in await asyncio.gather(*some, return_exceptions=True):
-            if isinstance(result, BaseException):
-                raise result
-            results.append(result)
-    return results
 
 
 def _is_due(found: Found, beta: float) -> bool:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
 from bootstrap import embedded
 from bootstrap.embedded import ServerKind
@@ -32,3 +33,8 @@ def servers(*kinds: ServerKind) -> Iterator[Mapping[ServerKind, str]]:
         return
     with embedded.servers_sync(wanted) as started:
         yield {**given, **started.by_kind}
+
+
+def sibling(url: str, database: str) -> str:
+    """The URL of another database on the same server."""
+    return urlsplit(url)._replace(path=f"/{database}").geturl()

@@ -1,6 +1,5 @@
 """The cache in Redis: an entry is a string, a lease is one, and a tag has a sorted set of keys."""
 
-import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from domain.identity import TenantId
 from ports.cache import Cache
 from ports.cache_entries import BRIEF, NONCE, Answer, CacheEntries, Changes, Found, Held
 from ports.cache_loading import CacheState
+from ports.together import together
 
 ENTRY: Final = "cache"
 LEASE: Final = "cache-lease"
@@ -46,7 +46,7 @@ def state_of(client: Client, tenant: TenantId) -> CacheState:
 
 async def end_loads(client: Client) -> None:
     """End what caches load in the background through a client; before it is closed."""
-    await asyncio.gather(*(state.close() for state in _states.pop(client, {}).values()))
+    await together(state.close() for state in _states.pop(client, {}).values())
 
 
 class RedisCache(Cache):
@@ -145,7 +145,7 @@ class RedisCacheEntries(CacheEntries):
 
     async def register(self, tags: Sequence[str], key: str, lives_ms: int) -> None:
         names = [named(self._tenant, tag, "cache-tag") for tag in tags]
-        await asyncio.gather(*(self._client.run(_NOTE, [name], [key, lives_ms]) for name in names))
+        await together(self._client.run(_NOTE, [name], [key, lives_ms]) for name in names)
 
     async def invalidate(self, tag: str) -> int:
         noted, dooming = (named(self._tenant, tag, f"cache-{what}") for what in ("tag", "dooming"))
@@ -186,7 +186,7 @@ class RedisCacheEntries(CacheEntries):
         waiting, dropped = list(entries), 0
         for start in range(0, len(waiting), PAGE):
             some = waiting[start : start + PAGE]
-            dropped += sum(await asyncio.gather(*map(self._drop, some)))
+            dropped += sum(await together(map(self._drop, some)))
         return dropped
 
 

@@ -1,6 +1,5 @@
 """What works across tenants, in Redis."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -8,6 +7,7 @@ from adapters.redis.client import Client
 from adapters.redis.keys import PREFIX, kind_of, parsed, tenant_of, tenant_pattern
 from domain.identity import TenantId
 from ports.stores import RuntimeMaintenance
+from ports.together import together
 
 COUNTED: Final = frozenset({"session", "execution"})
 """The kinds of keys that hold an entity."""
@@ -39,8 +39,8 @@ class RedisRuntimeMaintenance(RuntimeMaintenance):
         erased = 0
         async for names in self._client.scan(tenant_pattern(tenant)):
             # One key a command, for each may lie on another node; a batch leaves in one write.
-            gone = await asyncio.gather(
-                *(self._client.execute("UNLINK", name, key=name, writes=True) for name in names)
+            gone = await together(
+                self._client.execute("UNLINK", name, key=name, writes=True) for name in names
             )
             kinds = map(kind_of, names)
             erased += sum(count for kind, count in zip(kinds, gone, strict=True) if kind in COUNTED)

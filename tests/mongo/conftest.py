@@ -8,8 +8,7 @@ import pymongo
 import pytest
 
 from adapters.mongo.driver import DriverName
-from tests.mongo.opening import sibling
-from tests.servers import servers
+from tests.servers import servers, sibling
 
 
 @pytest.fixture(scope="session")

@@ -19,11 +19,6 @@ from bootstrap import embedded
 from tests.embedded.processes import pid_of
 
 
-def sibling(url: str, database: str) -> str:
-    """The URL of another database on the same server."""
-    return urlsplit(url)._replace(path=f"/{database}").geturl()
-
-
 def direct(url: str) -> str:
     """The URL whose user stays where it points, whatever address the replica set has for itself."""
     parts = urlsplit(url)

@@ -21,7 +21,7 @@ from domain.identity import TenantId
 from domain.messages import Message
 from ports.contracts import message_strategies, subjects
 from ports.reading import Selection
-from tests.mongo.opening import sibling
+from tests.servers import sibling
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Documents: TypeAlias = list[dict[str, Any]]

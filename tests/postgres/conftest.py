@@ -8,8 +8,7 @@ import asyncpg
 import pytest
 
 from adapters.postgres.migrations import migrate
-from tests.postgres.opening import sibling
-from tests.servers import servers
+from tests.servers import servers, sibling
 
 
 @pytest.fixture(scope="session")

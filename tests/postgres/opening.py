@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
@@ -14,11 +13,6 @@ from adapters.system import SystemClock, Uuid7Generator
 from domain.identity import TenantId
 
 _CLOCK = SystemClock()
-
-
-def sibling(url: str, database: str) -> str:
-    """The URL of another database on the same server."""
-    return urlsplit(url)._replace(path=f"/{database}").geturl()
 
 
 def new_tenant() -> TenantId:

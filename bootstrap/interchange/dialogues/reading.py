@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from bootstrap.interchange.dialogues.records import Dialogue
-from bootstrap.together import together
 from domain.conversations import Conversation
 from domain.messages import Message
 from ports.stores import TenantScope
+from ports.together import together
 
 AT_ONCE: Final = 8
 """Histories that are read at the same time: fewer than a pool has connections by default."""
