@@ -10,6 +10,7 @@ from typing import Final, Generic, Literal, TypeAlias, TypeVar, overload
 import attrs
 
 from domain.durations import MILLISECOND
+from domain.errors import Fault, ValidationError
 from domain.rules import argument, instance, matching, whole
 from ports.cache_entries import (
     BRIEF,
@@ -225,6 +226,7 @@ class TypedCache(Generic[T]):
             "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015; this is its beta.
 
         Raises:
+            ValidationError: for arguments that can't be.
             InvalidQueryError: in a loader that asks for the key that it loads; also by way of
                 other loads that it began.
 
@@ -232,6 +234,8 @@ class TypedCache(Generic[T]):
         waits for another process' subscribes and asks twice.
         """
         began = self._state.calls = self._state.calls + 1
+        if not callable(loader):
+            raise ValidationError("cache", [Fault("loader", "must be a function")])
         kept, beta = terms(ttl, stale, jitter, tags), share("early", early, EARLY)
         wanted = Load(key_of(key), self._codec, loader, kept.ttl_ms, kept.stale_ms, kept.tags)
         found = await self._looked(wanted.key, bool(kept.stale_ms or beta))

@@ -21,7 +21,7 @@ from domain.sessions import (
     is_handle,
     token_of,
 )
-from ports.errors import EntityNotFoundError
+from ports.errors import EntityNotFoundError, OutcomeUnknownError
 from ports.keyed import KeyedStore
 from ports.reading import back_off
 from ports.schema import EntitySchema, FieldSchema, Kind
@@ -240,6 +240,9 @@ class SessionStore(KeyedStore[Session]):
         """The user's sessions by `created_at`, then id; none of them counts as used by this. Two
         round trips, however many there are, and two more for each time that one was rotated
         meanwhile.
+
+        Raises:
+            StoreTimeoutError: if that was so a hundred times.
         """
         user = self._user(user_id)
         found = await self._listed(user)
@@ -252,6 +255,9 @@ class SessionStore(KeyedStore[Session]):
         There was a moment during the call at which the user had no other session; one that is
         created or rotated meanwhile is ended, too, or else listed afterwards. Two round trips, and
         two more for each time that some were created meanwhile.
+
+        Raises:
+            OutcomeUnknownError: if that was so a hundred times; some may be left.
         """
         user = self._user(user_id)
         kept: str | None = argument("session", "keep", keep, optional(_TEXT))
@@ -263,8 +269,8 @@ class SessionStore(KeyedStore[Session]):
             gone, more = await self._remove_all(user, handle)
             ended += gone
             if not more:
-                break
-        return ended
+                return ended
+        raise OutcomeUnknownError("sessions of the user were begun as fast as they were ended")
 
     def _id(self, token: object) -> str:
         return handle_of(argument("session", "token", token, _TEXT))

@@ -14,7 +14,7 @@ from domain.documents import EMPTY, freeze
 from domain.errors import Fault, ValidationError
 from domain.identity import UserId
 from domain.sessions import Session, bucket_in, bucket_of
-from ports.errors import CorruptRecordError
+from ports.errors import CorruptRecordError, StoreTimeoutError
 from ports.reading import back_off
 from ports.sessions import ROUNDS, SessionStore
 
@@ -87,12 +87,12 @@ class RedisSessionStore(RedisKeyed[Session], SessionStore):
             *found, others = await self._client.run(_LIST, self._all_keys(user_id, ids), ids)
             # One that is gone may have been rotated meanwhile: then it was there all the time.
             if others <= 0:
-                break
-        return [
-            self._entity(id, found[place], found[place + 1])
-            for place, id in zip(range(0, len(found), 2), ids, strict=True)
-            if found[place] is not None
-        ]
+                return [
+                    self._entity(id, found[place], found[place + 1])
+                    for place, id in zip(range(0, len(found), 2), ids, strict=True)
+                    if found[place] is not None
+                ]
+        raise StoreTimeoutError("sessions of the user were rotated each time they were listed")
 
     async def _remove_all(self, user_id: UserId, keep: str | None) -> tuple[int, bool]:
         ids = [id for id in await self._ids(user_id) if id != keep]

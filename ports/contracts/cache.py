@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -346,6 +346,7 @@ async def test_arguments_are_checked_first(scope: TenantScope) -> None:
             for operation in (cache.get_many, cache.set_many)
         ),
         *(cache.set_many("key"), cache.set_many(["key"]), cache.set_many([("key", 2)])),
+        *(cache.get_or_load(key, cast(Any, 7)) for key in ("key", "no")),
         cache.get_many(map(str, range(MAX_MANY + 1))),
     )
     assert {type(error) for error in errors} == {ValidationError}
