@@ -1,0 +1,77 @@
+"""The tables of the audit trail: its entries, and the head of each tenant's chain.
+
+What the application's role may do here: SELECT and INSERT on both; UPDATE of `sequence` and
+`digest` alone on `audit_entries`, and only where both were null (a policy's USING can say so);
+UPDATE of `sequence` and `digest` on `audit_heads`. DELETE and TRUNCATE on neither: what erasure
+removes, it removes by other rights.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from adapters.postgres.columns import JSON, TEXT
+from adapters.postgres.tables import METADATA
+
+AUDIT_ENTRIES = sa.Table(
+    "audit_entries",
+    METADATA,
+    sa.Column("position", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+    sa.Column("tenant_id", TEXT, nullable=False),
+    sa.Column("id", postgresql.UUID(as_uuid=True), nullable=False),
+    sa.Column("at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+    sa.Column("actor", TEXT, nullable=True),
+    sa.Column("reason", TEXT, nullable=True),
+    sa.Column("action", TEXT, nullable=False),
+    sa.Column("entity_type", TEXT, nullable=False),
+    sa.Column("entity_id", postgresql.UUID(as_uuid=True), nullable=False),
+    sa.Column("revision", sa.BigInteger(), nullable=False),
+    sa.Column("changes", JSON, nullable=False),
+    sa.Column("sequence", sa.BigInteger(), nullable=True),
+    sa.Column("digest", TEXT, nullable=True),
+    sa.PrimaryKeyConstraint("tenant_id", "id", name="pk_audit_entries"),
+)
+"""`position` as in the outbox: ascending for each entity, and what entries are sealed by."""
+
+# Each of these makes every write dearer, so there is one a query and no more.
+sa.Index(
+    "ix_audit_entries_entity",
+    AUDIT_ENTRIES.c.tenant_id,
+    AUDIT_ENTRIES.c.entity_id,
+    AUDIT_ENTRIES.c.position,
+)
+sa.Index(
+    "ix_audit_entries_actor",
+    AUDIT_ENTRIES.c.tenant_id,
+    AUDIT_ENTRIES.c.actor,
+    AUDIT_ENTRIES.c.position,
+    postgresql_where=AUDIT_ENTRIES.c.actor.is_not(None),
+)
+sa.Index(
+    "ix_audit_entries_at",
+    AUDIT_ENTRIES.c.tenant_id,
+    AUDIT_ENTRIES.c.at,
+    AUDIT_ENTRIES.c.position,
+)
+sa.Index(
+    "ix_audit_entries_unsealed",
+    AUDIT_ENTRIES.c.tenant_id,
+    AUDIT_ENTRIES.c.position,
+    postgresql_where=AUDIT_ENTRIES.c.sequence.is_(None),
+)
+sa.Index(
+    "uq_audit_entries_sequence",
+    AUDIT_ENTRIES.c.tenant_id,
+    AUDIT_ENTRIES.c.sequence,
+    unique=True,
+    postgresql_where=AUDIT_ENTRIES.c.sequence.is_not(None),
+)
+
+AUDIT_HEADS = sa.Table(
+    "audit_heads",
+    METADATA,
+    sa.Column("tenant_id", TEXT, nullable=False),
+    sa.Column("sequence", sa.BigInteger(), nullable=False),
+    sa.Column("digest", TEXT, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", name="pk_audit_heads"),
+)
+"""The last sealed entry of each tenant, kept apart so that its removal shows."""
