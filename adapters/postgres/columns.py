@@ -36,7 +36,8 @@ class Codec:
     """How a kind of value is kept. None: the driver's own value is the field's.
 
     Neither is called for null, nor `decode` for a value whose attribute `ready` is true. A
-    `deferred` one is given the entity's id, too, which it names if it fails later.
+    `deferred` one is given the entity's id, too, which it names if it fails later. A `secret` one is
+    shown by nothing but the column itself, the audit trail included.
     """
 
     sql: TypeEngine[Any]
@@ -44,6 +45,7 @@ class Codec:
     decode: Decode | None = None
     ready: str | None = None
     deferred: bool = False
+    secret: bool = False
 
 
 def codec(kind: Any, entity_type: str) -> tuple[Codec, bool]:
