@@ -36,7 +36,9 @@ class JsonObject(FrozenDict[str, "JsonValue"]):
         raise TypeError("build a JsonObject with JsonObject.of(mapping), which checks it")
 
     @classmethod
-    def of(cls, value: object, *, max_bytes: int = MAX_ENCODED_BYTES) -> "JsonObject":
+    def of(
+        cls, value: object, *, max_bytes: int = MAX_ENCODED_BYTES, max_depth: int = MAX_DEPTH
+    ) -> "JsonObject":
         """Check and freeze a mapping.
 
         Raises:
@@ -45,7 +47,7 @@ class JsonObject(FrozenDict[str, "JsonValue"]):
         """
         if not isinstance(value, Mapping):
             raise ValidationError("JSON object", [Fault("", "must be an object")])
-        census = _Census(max_bytes)
+        census = _Census(max_bytes, max_depth)
         try:
             frozen: JsonObject = census.take(value, None, 1)
         except _EnoughError:
@@ -125,6 +127,7 @@ class _Census:
     """
 
     max_bytes: int
+    max_depth: int
     faults: list[Fault] = attrs.field(factory=list)
     encoded_bytes: int = 0
 
@@ -146,8 +149,8 @@ class _Census:
             return float(value)
         if not isinstance(value, Mapping | list | tuple):
             return self.refuse(trail, f"is a {type(value).__name__}, which JSON doesn't have")
-        if depth > MAX_DEPTH:
-            return self.refuse(trail, f"is nested deeper than {MAX_DEPTH} levels")
+        if depth > self.max_depth:
+            return self.refuse(trail, f"is nested deeper than {self.max_depth} levels")
         if isinstance(value, Mapping):
             return self.take_object(value, trail, depth)
         self.spend(max(len(value) + 1, 2))
