@@ -10,6 +10,7 @@ from adapters.postgres.flow_tables import FLOW_DAILY_METRICS, FLOW_VERSIONS, FLO
 from adapters.postgres.mapper import RowMapper
 from adapters.postgres.relation import Relation
 from adapters.postgres.statements import compiled
+from adapters.postgres.tables import as_tenant, tenant_set
 from domain.flows import COUNTERS, FlowVersion, MetricIncrements
 from ports.flows import FLOW_SCHEMA
 
@@ -27,7 +28,14 @@ def _parameters(table: sa.Table, *names: str) -> dict[str, Any]:
 
 
 def _of(table: sa.Table, *names: str) -> list[Any]:
-    return [table.c[name] == parameter for name, parameter in _parameters(table, *names).items()]
+    equal = [table.c[name] == parameter for name, parameter in _parameters(table, *names).items()]
+    return [*equal, as_tenant("tenant_id")]
+
+
+def _added(table: sa.Table, names: Any) -> Any:
+    values = {**_parameters(table, *names), "tenant_id": tenant_set("tenant_id")}
+    # Inline: else SQLAlchemy asks for the key that it thinks the server has made.
+    return postgresql.insert(table).values(values).inline()
 
 
 LOCK_DEFAULT = compiled(
@@ -82,9 +90,7 @@ COUNT_USE = compiled(
 )
 USAGE = compiled(sa.select(FLOWS.c.usage_count).where(RELATION.is_one()))
 
-_NEW_VERSION = postgresql.insert(FLOW_VERSIONS).values(
-    _parameters(FLOW_VERSIONS, *VERSION_MAPPER.names)
-)
+_NEW_VERSION = _added(FLOW_VERSIONS, VERSION_MAPPER.names)
 KEEP_VERSION = compiled(_NEW_VERSION)
 KEEP_VERSION_ONCE = compiled(
     _NEW_VERSION.on_conflict_do_nothing(constraint="uq_flow_versions_version")
@@ -95,7 +101,8 @@ _VERSIONS = (
     .order_by(FLOW_VERSIONS.c.created_at, FLOW_VERSIONS.c.id)
 )
 VERSIONS = compiled(_VERSIONS)
-VERSION = compiled(_VERSIONS.where(*_of(FLOW_VERSIONS, "version")))
+_NAMED = sa.bindparam("version", type_=FLOW_VERSIONS.c.version.type)
+VERSION = compiled(_VERSIONS.where(FLOW_VERSIONS.c.version == _NAMED))
 
 _METRICS = FLOW_DAILY_METRICS
 _FIGURES = [_METRICS.c[name] for name in FIGURES_MAPPER.names]
@@ -105,7 +112,7 @@ _STAMPS = [
     _METRICS.c.updated_at,
     _METRICS.c.revision,
 ]
-_ADDED = postgresql.insert(_METRICS).values(_parameters(_METRICS, *_METRICS.c.keys()))
+_ADDED = _added(_METRICS, _METRICS.c.keys())
 _NEW = _ADDED.excluded
 
 # Both figures of a name added; none at all where a sum, or their number, leaves its bounds.
