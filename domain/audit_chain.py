@@ -103,7 +103,7 @@ class ChainCheck:
                 fault=AuditFault.REWRITTEN,
                 sequence=expected.sequence,
                 entry_id=None,
-                says=f"the chain ends at {self.at.sequence}; it doesn't hold the head that was kept",
+                says=f"it ends at {self.at.sequence} and doesn't hold the head kept elsewhere",
             )
         return None
 
