@@ -11,7 +11,8 @@ import tenacity
 from adapters.postgres.errors import failed, late
 from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected, copy_deadline
 from adapters.postgres.pool import Pool
-from adapters.postgres.transaction import TransactionExecutor
+from adapters.postgres.transaction import BEGIN, TransactionExecutor
+from domain.identity import TenantId
 from ports.errors import StoreUnavailableError, TransactionError
 
 T = TypeVar("T")
@@ -24,11 +25,13 @@ class PoolExecutor(Executor):
     """Each statement commits by itself.
 
     One that can be repeated without harm is, a few times, within the deadline: a read, and a write
-    of which nothing was sent, or that the server gave up for another's sake.
+    of which nothing was sent, or that the server gave up for another's sake. A statement names its
+    tenant itself (`tables.as_tenant`); several that happen together are all `tenant`'s.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, tenant: TenantId | None = None) -> None:
         self._pool = pool
+        self._tenant = tenant
         self._deadline = pool.options.deadline
 
     async def read(self, sql: str, arguments: Arguments) -> list[Row]:
@@ -56,7 +59,7 @@ class PoolExecutor(Executor):
             async with asyncio.timeout(self._deadline):
                 async for attempt in _attempts(_ATTEMPTS):
                     with attempt:
-                        transaction = TransactionExecutor(self._pool, "BEGIN")
+                        transaction = TransactionExecutor(self._pool, BEGIN, self._tenant)
                         async with transaction.whole():
                             return await body(transaction)
         except TimeoutError:

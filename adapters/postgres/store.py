@@ -53,11 +53,11 @@ class PostgresStore(AuthoringStore):
         await self._pool.close()
 
     def repositories(self, tenant: TenantId, author: Author = NOBODY) -> AuthoringRepositories:
-        return self._repositories(tenant, author, self._executor)
+        return self._repositories(tenant, author, PoolExecutor(self._pool, tenant))
 
     @asynccontextmanager
     async def unit(self, tenant: TenantId, author: Author = NOBODY) -> AsyncIterator[AuthoringUnit]:
-        executor = TransactionExecutor(self._pool, SNAPSHOT)
+        executor = TransactionExecutor(self._pool, SNAPSHOT, tenant)
         async with executor.whole():
             yield self._repositories(tenant, author, executor)
 

@@ -8,25 +8,29 @@ from typing import Any, TypeVar
 from adapters.postgres.errors import ConstraintBroken, failed, late
 from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected, copy_deadline
 from adapters.postgres.pool import Pool
+from adapters.postgres.tables import TENANT_SETTING
+from domain.identity import TenantId
 from ports.errors import RepositoryError, TransactionError
 
 T = TypeVar("T")
+BEGIN = "BEGIN"
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 _FAILED = "an operation within this unit of work failed; nothing of it is kept"
 _ENDED = "this unit of work has ended"
 
 
 class TransactionExecutor(Executor):
-    """One transaction on a connection of its own, begun by its first statement.
+    """One transaction on a connection of its own, begun by its first statement; `tenant`'s rows are
+    those that row-level security lets it see.
 
     Statements run one after the other, whichever task asks. After one that failed at the server,
     or `doom`, everything raises `TransactionError`. The connection goes back to the pool without a
     transaction, or not at all.
     """
 
-    def __init__(self, pool: Pool, begin: str) -> None:
+    def __init__(self, pool: Pool, begin: str, tenant: TenantId | None) -> None:
         self._pool = pool
-        self._begin = begin
+        self._begin = begin if tenant is None else f"{begin}; {_naming(tenant)}"
         self.in_snapshot = begin == SNAPSHOT
         self._connection: Any = None
         self._turn = asyncio.Lock()
@@ -160,3 +164,11 @@ class TransactionExecutor(Executor):
         async with asyncio.timeout(deadline):
             self._connection = self._pool.idle() or await self._pool.acquire()
             await self._connection.execute(self._begin)
+
+
+def _naming(tenant: TenantId) -> str:
+    """Names the tenant to the server until the transaction's end. Sent along with its beginning,
+    since neither is a query: no round trip, and no snapshot yet.
+    """
+    quoted = tenant.replace("'", "''")
+    return f"SET LOCAL {TENANT_SETTING} = '{quoted}'"
