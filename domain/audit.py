@@ -46,9 +46,6 @@ from domain.rules import (
     whole,
 )
 
-MASK = "***"
-"""What stands for a secret, before and after, so that one sees that it changed and no more."""
-
 _FORM = 1
 _MAX_BYTES = 2**40
 """None to speak of: an entity's own fields have limits."""
@@ -104,7 +101,8 @@ class AuditEntry(Deferrable, Value):
     changed, which may be none. Never in it are the entity's id, tenant, revision and `updated_at`,
     nor what the store counts by itself. Values are JSON: a UUID is its text, a time ISO 8601 in UTC
     with milliseconds and a `Z`, an enumeration its value, a value of several parts an object of
-    them; a secret is `MASK`. A field changed if its JSON did, the order of keys aside.
+    them; a secret is `domain.secrets.MASK` on either side, so that one sees that it changed and no
+    more. A field changed if its JSON did, the order of keys aside.
 
     `revision` is the entity's after the change; that of one that was deleted is its last.
     `position` rises with each entry of an entity, in the order of their writing; between those of
