@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date, datetime
 from enum import Enum
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -66,6 +67,12 @@ class AuditForm:
             for name, value in values.items()
             if value is not None and not same(value, self._defaults[name])
         }
+
+
+@cache
+def form_of(schema: EntitySchema[Any]) -> AuditForm:
+    """The one form of a type of entity."""
+    return AuditForm(schema)
 
 
 def shown(value: Any) -> Any:

@@ -11,6 +11,7 @@ import attrs
 
 from domain.identity import NOBODY, Author, TenantId
 from domain.rules import argument, instant
+from ports.audit import SEAL_BATCH, AuditLog
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
@@ -95,6 +96,10 @@ class Maintenance(ABC):
 
 class AuthoringMaintenance(Maintenance):
     """Maintenance of flows and whatever else is authored."""
+
+    async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
+        """As a tenant's `AuditLog.seal`, for whoever has no scope of it."""
+        raise UnsupportedOperationError("this store keeps no audit trail")
 
 
 class DialogueMaintenance(Maintenance):
@@ -199,6 +204,11 @@ class TenantScope:
     def flows(self) -> FlowRepository:
         """The tenant's flows; each call is a unit by itself."""
         return self._authored.flows
+
+    @property
+    def audit(self) -> AuditLog:
+        """The trail of what was changed in the tenant's authoring data."""
+        return self._authored.audit
 
     @property
     def conversations(self) -> ConversationRepository:

@@ -23,8 +23,10 @@ raise `TransactionError`.
 
 from abc import ABC, abstractmethod
 
+from ports.audit import AuditLog
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
+from ports.errors import UnsupportedOperationError
 from ports.flows import FlowRepository
 from ports.messages import MessageRepository
 
@@ -36,6 +38,11 @@ class AuthoringRepositories(ABC):
     @abstractmethod
     def flows(self) -> FlowRepository:
         """The tenant's flows."""
+
+    @property
+    def audit(self) -> AuditLog:
+        """The trail of what is changed through the others."""
+        raise UnsupportedOperationError("this store keeps no audit trail")
 
 
 class AuthoringUnit(AuthoringRepositories):

@@ -52,13 +52,15 @@ class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
                 return flow
             chosen = flow.edited(by=by).as_default()
             for former in self._matching(transaction, self.where("is_default").eq(True)):
-                left = former.edited(by=by).as_default(False)
-                transaction.replace(self._name, self._raised({**vars(left)}, now))
+                left = self._raised({**vars(former.edited(by=by).as_default(False))}, now)
+                transaction.replace(self._name, left)
+                self._record(transaction, former, left)
             stored = self._raised({**vars(chosen)}, now)
             try:
                 transaction.replace(self._name, stored)
             except DuplicateEntityError:
                 raise TransactionError("another flow became the default first") from None
+            self._record(transaction, flow, stored)
             return stored
 
     async def _count_use(self, id: UUID, amount: int, used_at: datetime) -> int:

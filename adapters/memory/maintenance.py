@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+from adapters.memory.audit import seal
 from adapters.memory.conversations import MemoryConversationRepository, longest_idle, timed_out
 from adapters.memory.session import SingleSession
 from adapters.memory.tables import Tables
 from domain.conversations import Conversation
 from domain.identity import TenantId, tenant_id
 from domain.rules import checked
+from ports.audit import SEAL_BATCH
 from ports.conversations import CONVERSATION_SCHEMA
+from ports.paging import check_limit
 from ports.reading import Context
 from ports.stores import AuthoringMaintenance, DialogueMaintenance, Maintenance
 from ports.time import Clock, IdGenerator
@@ -27,7 +30,7 @@ class MemoryMaintenance(Maintenance):
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         for tenant, tables in sorted(self._tenants.items()):
-            if not tables.empty:
+            if tables.has_entities:
                 yield tenant
 
     async def erase_tenant(self, tenant: TenantId) -> int:
@@ -46,6 +49,14 @@ class MemoryMaintenance(Maintenance):
 
 class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
     """Maintenance of authoring data."""
+
+    async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
+        size = check_limit(limit)
+        tables = self._tenants.get(tenant_id(tenant))
+        if tables is None:
+            return 0
+        with SingleSession(tables).writing() as transaction:
+            return seal(transaction, size)
 
 
 class MemoryDialogueMaintenance(MemoryMaintenance, DialogueMaintenance):

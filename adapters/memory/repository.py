@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+from adapters.memory.audit import record
 from adapters.memory.reading import MemoryReading
 from adapters.memory.tables import Table, Transaction
 from domain.identity import Entity
@@ -43,6 +44,7 @@ class MemoryRepository(MemoryReading[E], Repository[E]):
         with self._session.writing() as transaction:
             for entity in entities:
                 transaction.insert(self._name, entity)
+                self._record(transaction, None, entity)
 
     async def _replace(self, entity: E, now: datetime) -> E:
         with self._session.writing() as transaction:
@@ -56,6 +58,7 @@ class MemoryRepository(MemoryReading[E], Repository[E]):
         kept = {name: getattr(stored, name) for name in self.schema.maintained}
         changed = self._raised({**vars(entity), **kept, "created_at": stored.created_at}, now)
         transaction.replace(self._name, changed)
+        self._record(transaction, stored, changed)
         return changed
 
     async def _patch(
@@ -65,14 +68,16 @@ class MemoryRepository(MemoryReading[E], Repository[E]):
             stored = self._expected(transaction, id, expected_revision)
             changed = self._raised({**vars(stored), **changes}, now)
             transaction.replace(self._name, changed)
+            self._record(transaction, stored, changed)
             return changed
 
     async def _delete(self, id: Any, expected_revision: int | None) -> bool:
         with self._session.writing() as transaction:
             if transaction.get(self._name, id) is None:
                 return False
-            self._expected(transaction, id, expected_revision)
+            stored = self._expected(transaction, id, expected_revision)
             self._forget(transaction, id)
+            self._record(transaction, stored, None)
             return True
 
     async def _patch_where(
@@ -83,6 +88,7 @@ class MemoryRepository(MemoryReading[E], Repository[E]):
             for stored in matches:
                 changed = self._raised({**vars(stored), **changes}, now)
                 transaction.replace(self._name, changed)
+                self._record(transaction, stored, changed)
             return len(matches)
 
     async def _delete_where(self, criteria: Criteria) -> int:
@@ -90,11 +96,16 @@ class MemoryRepository(MemoryReading[E], Repository[E]):
             matches = list(self._matching(transaction, criteria))
             for stored in matches:
                 self._forget(transaction, stored.id)
+                self._record(transaction, stored, None)
             return len(matches)
 
     def _forget(self, transaction: Transaction, id: Any) -> None:
         """Remove an entity; an aggregate also removes what belongs to it alone."""
         transaction.remove(self._name, id)
+
+    def _record(self, transaction: Transaction, before: E | None, after: E | None) -> None:
+        """Write what was changed into the trail and the outbox, if its store has them."""
+        record(transaction, self._context, self.schema, before, after)
 
     def _expected(self, transaction: Transaction, id: Any, revision: int | None) -> Any:
         stored = transaction.get(self._name, id)

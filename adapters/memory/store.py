@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.contexts import MemoryContextRepository
 from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.flows import MemoryFlowRepository
@@ -15,6 +16,7 @@ from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Table, Tables
 from adapters.system import SystemClock, Uuid7Generator
 from domain.identity import NOBODY, Author, TenantId
+from ports.audit import AuditLog
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
@@ -93,7 +95,7 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
 class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance], AuthoringStore):
     """Authoring data in memory."""
 
-    aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository,)
+    aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository, MemoryAuditLog)
 
     def maintenance(self) -> AuthoringMaintenance:
         return MemoryAuthoringMaintenance(self._tenants)
@@ -112,6 +114,10 @@ class MemoryAuthoring(AuthoringUnit):
     @cached_property
     def flows(self) -> FlowRepository:
         return MemoryFlowRepository(self._context, self._session)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return MemoryAuditLog(self._context, self._session)
 
 
 class MemoryDialogueStore(MemoryStore["MemoryDialogue", DialogueMaintenance], DialogueStore):

@@ -139,9 +139,9 @@ class Tables:
     watching: set["Transaction"] = attrs.field(factory=set)
 
     @property
-    def empty(self) -> bool:
-        """Whether there is nothing in any of them."""
-        return not any(table.rows for table in self.tables.values())
+    def has_entities(self) -> bool:
+        """Whether there is an entity in any of them."""
+        return any(table.rows for table in self.tables.values() if table.entities)
 
 
 @attrs.define(eq=False)
@@ -210,6 +210,10 @@ class Transaction:
         if (key in table.rows) if written is None else (written is not GONE):
             raise DuplicateEntityError(table.entity_type, ("id",))
         self._write(name, key, row)
+
+    def append(self, name: str, key: Key, row: Row) -> None:
+        """Add a row which holds no unique key, and whose primary one was just made."""
+        self.writes.setdefault(name, {})[key] = row
 
     def replace(self, name: str, row: Row) -> None:
         """Put a row in the place of the one with its key."""

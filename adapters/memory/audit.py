@@ -1,0 +1,128 @@
+"""The audit trail in memory."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from heapq import nsmallest
+from typing import Any, Final
+
+from adapters.audit_form import form_of
+from adapters.memory.outbox import EVENTS, events_table, outbox_row
+from adapters.memory.reading import MemoryReading
+from adapters.memory.session import SingleSession
+from adapters.memory.tables import Table, Transaction
+from domain.audit import NO_ENTRY, AuditAction, AuditEntry, AuditHead
+from domain.identity import Entity
+from domain.outbox import ChangeEvent
+from domain.rules import instant
+from ports.audit import AUDIT_SCHEMA, AuditLog
+from ports.errors import CorruptRecordError, UnsupportedOperationError
+from ports.reading import Context
+from ports.schema import EntitySchema, Unique
+
+ENTRIES: Final = AUDIT_SCHEMA.name
+UNSEALED: Final = "unsealed audit entry"
+"""Entries again, by position."""
+HEADS: Final = "audit head"
+_PLACE: Final = Unique(("sequence",), where="is_sealed")
+_ONLY: Final = 0
+
+
+def record(
+    transaction: Transaction,
+    context: Context,
+    schema: EntitySchema[Any],
+    before: Entity | None,
+    after: Entity | None,
+) -> None:
+    """Write what happened to an entity into the trail and the outbox, where the tenant has them."""
+    if ENTRIES not in transaction.base.tables:
+        return
+    form = form_of(schema)
+    if before is None:
+        action, changes = AuditAction.CREATED, partial(form.created, after)
+    elif after is None:
+        action, changes = AuditAction.DELETED, partial(form.deleted, before)
+    else:
+        action, changes = AuditAction.UPDATED, partial(form.updated, before, after)
+    entity: Any = before if after is None else after
+    author = context.author
+    event = ChangeEvent(
+        id=context.ids.new_uuid(),
+        tenant_id=context.tenant,
+        at=instant(context.clock.now()),
+        actor=author.actor,
+        action=action,
+        entity_type=schema.name,
+        entity_id=entity.id,
+        revision=entity.revision,
+    )
+    told = outbox_row(event)
+    # Worked out when somebody reads it: entities don't change, and most entries nobody reads.
+    entry = AuditEntry.deferred(partial(_loaded, changes))
+    vars(entry).update(
+        id=event.id,
+        tenant_id=event.tenant_id,
+        at=event.at,
+        actor=event.actor,
+        reason=author.reason,
+        action=action,
+        entity_type=event.entity_type,
+        entity_id=event.entity_id,
+        revision=event.revision,
+        position=told.position,
+        sequence=None,
+        digest=None,
+    )
+    transaction.append(ENTRIES, entry.id, entry)
+    transaction.append(UNSEALED, told.position, entry)
+    transaction.append(EVENTS, told.position, told)
+
+
+def _loaded(changes: Callable[[], Any]) -> Mapping[str, Any]:
+    return {"changes": changes()}
+
+
+class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
+    """The trail of a tenant; one that isn't a unit's is alone while it seals."""
+
+    @classmethod
+    def tables(cls) -> dict[str, Table]:
+        """The tables that it needs, and the outbox, which is written with it; empty."""
+        return {
+            ENTRIES: Table(
+                ENTRIES,
+                key=lambda row: row.id,
+                unique=(_PLACE,),
+                group=lambda row: row.entity_id,
+                grouped_by="entity_id",
+            ),
+            UNSEALED: Table(UNSEALED, key=lambda row: row.position),
+            HEADS: Table(HEADS, key=lambda row: _ONLY),
+            EVENTS: events_table(),
+        }
+
+    async def _head(self) -> AuditHead:
+        return self._session.reading().get(HEADS, _ONLY) or NO_ENTRY
+
+    async def _seal(self, limit: int) -> int:
+        if not isinstance(self._session, SingleSession):
+            raise UnsupportedOperationError("a unit of work seals nothing: ask the scope's audit")
+        with self._session.writing() as transaction:
+            return seal(transaction, limit)
+
+
+def seal(transaction: Transaction, limit: int) -> int:
+    """Seal the first entries that aren't; how many."""
+    head: AuditHead = transaction.get(HEADS, _ONLY) or NO_ENTRY
+    taken = transaction.table(ENTRIES).holders[_PLACE].get((head.sequence + 1,))
+    if taken is not None:
+        raise CorruptRecordError(ENTRIES, taken, ("sequence",))
+    unsealed: Iterable[Any] = transaction.table(UNSEALED).rows
+    positions = nsmallest(limit, unsealed)
+    for position in positions:
+        entry, head = head.followed_by(transaction.get(UNSEALED, position))
+        transaction.replace(ENTRIES, entry)
+        transaction.remove(UNSEALED, position)
+    if positions:
+        transaction.replace(HEADS, head)
+    return len(positions)
