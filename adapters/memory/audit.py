@@ -6,7 +6,7 @@ from heapq import nsmallest
 from typing import Any, Final
 
 from adapters.audit_form import form_of
-from adapters.memory.outbox import EVENTS, events_table, outbox_row
+from adapters.memory.outbox import EVENTS, outbox_row
 from adapters.memory.reading import MemoryReading
 from adapters.memory.session import SingleSession
 from adapters.memory.tables import Table, Transaction
@@ -87,7 +87,7 @@ class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
 
     @classmethod
     def tables(cls) -> dict[str, Table]:
-        """The tables that it needs, and the outbox, which is written with it; empty."""
+        """The tables that it needs, empty; the outbox, which is written with it, has its own."""
         return {
             ENTRIES: Table(
                 ENTRIES,
@@ -98,7 +98,6 @@ class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
             ),
             UNSEALED: Table(UNSEALED, key=lambda row: row.position),
             HEADS: Table(HEADS, key=lambda row: _ONLY),
-            EVENTS: events_table(),
         }
 
     async def _head(self) -> AuditHead:

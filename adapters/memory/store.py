@@ -12,6 +12,7 @@ from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.maintenance import MemoryAuthoringMaintenance, MemoryDialogueMaintenance
 from adapters.memory.messages import MemoryMessageRepository
+from adapters.memory.outbox import OutboxTables
 from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Table, Tables
 from adapters.system import SystemClock, Uuid7Generator
@@ -95,7 +96,7 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
 class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance], AuthoringStore):
     """Authoring data in memory."""
 
-    aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository, MemoryAuditLog)
+    aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository, MemoryAuditLog, OutboxTables)
 
     def maintenance(self) -> AuthoringMaintenance:
         return MemoryAuthoringMaintenance(self._tenants)
