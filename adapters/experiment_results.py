@@ -1,0 +1,190 @@
+"""What the outcomes of an experiment say: the statistics, which SciPy computes.
+
+It is imported when it is first needed: it takes a good part of a second.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from domain.experiment_results import (
+    Estimate,
+    ExperimentOutcome,
+    ExperimentResults,
+    Interval,
+    Lift,
+    MetricResult,
+    VariantResult,
+)
+from domain.experiments import Experiment
+from ports.errors import UnsupportedOperationError
+from ports.experiments import ExperimentRepository
+
+_REFUSED = 1e300
+"""Finite, for whoever looks for a root."""
+
+
+class JudgedByScipy(ExperimentRepository):
+    """The part of an `ExperimentRepository` that no store does differently."""
+
+    def _judged(
+        self,
+        experiment: Experiment,
+        assigned: Mapping[str, int],
+        outcomes: Sequence[ExperimentOutcome],
+        confidence: float,
+    ) -> ExperimentResults:
+        try:
+            import scipy.stats  # noqa: F401  # whether it is there
+        except ImportError:
+            failure = UnsupportedOperationError("results need SciPy: dialogbase[experiments]")
+        else:
+            return judged(experiment, assigned, outcomes, confidence)
+        raise failure
+
+
+def judged(
+    experiment: Experiment,
+    assigned: Mapping[str, int],
+    outcomes: Sequence[ExperimentOutcome],
+    confidence: float,
+) -> ExperimentResults:
+    """The results, as `ExperimentRepository.results` says."""
+    control = experiment.control.name
+    controls = {outcome.metric: outcome for outcome in outcomes if outcome.variant == control}
+    return ExperimentResults(
+        experiment_id=experiment.id,
+        name=experiment.name,
+        status=experiment.status,
+        confidence=confidence,
+        variants=tuple(
+            VariantResult(
+                variant=variant,
+                is_control=variant == control,
+                assigned=count,
+                metrics=tuple(
+                    MetricResult(
+                        metric=outcome.metric,
+                        units=outcome.units,
+                        count=outcome.count,
+                        total=float(outcome.total),
+                        rate=rate_of(outcome, controls[outcome.metric], confidence),
+                        mean=mean_of(outcome, controls[outcome.metric], confidence),
+                    )
+                    for outcome in outcomes
+                    if outcome.variant == variant
+                ),
+            )
+            for variant, count in assigned.items()
+        ),
+    )
+
+
+def rate_of(
+    outcome: ExperimentOutcome, control: ExperimentOutcome, confidence: float
+) -> Estimate | None:
+    """The rate of an outcome, compared with the control's (which may be the same)."""
+    from scipy.stats import binomtest
+
+    if (rate := outcome.rate) is None:
+        return None
+    found = binomtest(outcome.units, outcome.assigned).proportion_ci(confidence, method="wilson")
+    lift: Lift | None = None
+    if outcome is not control and control.rate:
+        lift = Lift(
+            value=rate / control.rate - 1,
+            interval=_rate_lift(outcome, control, confidence),
+            p_value=_rate_p_value(outcome, control),
+        )
+    return Estimate(value=rate, interval=Interval(float(found.low), float(found.high)), lift=lift)
+
+
+def _rate_p_value(outcome: ExperimentOutcome, control: ExperimentOutcome) -> float | None:
+    from scipy.stats import chi2_contingency
+
+    table = [[it.units, it.assigned - it.units] for it in (outcome, control)]
+    if not all(map(sum, zip(*table, strict=True))):
+        return None  # no unit anywhere has an outcome, or each of them has
+    return float(chi2_contingency(table, correction=False).pvalue)
+
+
+def _rate_lift(
+    outcome: ExperimentOutcome, control: ExperimentOutcome, confidence: float
+) -> Interval:
+    """Koopman's interval: every ratio that the score test wouldn't refuse."""
+    from scipy.optimize import brentq
+    from scipy.stats import chi2
+
+    x, m, y, n = outcome.units, outcome.assigned, control.units, control.assigned
+    ratio, bound = (x / m) / (y / n), float(chi2.ppf(confidence, 1))
+
+    def excess(logarithm: float) -> float:
+        """How far the test of a ratio goes beyond what it lets pass."""
+        tested = math.exp(logarithm)
+        # The likeliest rate of the control if this is the ratio: a root of a quadratic equation,
+        # in the form in which nothing cancels.
+        a, b, c = tested * (m + n), tested * (m + y) + x + n, float(x + y)
+        likeliest = 2 * c / (b + math.sqrt(max(b * b - 4 * a * c, 0.0)))
+        expected = min(likeliest * tested, 1.0)
+        variance = expected * (1 - expected) / m + tested**2 * likeliest * (1 - likeliest) / n
+        if variance <= 0:
+            return -bound if x / m == tested * y / n else _REFUSED
+        return (x / m - tested * y / n) ** 2 / variance - bound
+
+    def limit(inside: float, step: float) -> float:
+        outside = inside + step
+        while excess(outside) <= 0:
+            step *= 2
+            outside += step
+        return math.exp(brentq(excess, inside, outside, xtol=1e-13))
+
+    if x == 0:
+        # Everything but 0 can be told from it; the upper limit lies above any that passes.
+        inside = -1.0
+        while excess(inside) > 0:
+            inside *= 2
+        return Interval(-1.0, limit(inside, 1.0) - 1)
+    inside = math.log(ratio)
+    return Interval(limit(inside, -0.1) - 1, limit(inside, 0.1) - 1)
+
+
+def mean_of(
+    outcome: ExperimentOutcome, control: ExperimentOutcome, confidence: float
+) -> Estimate | None:
+    """The mean of an outcome, compared with the control's (which may be the same)."""
+    from scipy.stats import t
+
+    if (mean := outcome.mean) is None:
+        return None
+    interval: Interval | None = None
+    if (variance := outcome.mean_variance) is not None:
+        margin = float(t.ppf((1 + confidence) / 2, outcome.units - 1)) * math.sqrt(variance)
+        interval = Interval(mean - margin, mean + margin)
+    lift: Lift | None = None
+    if outcome is not control and control.mean:
+        lift = _mean_lift(outcome, control, confidence)
+    return Estimate(value=mean, interval=interval, lift=lift)
+
+
+def _mean_lift(outcome: ExperimentOutcome, control: ExperimentOutcome, confidence: float) -> Lift:
+    from scipy.stats import t
+
+    assert outcome.mean is not None
+    assert control.mean is not None
+    mean, base = outcome.mean, control.mean
+    value = (mean - base) / abs(base)
+    one, other = outcome.mean_variance, control.mean_variance
+    if one is None or other is None or one + other <= 0:
+        return Lift(value=value, interval=None, p_value=None)
+    freedom = (one + other) ** 2 / (one**2 / (outcome.units - 1) + other**2 / (control.units - 1))
+    p_value = 2 * float(t.sf(abs(mean - base) / math.sqrt(one + other), freedom))
+    quantile = float(t.ppf((1 + confidence) / 2, freedom))
+    # Fieller: the ratios r for which mean - r * base can't be told from 0.
+    a = base**2 - quantile**2 * other
+    if a <= 0:
+        return Lift(value=value, interval=None, p_value=p_value)
+    b, c = mean * base, mean**2 - quantile**2 * one
+    margin = math.sqrt(max(b * b - a * c, 0.0))
+    ends = sorted(
+        math.copysign(1.0, base) * (ratio - 1) for ratio in ((b - margin) / a, (b + margin) / a)
+    )
+    return Lift(value=value, interval=Interval(*ends), p_value=p_value)
