@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import permutations
-from typing import Any, Final, NoReturn, Self
+from typing import Any, Final, NoReturn, Self, final
 from urllib.parse import quote, quote_plus
 
 from domain.documents import JsonObject
@@ -20,6 +20,7 @@ _SHOWN: Final = f"Secret({MASK})"
 _MAX_PAIRED: Final = 12
 
 
+@final
 class Secret:
     """A JSON object that shows itself only to who asks: `Secret({"api_key": "…"})`, `reveal()`.
 
@@ -29,7 +30,9 @@ class Secret:
     is encoded alike, which is compared in constant time; the hash is the same for all of them.
     """
 
-    __slots__ = ("_content",)
+    __slots__ = ("_content", "origin")
+    origin: object
+    """What a store knows it by; None where none does, and of no meaning to anybody else."""
 
     def __init__(self, content: Mapping[str, object]) -> None:
         """Check and keep `content`.
@@ -40,15 +43,17 @@ class Secret:
         """
         kept = _checked(content)
         self._content: Callable[[], JsonObject] = lambda: kept
+        self.origin = None
 
     @classmethod
-    def deferred(cls, content: Callable[[], JsonObject]) -> Self:
+    def deferred(cls, content: Callable[[], JsonObject], origin: object = None) -> Self:
         """One that learns its content whenever it is asked, such as what a store keeps encrypted.
 
         What `content` raises, `reveal` and a comparison raise.
         """
         made = object.__new__(cls)
         made._content = content
+        made.origin = origin
         return made
 
     def reveal(self) -> JsonObject:
@@ -170,5 +175,5 @@ def _without(value: Any, traces: re.Pattern[str]) -> Any:
     if isinstance(value, list | tuple):
         return [_without(item, traces) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return MASK if traces.search(str(value)) else value
+        return MASK if traces.fullmatch(str(value)) else value
     return value

@@ -138,6 +138,19 @@ class CorruptRecordError(RepositoryError):
         return f"the stored {self.entity_type} {self.entity_id} is corrupt{where}"
 
 
+class EncryptionKeyError(RepositoryError):
+    """A secret can't be sealed or opened: its key, or any key at all (None), isn't at hand."""
+
+    def __init__(self, key_id: str | None) -> None:
+        self.key_id = key_id
+        super().__init__(key_id)
+
+    def __str__(self) -> str:
+        if self.key_id is None:
+            return "there is no encryption key: set `encryption_keys` to keep or read credentials"
+        return f"what is stored is under the encryption key {self.key_id!r}, which isn't at hand"
+
+
 class LockLostError(RepositoryError):
     """The lease ended while it was held: someone else may hold the lock by now."""
 

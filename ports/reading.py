@@ -24,6 +24,7 @@ from ports.paging import (
     encode_cursor,
 )
 from ports.schema import EntitySchema, Kind
+from ports.secrets import SecretBox
 from ports.time import Clock, IdGenerator
 
 E = TypeVar("E", bound=Entry)
@@ -41,6 +42,8 @@ class Context:
     clock: Clock
     ids: IdGenerator
     author: Author = NOBODY
+    secrets: SecretBox | None = attrs.field(default=None, repr=False)
+    """What seals secrets before they are stored."""
 
 
 @attrs.frozen(kw_only=True)
