@@ -151,11 +151,11 @@ class Outbox(ABC):
 
     @abstractmethod
     def deliver(
-        self, tenant: TenantId, consumer: str, *, again: bool, limit: int, timeout: timedelta
+        self, tenant: TenantId, consumer: str, *, again: bool, limit: int, lasting: timedelta
     ) -> AbstractAsyncContextManager[Delivery | None]:
         """The next entity's first events, at most `limit`, held for the block; None if there are
         none that nobody else holds. Which: see `with_work`.
 
         If the block is left without `taken` or `refused`, or its process dies, they are as they
-        were. They are held for a little longer than `timeout`: who takes longer has lost them.
+        were. They are held for a little longer than `lasting`: who takes longer has lost them.
         """

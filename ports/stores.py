@@ -1,7 +1,7 @@
 """What an adapter offers for a group of ports, and what a tenant's scope is made of."""
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import cached_property
@@ -16,11 +16,14 @@ from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import IDLE_BATCH, ConversationRepository, in_batches
+from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
 from ports.flows import FlowRepository
+from ports.integrations import IntegrationRepository
 from ports.locks import Locks
 from ports.messages import MessageRepository
+from ports.outbox import Consumer, Outbox
 from ports.rate_limits import RateLimiter
 from ports.runtime import RuntimePorts
 from ports.sessions import SessionStore
@@ -96,6 +99,22 @@ class Maintenance(ABC):
 
 class AuthoringMaintenance(Maintenance):
     """Maintenance of flows and whatever else is authored."""
+
+    @property
+    def outbox(self) -> Outbox:
+        """What was changed and consumers are yet to be told of."""
+        raise UnsupportedOperationError("this store keeps no outbox")
+
+    def dispatcher(
+        self, consumers: Sequence[Consumer], *, options: DispatchOptions = DEFAULT_OPTIONS
+    ) -> Dispatcher:
+        """Gives consumers what was changed, in tasks for a block (`running`), for good (`run`) or
+        until nothing is due (`once`), and seals the audit trails of the tenants concerned.
+
+        Raises:
+            ValidationError: if two consumers have the same name, or what is none.
+        """
+        return Dispatcher(self.outbox, consumers, options=options, seal=self.seal_audit)
 
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         """As a tenant's `AuditLog.seal`, for whoever has no scope of it."""
@@ -204,6 +223,11 @@ class TenantScope:
     def flows(self) -> FlowRepository:
         """The tenant's flows; each call is a unit by itself."""
         return self._authored.flows
+
+    @property
+    def integrations(self) -> IntegrationRepository:
+        """The tenant's integrations and their calls; each call is a unit by itself."""
+        return self._authored.integrations
 
     @property
     def audit(self) -> AuditLog:

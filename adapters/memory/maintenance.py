@@ -14,6 +14,7 @@ from domain.identity import TenantId, tenant_id
 from domain.rules import checked
 from ports.audit import SEAL_BATCH
 from ports.conversations import CONVERSATION_SCHEMA
+from ports.outbox import Outbox
 from ports.paging import check_limit
 from ports.reading import Context
 from ports.stores import AuthoringMaintenance, DialogueMaintenance, Maintenance
@@ -49,6 +50,14 @@ class MemoryMaintenance(Maintenance):
 
 class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
     """Maintenance of authoring data."""
+
+    def __init__(self, tenants: dict[TenantId, Tables], outbox: Outbox) -> None:
+        super().__init__(tenants)
+        self._outbox = outbox
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._outbox
 
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         size = check_limit(limit)

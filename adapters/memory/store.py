@@ -12,7 +12,7 @@ from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.maintenance import MemoryAuthoringMaintenance, MemoryDialogueMaintenance
 from adapters.memory.messages import MemoryMessageRepository
-from adapters.memory.outbox import OutboxTables
+from adapters.memory.outbox import MemoryOutbox, OutboxState, OutboxTables
 from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Table, Tables
 from adapters.system import SystemClock, Uuid7Generator
@@ -98,8 +98,18 @@ class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance],
 
     aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository, MemoryAuditLog, OutboxTables)
 
+    def __init__(self, *, clock: Clock | None = None, ids: IdGenerator | None = None) -> None:
+        super().__init__(clock=clock, ids=ids)
+        self._outbox = OutboxState()
+
+    def sibling(self, *, clock: Clock | None = None) -> Self:
+        other = super().sibling(clock=clock)
+        other._outbox = self._outbox
+        return other
+
     def maintenance(self) -> AuthoringMaintenance:
-        return MemoryAuthoringMaintenance(self._tenants)
+        outbox = MemoryOutbox(self._tenants, self._outbox, self._clock)
+        return MemoryAuthoringMaintenance(self._tenants, outbox)
 
     def _on(self, context: Context, session: Session) -> "MemoryAuthoring":
         return MemoryAuthoring(context, session)
