@@ -10,16 +10,25 @@ opens all of them, is never called. Tests override a provider on an instance:
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
-from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
+from adapters.memory import (
+    MemoryAnalyticsStore,
+    MemoryAuthoringStore,
+    MemoryDialogueStore,
+    MemoryRuntimeStore,
+)
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
 from bootstrap.settings import ServerName, Settings
 from ports.errors import RepositoryError
-from ports.stores import AuthoringStore, DialogueStore, RuntimeStore
+from ports.stores import AnalyticsStore, AuthoringStore, DialogueStore, RuntimeStore
 from ports.time import Clock, IdGenerator
+
+if TYPE_CHECKING:
+    from adapters.mongo.driver import Client
 
 _KINDS: dict[ServerName, ServerKind] = {"postgres": "postgres", "mongo": "mongo", "redis": "valkey"}
 
@@ -76,27 +85,42 @@ async def _postgres_store(
         await store.close()
 
 
-async def _mongo_store(
-    settings: Settings, urls: ServerUrls, clock: Clock, ids: IdGenerator
-) -> AsyncIterator[DialogueStore]:
+async def _mongo_client(settings: Settings, urls: ServerUrls) -> "AsyncIterator[Client]":
     # Imported here, so that whoever doesn't choose MongoDB needs no driver.
-    from adapters.mongo.driver import MongoOptions
+    from adapters.mongo.driver import Client, MongoOptions
     from adapters.mongo.migrations import migrate, state
-    from adapters.mongo.store import MongoStore
 
-    deadline = settings.deadline_seconds
+    deadline, retention = settings.deadline_seconds, settings.analytics_retention
     if settings.profile == "embedded":
-        await migrate(urls.mongo)
-    elif pending := (await state(urls.mongo, deadline=deadline)).pending:
-        raise NotMigratedError("MongoDB", pending)
+        await migrate(urls.mongo, retention=retention)
+    else:
+        found = await state(urls.mongo, retention=retention, deadline=deadline)
+        if found.pending:
+            raise NotMigratedError("MongoDB", found.pending)
     options = MongoOptions(
         driver=settings.mongo_driver, deadline=deadline, max_size=settings.pool_size
     )
-    store = await MongoStore.open(urls.mongo, clock=clock, ids=ids, options=options)
+    client = Client.open(urls.mongo, options)
     try:
-        yield store
+        yield client
     finally:
-        await store.close()
+        await client.close()
+
+
+async def _mongo_store(
+    client: "Client", clock: Clock, ids: IdGenerator
+) -> AsyncIterator[DialogueStore]:
+    from adapters.mongo.store import MongoStore
+
+    yield MongoStore(client, clock, ids)
+
+
+async def _mongo_analytics_store(
+    settings: Settings, client: "Client", clock: Clock, ids: IdGenerator
+) -> AsyncIterator[AnalyticsStore]:
+    from adapters.mongo.analytics import MongoAnalyticsStore
+
+    yield MongoAnalyticsStore(client, clock, ids, retention=settings.analytics_retention)
 
 
 async def _redis_store(settings: Settings, urls: ServerUrls) -> AsyncIterator[RuntimeStore]:
@@ -133,9 +157,17 @@ class Container(containers.DeclarativeContainer):
     memory_authoring = providers.Singleton(MemoryAuthoringStore, clock=clock, ids=ids)
     memory_dialogue = providers.Singleton(MemoryDialogueStore, clock=clock, ids=ids)
     memory_runtime = providers.Resource(_memory_runtime_store, clock)
+    memory_analytics = providers.Singleton(
+        MemoryAnalyticsStore,
+        clock=clock,
+        ids=ids,
+        retention=settings.provided.analytics_retention,
+    )
     # `urls` is an argument of its own: what a resource is given is shut down after it.
     postgres = providers.Resource(_postgres_store, settings, urls, clock, ids)
-    mongo = providers.Resource(_mongo_store, settings, urls, clock, ids)
+    mongo_client = providers.Resource(_mongo_client, settings, urls)
+    mongo = providers.Resource(_mongo_store, mongo_client, clock, ids)
+    mongo_analytics = providers.Resource(_mongo_analytics_store, settings, mongo_client, clock, ids)
     redis = providers.Resource(_redis_store, settings, urls)
 
     authoring = providers.Selector(
@@ -146,4 +178,7 @@ class Container(containers.DeclarativeContainer):
     )
     runtime = providers.Selector(
         settings.provided.stores.runtime, memory=memory_runtime, redis=redis
+    )
+    analytics = providers.Selector(
+        settings.provided.stores.analytics, memory=memory_analytics, mongo=mongo_analytics
     )

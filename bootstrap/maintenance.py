@@ -6,6 +6,7 @@ import attrs
 
 from domain.identity import TenantId
 from ports.stores import (
+    AnalyticsMaintenance,
     AuthoringMaintenance,
     DialogueMaintenance,
     Maintenance,
@@ -30,11 +31,15 @@ class PlatformMaintenance(Maintenance):
     runtime: RuntimeMaintenance
     """Of sessions, execution states and whatever else lives for a while."""
 
+    analytics: AnalyticsMaintenance
+    """Of analytics events."""
+
     async def tenants(self) -> AsyncIterator[TenantId]:
         """Every tenant that has data in any store, each once, by code point; in memory at once are
         the names of those alone whose data lives for a while.
         """
-        sources = [part.tenants() for part in (self.authoring, self.dialogue, self.runtime)]
+        parts = (self.authoring, self.dialogue, self.runtime, self.analytics)
+        sources = [part.tenants() for part in parts]
         heads = [(await anext(source, None), source) for source in sources]
         while waiting := [(tenant, source) for tenant, source in heads if tenant is not None]:
             least = min(tenant for tenant, _ in waiting)
@@ -48,9 +53,10 @@ class PlatformMaintenance(Maintenance):
         """Delete all of a tenant's data in every store; how many entities went.
 
         One store after the other, each as it promises by itself: first what lives for a while, so
-        that nobody stays logged in to what goes next, then the conversations. Interrupted or failed
-        in between, it may be called again and goes on.
+        that nobody stays logged in to what goes next, then the conversations and what was counted
+        of them. Interrupted or failed in between, it may be called again and goes on.
         """
         erased = await self.runtime.erase_tenant(tenant)
         erased += await self.dialogue.erase_tenant(tenant)
+        erased += await self.analytics.erase_tenant(tenant)
         return erased + await self.authoring.erase_tenant(tenant)

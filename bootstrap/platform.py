@@ -13,7 +13,13 @@ from bootstrap.container import Container
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
 from domain.identity import Author, tenant_id
-from ports.stores import AuthoringStore, DialogueStore, RuntimeStore, TenantScope
+from ports.stores import (
+    AnalyticsStore,
+    AuthoringStore,
+    DialogueStore,
+    RuntimeStore,
+    TenantScope,
+)
 from ports.time import Clock, IdGenerator
 from ports.together import together
 
@@ -28,6 +34,7 @@ class Platform:
     _authoring: AuthoringStore = attrs.field(repr=False)
     _dialogue: DialogueStore = attrs.field(repr=False)
     _runtime: RuntimeStore = attrs.field(repr=False)
+    _analytics: AnalyticsStore = attrs.field(repr=False)
 
     def for_tenant(
         self, tenant: str, *, actor: str | None = None, reason: str | None = None
@@ -42,14 +49,22 @@ class Platform:
         """
         author = Author(actor, reason)
         return TenantScope(
-            tenant_id(tenant), self._authoring, self._dialogue, self._runtime, author
+            tenant_id(tenant),
+            self._authoring,
+            self._dialogue,
+            self._runtime,
+            author,
+            analytics=self._analytics,
         )
 
     @property
     def maintenance(self) -> PlatformMaintenance:
         """What works across tenants. Not for request handlers."""
         return PlatformMaintenance(
-            self._authoring.maintenance(), self._dialogue.maintenance(), self._runtime.maintenance()
+            self._authoring.maintenance(),
+            self._dialogue.maintenance(),
+            self._runtime.maintenance(),
+            self._analytics.maintenance(),
         )
 
     async def check(self) -> None:
@@ -58,7 +73,8 @@ class Platform:
         Raises:
             StoreUnavailableError, StoreTimeoutError: if one can't.
         """
-        await together([self._authoring.check(), self._dialogue.check(), self._runtime.check()])
+        stores = (self._authoring, self._dialogue, self._runtime, self._analytics)
+        await together([store.check() for store in stores])
 
 
 @asynccontextmanager
@@ -70,6 +86,7 @@ async def open(
     authoring: AuthoringStore | None = None,
     dialogue: DialogueStore | None = None,
     runtime: RuntimeStore | None = None,
+    analytics: AnalyticsStore | None = None,
 ) -> AsyncIterator[Platform]:
     """A platform for the block, by `settings` or else by the environment.
 
@@ -96,6 +113,8 @@ async def open(
         container.dialogue.override(providers.Object(dialogue))
     if runtime is not None:
         container.runtime.override(providers.Object(runtime))
+    if analytics is not None:
+        container.analytics.override(providers.Object(analytics))
     async with opened(container) as platform:
         yield platform
 
@@ -107,7 +126,8 @@ async def opened(container: Container) -> AsyncIterator[Platform]:
         authoring = await _provided(container.authoring())
         dialogue = await _provided(container.dialogue())
         runtime = await _provided(container.runtime())
-        yield Platform(container.settings(), authoring, dialogue, runtime)
+        analytics = await _provided(container.analytics())
+        yield Platform(container.settings(), authoring, dialogue, runtime, analytics)
     finally:
         await _close(container)
 

@@ -4,6 +4,7 @@ import math
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -18,10 +19,13 @@ Profile = Literal["memory", "embedded", "servers"]
 AuthoringChoice = Literal["memory", "postgres"]
 DialogueChoice = Literal["memory", "mongo"]
 RuntimeChoice = Literal["memory", "redis"]
+AnalyticsChoice = Literal["memory", "mongo"]
 MongoDriver = Literal["motor", "pymongo"]
 ServerName = Literal["postgres", "mongo", "redis"]
 
 PREFIX: Final = "DIALOGBASE_"
+LONGEST_RETENTION: Final = 24_000
+"""Days: MongoDB counts them in seconds of 31 bits."""
 FILE_VARIABLE: Final = "DIALOGBASE_SETTINGS"
 NOT_SETTINGS: Final = (
     "DIALOGBASE_TEST_",
@@ -115,12 +119,19 @@ class Stores(Value):
     """Sessions, execution states, rate limits, cache and locks; None: memory's is memory, the
     others' is redis. In memory, each process has its own."""
 
+    analytics: AnalyticsChoice | None = field(
+        default=None, metadata=rule(optional(_choice(*get_args(AnalyticsChoice))))
+    )
+    """Analytics events; None: where the conversations are."""
+
     def by_profile(self, profile: Profile) -> "Stores":
         """What isn't chosen yet, chosen by the profile."""
         in_memory = profile == "memory"
+        dialogue: DialogueChoice = self.dialogue or ("memory" if in_memory else "mongo")
         return Stores(
             authoring=self.authoring or ("memory" if in_memory else "postgres"),
-            dialogue=self.dialogue or ("memory" if in_memory else "mongo"),
+            dialogue=dialogue,
+            analytics=self.analytics or dialogue,
             runtime=self.runtime or ("memory" if in_memory else "redis"),
         )
 
@@ -173,6 +184,12 @@ class Settings(Value):
     deadline_seconds: float = field(default=10.0, metadata=rule(number(0.001, 3_600)))
     """After how long a call to a store gives up."""
 
+    analytics_retention_days: int | None = field(
+        default=None, metadata=rule(optional(whole(1, LONGEST_RETENTION)))
+    )
+    """How long analytics events are kept, counted from their own time; None: for ever. In MongoDB,
+    another number is a migration: it removes what is older, and what was removed stays so."""
+
     stores: Stores = field(factory=Stores, metadata=rule(_stores))
 
     def __attrs_post_init__(self) -> None:
@@ -186,15 +203,26 @@ class Settings(Value):
     def servers_needed(self) -> frozenset[ServerName]:
         """The servers that the chosen stores are on."""
         chosen = vars(self.stores.by_profile(self.profile))
-        return frozenset(server for server, group in _USER_OF.items() if chosen[group] == server)
+        return frozenset(
+            server
+            for server, groups in _USERS_OF.items()
+            if any(chosen[group] == server for group in groups)
+        )
+
+    @property
+    def analytics_retention(self) -> timedelta | None:
+        """How long analytics events are kept."""
+        days = self.analytics_retention_days
+        return None if days is None else timedelta(days=days)
 
     def _cross_faults(self) -> Iterator[Fault]:
         for server in sorted(self.servers_needed):
             if self.profile == "memory":
-                yield Fault(
-                    f"stores.{_USER_OF[server]}",
-                    f"is {server}, and the profile memory has no server",
-                )
+                chosen = vars(self.stores)
+                for group in _USERS_OF[server]:
+                    if chosen[group] == server:
+                        told = f"is {server}, and the profile memory has no server"
+                        yield Fault(f"stores.{group}", told)
             elif self.profile == "servers" and getattr(self, f"{server}_url") is None:
                 yield Fault(f"{server}_url", "is missing, and the profile servers needs it")
 
@@ -249,12 +277,12 @@ class Settings(Value):
         return made
 
 
-_USER_OF: Final[Mapping[ServerName, str]] = {
-    "postgres": "authoring",
-    "mongo": "dialogue",
-    "redis": "runtime",
+_USERS_OF: Final[Mapping[ServerName, tuple[str, ...]]] = {
+    "postgres": ("authoring",),
+    "mongo": ("dialogue", "analytics"),
+    "redis": ("runtime",),
 }
-"""Servers, and the group of ports that may be on one."""
+"""Servers, and the groups of ports that may be on one."""
 
 _NAMES: Final = tuple(
     name
@@ -263,7 +291,11 @@ _NAMES: Final = tuple(
         [f"stores.{part}" for part in attrs.fields_dict(Stores)] if kind == "stores" else [kind]
     )
 )
-_FROM_TEXT: Final[Mapping[str, type]] = {"pool_size": int, "deadline_seconds": float}
+_FROM_TEXT: Final[Mapping[str, type]] = {
+    "pool_size": int,
+    "deadline_seconds": float,
+    "analytics_retention_days": int,
+}
 
 
 def _variable(name: str) -> str:

@@ -25,7 +25,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _SECOND = 1_000_000
 _PERMITS = whole(1, LARGEST_LIMIT)
 _WINDOW = duration(SHORTEST_WINDOW, LONGEST_WINDOW)
-_ZONE = matching(
+ZONE: Final = matching(
     r"[A-Za-z][A-Za-z0-9_+-]{0,63}(/[A-Za-z0-9_+-]{1,63}){0,3}", "must be the name of a time zone"
 )
 
@@ -174,7 +174,7 @@ class CalendarWindow(RateRule):
     kind: ClassVar[str] = "calendar"
     limit: int = attrs.field(metadata=rule(_PERMITS))
     unit: CalendarUnit = attrs.field(metadata=rule(one_of(CalendarUnit)))
-    zone: str = attrs.field(default="UTC", metadata=rule(_ZONE))
+    zone: str = attrs.field(default="UTC", metadata=rule(ZONE))
 
     @cached_property
     def name(self) -> str:

@@ -22,11 +22,11 @@ def zone_of(rule: CalendarWindow) -> tzinfo:
     Raises:
         ValidationError: if the time zone database of this machine doesn't have it.
     """
-    return _zone(rule.zone)
+    return zone_named(rule.zone)
 
 
 @lru_cache(maxsize=1_000)
-def _zone(name: str) -> tzinfo:
+def zone_named(name: str) -> tzinfo:
     if name == "UTC":
         return UTC
     try:
@@ -57,7 +57,7 @@ def boundaries(rule: CalendarWindow, at: int) -> tuple[int, ...]:
     local = (EPOCH + timedelta(microseconds=at)).astimezone(zone).replace(tzinfo=None, fold=0)
     starts = (_begun(local, rule.unit, step) for step in range(-_BEFORE, _AFTER + 1))
     folds = (0, 1) if rule.unit is CalendarUnit.HOUR else (0,)
-    found = sorted({_instant(start, zone, fold) for start in starts for fold in folds})
+    found = sorted({instant_of(start, zone, fold) for start in starts for fold in folds})
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
     kept = _known[rule.unit, rule.zone] = tuple(found)
@@ -85,7 +85,7 @@ def _begun(local: datetime, unit: CalendarUnit, step: int) -> datetime:
     return day.replace(year=day.year + step, month=1, day=1)
 
 
-def _instant(local: datetime, zone: tzinfo, fold: int) -> int:
+def instant_of(local: datetime, zone: tzinfo, fold: int) -> int:
     """When the clocks of a zone show a time, or go past it because they are put forward.
 
     Of two such times the first, or with `fold` the second.

@@ -4,18 +4,19 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
 from domain.identity import NOBODY, Author, TenantId
 from domain.rules import argument, instant
+from ports.analytics import Analytics
 from ports.audit import SEAL_BATCH, AuditLog
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
-from ports.conversations import IDLE_BATCH, ConversationRepository, in_batches
+from ports.conversations import IDLE_BATCH, ConversationRepository, check_total, in_batches
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
@@ -27,6 +28,7 @@ from ports.outbox import Consumer, Outbox
 from ports.rate_limits import RateLimiter
 from ports.runtime import RuntimePorts
 from ports.sessions import SessionStore
+from ports.statistics import CollectionStatistics
 from ports.unit_of_work import (
     AuthoringRepositories,
     AuthoringUnit,
@@ -39,6 +41,7 @@ U = TypeVar("U", covariant=True)
 M = TypeVar("M", covariant=True)
 T = TypeVar("T")
 PURGE_BATCH = 100
+EVENT_BATCH = 1_000
 
 
 class Store(ABC, Generic[R, M]):
@@ -153,6 +156,14 @@ class DialogueMaintenance(Maintenance):
         at = argument("maintenance", "now", now, instant)
         return await in_batches(lambda size: self._purge_expired(at, size), limit, PURGE_BATCH)
 
+    async def statistics(self) -> tuple[CollectionStatistics, ...]:
+        """How much each collection holds, all tenants' together; a round trip for each.
+
+        Raises:
+            UnsupportedOperationError: if the store can't tell.
+        """
+        raise UnsupportedOperationError("this store tells nothing of its size")
+
     # What a store implements: one batch; how many, and whether there may be more.
 
     @abstractmethod
@@ -160,6 +171,41 @@ class DialogueMaintenance(Maintenance):
 
     @abstractmethod
     async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]: ...
+
+
+class AnalyticsMaintenance(Maintenance):
+    """Maintenance of analytics events, of all tenants. What has expired the store removes by
+    itself, some time after it is absent from every answer; until then it is counted here.
+    """
+
+    async def purge(self, before: datetime, *, limit: int | None = None) -> int:
+        """Delete the events that happened before a time (exclusive), tenant by tenant, each one's
+        oldest first; how many, at most `limit`.
+
+        In batches of at most 1 000, found by index; interrupted, it may be called again and goes
+        on.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        until = argument("maintenance", "before", before, instant)
+        check_total(limit)
+        purged = 0
+        async for tenant in self.tenants():
+            left = None if limit is None else limit - purged
+            if left == 0:
+                break
+            batch = partial(self._purge, tenant, until)
+            purged += await in_batches(batch, left, EVENT_BATCH)
+        return purged
+
+    @abstractmethod
+    async def statistics(self) -> tuple[CollectionStatistics, ...]:
+        """How much is held, all tenants' together; one round trip."""
+
+    @abstractmethod
+    async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:
+        """One batch: how many, and whether there may be more."""
 
 
 class RuntimeMaintenance(Maintenance):
@@ -179,6 +225,10 @@ class AuthoringStore(
 
 class DialogueStore(TransactionalStore[DialogueRepositories, DialogueUnit, DialogueMaintenance]):
     """Everything that joins the dialogue unit of work."""
+
+
+class AnalyticsStore(Store[Analytics, AnalyticsMaintenance]):
+    """Analytics events. No unit of work: each is recorded by itself."""
 
 
 class RuntimeStore(Store[RuntimePorts, RuntimeMaintenance]):
@@ -206,6 +256,7 @@ class TenantScope:
     _dialogue: DialogueStore | None = attrs.field(repr=False, default=None)
     _runtime: RuntimeStore | None = attrs.field(repr=False, default=None)
     author: Author = NOBODY
+    _analytics: AnalyticsStore | None = attrs.field(repr=False, default=None)
 
     @cached_property
     def _authored(self) -> AuthoringRepositories:
@@ -218,6 +269,11 @@ class TenantScope:
     @cached_property
     def _hot(self) -> RuntimePorts:
         return _offered(self._runtime, "runtime").repositories(self.tenant)
+
+    @cached_property
+    def analytics(self) -> Analytics:
+        """The tenant's analytics events."""
+        return _offered(self._analytics, "analytics").repositories(self.tenant)
 
     @property
     def flows(self) -> FlowRepository:

@@ -17,6 +17,7 @@ from ports.conversations import CONVERSATION_SCHEMA
 from ports.outbox import Outbox
 from ports.paging import check_limit
 from ports.reading import Context
+from ports.statistics import CollectionStatistics
 from ports.stores import AuthoringMaintenance, DialogueMaintenance, Maintenance
 from ports.time import Clock, IdGenerator
 
@@ -98,6 +99,13 @@ class MemoryDialogueMaintenance(MemoryMaintenance, DialogueMaintenance):
         for conversation in expired:
             await self._repository(conversation.tenant_id).delete(conversation.id)
         return len(expired), len(expired) == limit
+
+    async def statistics(self) -> tuple[CollectionStatistics, ...]:
+        kept: dict[str, int] = {}
+        for tables in self._tenants.values():
+            for name, table in tables.tables.items():
+                kept[name] = kept.get(name, 0) + len(table.rows)
+        return tuple(CollectionStatistics(name=name, documents=kept[name]) for name in kept)
 
     def _conversations(self) -> "list[Conversation]":
         return [

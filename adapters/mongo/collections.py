@@ -1,7 +1,7 @@
 """The collections: what is kept where, and which indexes serve what is asked of them."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -10,6 +10,7 @@ from adapters.mongo.documents import KEY, WORDS, DocumentMapper
 from adapters.mongo.errors import DuplicateKey
 from adapters.mongo.indexes import Index
 from adapters.mongo.validators import validator
+from ports.analytics import EVENT_SCHEMA
 from ports.contexts import CONTEXT_SCHEMA
 from ports.conversations import CONVERSATION_SCHEMA
 from ports.messages import MESSAGE_SCHEMA
@@ -31,12 +32,14 @@ class Collection:
     """A collection of one type of entity.
 
     `marks`: further fields that the store itself keeps in documents, with the schema of each.
+    `retired`: names of indexes that it must not have.
     """
 
     name: str
     mapper: DocumentMapper[Any]
     indexes: tuple[Index, ...]
     marks: Mapping[str, Any] = attrs.field(factory=dict)
+    retired: frozenset[str] = frozenset()
 
     @property
     def schema(self) -> EntitySchema[Any]:
@@ -160,3 +163,37 @@ CONTEXTS: Final = Collection(
 
 ALL: Final = (CONVERSATIONS, MESSAGES, CONTEXTS)
 """Every collection of the dialogue data."""
+
+_EXPIRY = "ix_events_expiry"
+
+EVENTS: Final = Collection(
+    name="events",
+    mapper=DocumentMapper(EVENT_SCHEMA),
+    indexes=(
+        Index(name="ix_events_type", keys=(_TENANT, ("type", 1), ("at", 1))),
+        Index(name="ix_events_at", keys=(_TENANT, ("at", 1))),
+        Index(
+            name="ix_events_user",
+            keys=(_TENANT, ("user_id", 1)),
+            where={"user_id": {"$gt": ""}},
+        ),
+    ),
+    retired=frozenset({_EXPIRY}),
+)
+"""Analytics events, in a plain collection.
+
+A time-series collection takes less room (measured on 200 000 events with MongoDB 6.0.5: 6 MB for
+37, indexes included) and is read twice as fast; but it has no unique ids, so that nothing could be
+recorded once and no more, it deletes by its meta field alone, so that no user's events could be
+erased, and it has no validator. What comes late or in no order of time costs it several times as
+much (385 µs an event for 29; in order of time 28 for 52).
+"""
+
+
+def every(retention: timedelta | None) -> tuple[Collection, ...]:
+    """Every collection there is, where analytics events are kept for so long."""
+    if retention is None:
+        return (*ALL, EVENTS)
+    expiry = Index(name=_EXPIRY, keys=(("at", 1),), expires_after=retention // timedelta(seconds=1))
+    expiring = attrs.evolve(EVENTS, indexes=(*EVENTS.indexes, expiry), retired=frozenset())
+    return (*ALL, expiring)

@@ -146,6 +146,17 @@ def _cut_off(error: driver.ConnectionFailure, writing: bool) -> RepositoryError:
     return lost(writing=writing)
 
 
+def refused_as_duplicates(error: driver.BulkWriteError) -> list[int] | None:
+    """The places of the documents that a unique index refused; None if anything else went wrong."""
+    details: Mapping[str, Any] = error.details or {}
+    refused = details.get("writeErrors") or ()
+    if details.get("writeConcernErrors") or any(
+        each.get("code") not in _DUPLICATE for each in refused
+    ):
+        return None
+    return [each["index"] for each in refused]
+
+
 def _bulk(error: driver.BulkWriteError, writing: bool, collection: str) -> Exception:
     details: Mapping[str, Any] = error.details or {}
     for refused in details.get("writeErrors") or ():

@@ -4,7 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
+from pymongo.errors import BulkWriteError
+
 from adapters.mongo.driver import Call, Client
+from adapters.mongo.errors import refused_as_duplicates
 
 T = TypeVar("T")
 Document: TypeAlias = dict[str, Any]
@@ -102,6 +105,27 @@ class Executor(ABC):
                 documents,
                 seconds=self.seconds_to_insert(len(documents)),
             )
+
+    async def insert_new(self, collection: str, documents: Sequence[Document]) -> list[int]:
+        """Add those documents of which no unique index has the keys, each by itself; the places of
+        the others. Not within a unit of work.
+        """
+        into = self._client.collection(collection)
+
+        async def inserted() -> list[int]:
+            try:
+                await into.insert_many(documents, ordered=False)
+            except BulkWriteError as error:
+                refused = refused_as_duplicates(error)
+                if refused is None:
+                    raise
+                return refused
+            return []
+
+        places: list[int] = await self._run(
+            True, collection, inserted, seconds=self.seconds_to_insert(len(documents))
+        )
+        return places
 
     def seconds_to_insert(self, documents: int) -> float:
         """What inserting so many documents may take, the deadline included."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+EXPIRY = "expireAfterSeconds"
 _KNOWN = frozenset({"v", "key", "name", "unique", "partialFilterExpression", "ns", "background"})
 
 
@@ -13,14 +14,16 @@ _KNOWN = frozenset({"v", "key", "name", "unique", "partialFilterExpression", "ns
 class Index:
     """An index: its name, and its keys in order, 1 ascending or -1 descending.
 
-    `where`: only documents that this finds are in it. `entity_key`: of a unique one, the fields by
-    which a `DuplicateEntityError` names it; () if no caller can cause it.
+    `where`: only documents that this finds are in it. `expires_after`: seconds after the time that
+    its only key names, when the server removes a document. `entity_key`: of a unique one, the
+    fields by which a `DuplicateEntityError` names it; () if no caller can cause it.
     """
 
     name: str
     keys: tuple[tuple[str, int], ...]
     unique: bool = False
     where: Mapping[str, Any] | None = None
+    expires_after: int | None = None
     entity_key: tuple[str, ...] = ()
 
     def definition(self) -> dict[str, Any]:
@@ -30,6 +33,8 @@ class Index:
             made["unique"] = True
         if self.where is not None:
             made["partialFilterExpression"] = dict(self.where)
+        if self.expires_after is not None:
+            made[EXPIRY] = self.expires_after
         return made
 
 

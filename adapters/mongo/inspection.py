@@ -1,9 +1,10 @@
 """What is to be known about a database before one relies on it: for `doctor`."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 
+from adapters.mongo.collections import every
 from adapters.mongo.migrations import Difference, MigrationState, connected
 
 
@@ -22,8 +23,11 @@ class Inspection:
         return not self.migrations.pending and not self.differences
 
 
-async def inspect(url: str, now: datetime, *, deadline: float = 10.0) -> Inspection:
-    """Look at the database at `url`; it is left as it was. `now` is the caller's time.
+async def inspect(
+    url: str, now: datetime, *, retention: timedelta | None = None, deadline: float = 10.0
+) -> Inspection:
+    """Look at the database at `url`; it is left as it was. `now` is the caller's time, `retention`
+    how long analytics events are to be kept.
 
     Raises:
         StoreUnavailableError: if the database can't be reached.
@@ -31,7 +35,7 @@ async def inspect(url: str, now: datetime, *, deadline: float = 10.0) -> Inspect
     async with connected(url, deadline) as server:
         hello = await server.command({"hello": 1})
         build = await server.command({"buildInfo": 1})
-        form = await server.form()
+        form = await server.form(every(retention))
     told: datetime = hello["localTime"]
     return Inspection(
         server_version=build["version"],

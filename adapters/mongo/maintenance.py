@@ -2,9 +2,10 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
-from adapters.mongo.collections import ALL, CONVERSATIONS, MESSAGES
+from adapters.mongo.autocommit import ClientExecutor
+from adapters.mongo.collections import ALL, CONVERSATIONS, MESSAGES, Collection
 from adapters.mongo.conversations import (
     AT_ONCE,
     close_idle,
@@ -13,26 +14,29 @@ from adapters.mongo.conversations import (
     shorten,
 )
 from adapters.mongo.executor import Document, Executor
+from adapters.mongo.statistics import statistics
 from domain.conversations import Conversation
 from domain.identity import TenantId, tenant_id
 from domain.rules import checked
-from ports.stores import DialogueMaintenance
+from ports.statistics import CollectionStatistics
+from ports.stores import DialogueMaintenance, Maintenance
 from ports.time import Clock
 
 BATCH: Final = 1_000
 
 
-class MongoMaintenance(DialogueMaintenance):
-    """Maintenance of every collection in this database."""
+class MongoTenants(Maintenance):
+    """What is done with whole tenants, in collections whose keys begin with them."""
 
-    def __init__(self, executor: Executor, clock: Clock) -> None:
+    collections: ClassVar[tuple[Collection, ...]]
+
+    def __init__(self, executor: ClientExecutor) -> None:
         self._executor = executor
-        self._clock = clock
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         tenant: str | None = ""
         while tenant is not None:
-            following = [await self._following(each.name, tenant) for each in ALL]
+            following = [await self._following(each.name, tenant) for each in self.collections]
             tenant = min((each for each in following if each is not None), default=None)
             if tenant is not None:
                 yield TenantId(tenant)
@@ -48,6 +52,25 @@ class MongoMaintenance(DialogueMaintenance):
         )
         return found[0]["tenant_id"] if found else None
 
+    async def _some(self, collection: str, tenant: TenantId) -> list[str]:
+        found = await self._executor.find(
+            collection,
+            {"_id": {"$gt": f"{tenant}!", "$lt": _end(tenant)}},
+            projection={"_id": 1},
+            limit=BATCH,
+        )
+        return [document["_id"] for document in found]
+
+
+class MongoMaintenance(MongoTenants, DialogueMaintenance):
+    """Maintenance of the collections of dialogue data."""
+
+    collections: ClassVar[tuple[Collection, ...]] = ALL
+
+    def __init__(self, executor: ClientExecutor, clock: Clock) -> None:
+        super().__init__(executor)
+        self._clock = clock
+
     async def erase_tenant(self, tenant: TenantId) -> int:
         named, erased = tenant_id(tenant), 0
         # Conversations before messages: without them, nothing more is appended.
@@ -62,14 +85,8 @@ class MongoMaintenance(DialogueMaintenance):
                     erased += gone if each.name != MESSAGES.name else 0
         return erased
 
-    async def _some(self, collection: str, tenant: TenantId) -> list[str]:
-        found = await self._executor.find(
-            collection,
-            {"_id": {"$gt": f"{tenant}!", "$lt": _end(tenant)}},
-            projection={"_id": 1},
-            limit=BATCH,
-        )
-        return [document["_id"] for document in found]
+    async def statistics(self) -> tuple[CollectionStatistics, ...]:
+        return await statistics(self._executor, self.collections)
 
     async def _close_idle(self, before: datetime, limit: int) -> tuple[int, bool]:
         now = checked(Conversation, "updated_at", self._clock.now())

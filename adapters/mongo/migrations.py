@@ -1,22 +1,23 @@
 """The database's form: collections, their validators and indexes, brought to what is declared.
 
-Nothing is recorded: the state is what is there, compared with `collections.ALL`.
+Nothing is recorded: the state is what is there, compared with `collections.every`.
 """
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from collections.abc import Collection as Several
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from hashlib import blake2b
 from typing import Any
 
 import attrs
 from pymongo.errors import OperationFailure
 
-from adapters.mongo.collections import ALL, Collection
+from adapters.mongo.collections import Collection, every
 from adapters.mongo.driver import Client, MongoOptions
 from adapters.mongo.errors import DuplicateKey, failed
-from adapters.mongo.indexes import described
+from adapters.mongo.indexes import EXPIRY, described
 from ports.errors import RepositoryError
 
 _ATTEMPTS = 5
@@ -53,8 +54,10 @@ class Difference:
 
 @attrs.frozen
 class Form:
-    """Of each collection that is there: its options and its indexes' definitions, by name."""
+    """Of each collection that is there: its options and its indexes' definitions, by name; and what
+    is declared."""
 
+    declared: Sequence[Collection]
     options: Mapping[str, Mapping[str, Any]]
     indexes: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -63,13 +66,14 @@ class Form:
         """How far it is what is declared."""
         pending = [found.name for found in self.differences if found.expected is not None]
         told = [(found.name, found.actual) for found in self.differences]
-        digest = blake2b(json.dumps([_DECLARED, told]).encode(), digest_size=4).hexdigest()
+        declared = [_told(each) for each in self.declared]
+        digest = blake2b(json.dumps([declared, told]).encode(), digest_size=4).hexdigest()
         return MigrationState(digest if self.options else None, tuple(pending))
 
     @property
     def differences(self) -> list[Difference]:
         """All that isn't as declared, what others added to our collections included."""
-        return [found for each in ALL for found in self._of(each)]
+        return [found for each in self.declared for found in self._of(each)]
 
     def _of(self, collection: Collection) -> list[Difference]:
         name = collection.name
@@ -89,7 +93,11 @@ class Form:
         found += [
             Difference(f"index {name}.{index}", declared.get(index), there.get(index))
             for index in sorted(declared.keys() | there.keys())
-            if declared.get(index) != there.get(index)
+            if declared.get(index) != there.get(index) and index not in collection.retired
+        ]
+        found += [
+            Difference(f"index {name}.{index}", "gone", there[index])
+            for index in sorted(collection.retired & there.keys())
         ]
         return found
 
@@ -109,14 +117,18 @@ def _digest(checks: Mapping[str, Any]) -> str | None:
     return f"of digest {blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
-_DECLARED = [
-    [each.name, _digest(_checks(each)), [described(index.definition()) for index in each.indexes]]
-    for each in ALL
-]
+def _told(collection: Collection) -> list[Any]:
+    indexes = [described(index.definition()) for index in collection.indexes]
+    return [collection.name, _digest(_checks(collection)), indexes]
 
 
-async def migrate(url: str, *, deadline: float = 60.0) -> MigrationState:
+async def migrate(
+    url: str, *, retention: timedelta | None = None, deadline: float = 60.0
+) -> MigrationState:
     """Bring the database to the declared form; what it was before, and what was done.
+
+    `retention`: how long analytics events are kept, None for ever. Once it is shorter than it was,
+    the server removes what is older.
 
     Several processes may call it at once. Collections and indexes that are missing are made, one
     that has another definition is dropped and built anew, validators are replaced; indexes that
@@ -129,27 +141,30 @@ async def migrate(url: str, *, deadline: float = 60.0) -> MigrationState:
             of the same keys is in its way.
     """
     async with connected(url, deadline) as server:
-        form = await server.form()
+        declared = every(retention)
+        form = await server.form(declared)
         before = form.state
         for _ in range(_ATTEMPTS):
             if not form.state.pending:
                 return before
-            for collection in ALL:
+            for collection in declared:
                 await server.bring(collection, form)
-            form = await server.form()
+            form = await server.form(declared)
     if form.state.pending:
         raise RepositoryError(f"another process undoes {', '.join(form.state.pending)}")
     return before
 
 
-async def state(url: str, *, deadline: float = 10.0) -> MigrationState:
+async def state(
+    url: str, *, retention: timedelta | None = None, deadline: float = 10.0
+) -> MigrationState:
     """What the database lacks of the declared form; it is left as it is.
 
     Raises:
         StoreUnavailableError: if the database can't be reached.
     """
     async with connected(url, deadline) as server:
-        return (await server.form()).state
+        return (await server.form(every(retention))).state
 
 
 @asynccontextmanager
@@ -168,9 +183,9 @@ class Server:
 
     _client: Client
 
-    async def form(self) -> Form:
+    async def form(self, declared: Sequence[Collection]) -> Form:
         """The form that it has now. A round trip for each collection, and one for all."""
-        names = [each.name for each in ALL]
+        names = [each.name for each in declared]
         listed = await self.command(
             {
                 "listCollections": 1,
@@ -186,7 +201,7 @@ class Server:
             )
             batch = known.get("cursor", {}).get("firstBatch", ())
             indexes[name] = {each["name"]: each for each in batch}
-        return Form(options, indexes)
+        return Form(declared, options, indexes)
 
     async def bring(self, collection: Collection, form: Form) -> None:
         """Make of a collection what is declared, given what it is."""
@@ -203,9 +218,15 @@ class Server:
             standing = there.get(index.name)
             if standing is not None and described(standing) == described(definition):
                 continue
+            if standing is not None and _expires_otherwise(standing, definition):
+                changed = {"name": index.name, EXPIRY: definition[EXPIRY]}
+                await self.change({"collMod": name, "index": changed})
+                continue
             if standing is not None:
                 await self.change({"dropIndexes": name, "index": index.name})
             wanted.append(definition)
+        for gone in sorted(collection.retired & there.keys()):
+            await self.change({"dropIndexes": name, "index": gone})
         if wanted:
             await self.change({"createIndexes": name, "indexes": wanted})
 
@@ -239,3 +260,10 @@ class Server:
                 " isn't"
             )
         raise failure
+
+
+def _expires_otherwise(standing: Mapping[str, Any], definition: Mapping[str, Any]) -> bool:
+    """Whether an index needn't be built anew to be what it should."""
+    if EXPIRY not in standing or EXPIRY not in definition:
+        return False
+    return described({**standing, EXPIRY: definition[EXPIRY]}) == described(definition)

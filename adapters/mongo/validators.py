@@ -14,6 +14,7 @@ import attrs
 
 from adapters.mongo.documents import KEY, WORDS, DocumentMapper
 from adapters.mongo.values import always, bare, is_value, parts
+from domain.analytics import Dimensions, Measures
 from domain.documents import JsonObject
 
 _TYPES: Mapping[Any, Any] = {
@@ -24,6 +25,12 @@ _TYPES: Mapping[Any, Any] = {
     datetime: "date",
     UUID: "binData",
     JsonObject: "object",
+}
+
+
+_BY_NAME: Mapping[Any, Any] = {
+    Dimensions: {"bsonType": "string"},
+    Measures: {"bsonType": ["int", "long", "double"]},
 }
 
 
@@ -80,4 +87,6 @@ def _present(kind: Any) -> dict[str, Any]:
         if required := [part.name for part in found if always(part)]:
             schema["required"] = required
         return schema
+    if kind in _BY_NAME:
+        return {"bsonType": "object", "additionalProperties": _BY_NAME[kind]}
     return {"bsonType": _TYPES[kind]}

@@ -3,8 +3,9 @@
 BSON has what the domain has: text, 64-bit integers, doubles, times in milliseconds, UUIDs, arrays
 and documents. What differs is bridged here: a key of a document that begins with `$` would be an
 operator or a reference to the driver and the server (`{"$ref": …, "$id": …}` is read as a `DBRef`),
-so it is kept behind a `\\`, as is one that begins with `\\` itself; 64-bit integers come as a
-subclass of `int`; times come without their time zone, which is UTC.
+so it is kept behind a `\\`, as is one that begins with `\\` itself (names of dimensions and
+measures, which are asked for, have `%24` for every `$`, `%2E` for a dot and `%25` for `%`); 64-bit
+integers come as a subclass of `int`; times come without their time zone, which is UTC.
 
 Whatever has another type than was written is an error, never passed on: a collection doesn't
 know types.
@@ -23,6 +24,7 @@ from bson import Int64
 from bson.binary import UuidRepresentation
 from bson.codec_options import CodecOptions, DatetimeConversion
 
+from domain.analytics import NO_DIMENSIONS, NO_MEASURES, Dimensions, Measures
 from domain.documents import EMPTY, JsonArray, JsonObject
 from domain.rules import Value
 
@@ -168,6 +170,37 @@ def _json(value: Any) -> Any:
     return whole(value)
 
 
+def name_key(name: str) -> str:
+    """A name as the key of a document, and a step of a path: without dots and `$`."""
+    if "." in name or "$" in name or "%" in name:
+        return name.replace("%", "%25").replace(".", "%2E").replace("$", "%24")
+    return name
+
+
+def _key_name(key: str) -> str:
+    return key.replace("%24", "$").replace("%2E", ".").replace("%25", "%")
+
+
+def _by_name(value: Any) -> Any:
+    for name in value:
+        if "." in name or "$" in name or "%" in name:
+            return {name_key(name): item for name, item in value.items()}
+    return value
+
+
+def _names(value: Any, nothing: Any, plain: tuple[type, ...]) -> Any:
+    if value.__class__ is not dict:
+        raise TypeError
+    if not value:
+        return nothing
+    return type(nothing).holding(
+        {
+            _key_name(key): item if item.__class__ in plain else whole(item)
+            for key, item in value.items()
+        }
+    )
+
+
 @cache
 def _members(kind: type[Enum]) -> Codec:
     members = {member.value: member for member in kind}
@@ -299,4 +332,6 @@ _CODECS: dict[Any, Codec] = {
     datetime: Codec(instant),
     UUID: Codec(_refused, plain=UUID),
     JsonObject: Codec(json_object, escaped),
+    Dimensions: Codec(lambda value: _names(value, NO_DIMENSIONS, (str,)), _by_name),
+    Measures: Codec(lambda value: _names(value, NO_MEASURES, (int, float)), _by_name),
 }

@@ -12,6 +12,7 @@ from adapters.system import SystemClock
 from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.container import server_urls
+from bootstrap.settings import Settings
 from ports.errors import RepositoryError
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def _doctor(common: Common) -> list[Check]:
             if "postgres" in settings.servers_needed:
                 checks += await _postgres(urls.postgres, settings.deadline_seconds)
             if "mongo" in settings.servers_needed:
-                checks += await _mongo(urls.mongo, settings.deadline_seconds)
+                checks += await _mongo(urls.mongo, settings)
             if "redis" in settings.servers_needed:
                 checks += await _redis(urls.valkey, settings.deadline_seconds)
     return checks
@@ -77,13 +78,14 @@ async def _postgres(url: str, deadline: float) -> list[Check]:
     return [*_seen("postgres", f"PostgreSQL {seen.server_version}", seen, told), encoding]
 
 
-async def _mongo(url: str, deadline: float) -> list[Check]:
+async def _mongo(url: str, settings: Settings) -> list[Check]:
     # Imported here, so that whoever has no MongoDB needs no driver.
     from adapters.mongo.inspection import inspect
     from adapters.mongo.migrations import connected
 
+    deadline, retention = settings.deadline_seconds, settings.analytics_retention
     try:
-        seen = await inspect(url, SystemClock().now(), deadline=deadline)
+        seen = await inspect(url, SystemClock().now(), retention=retention, deadline=deadline)
         async with connected(url, deadline) as server:
             hello = await server.command({"hello": 1})
     except RepositoryError as error:

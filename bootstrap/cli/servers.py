@@ -52,7 +52,7 @@ async def _up(kinds: tuple[ServerKind, ...], settings: Settings, common: Common)
 async def _serve(kinds: tuple[ServerKind, ...], settings: Settings, common: Common) -> None:
     async with servers(kinds, data=settings.data) as urls:
         by_kind = {kind: urls.by_kind[kind] for kind in KINDS if kind in kinds}
-        await _migrated(by_kind, by_kind)
+        await _migrated(settings, by_kind, by_kind)
         if common.json:
             options.print_json(by_kind)
         else:
@@ -91,11 +91,11 @@ async def _migrate(common: Common) -> dict[str, list[str]]:
     if not settings.servers_needed:
         return {}
     async with server_urls(settings) as urls:
-        return await _migrated(urls.by_kind, settings.servers_needed)
+        return await _migrated(settings, urls.by_kind, settings.servers_needed)
 
 
 async def _migrated(
-    urls: Mapping[ServerKind, str], wanted: Collection[str]
+    settings: Settings, urls: Mapping[ServerKind, str], wanted: Collection[str]
 ) -> dict[str, list[str]]:
     """What was applied, by the server's name."""
     # Imported here, so that the other commands need no driver.
@@ -107,7 +107,8 @@ async def _migrated(
     if "mongo" in wanted:
         from adapters.mongo.migrations import migrate as migrate_mongo
 
-        applied["mongo"] = list((await migrate_mongo(urls["mongo"])).pending)
+        before = await migrate_mongo(urls["mongo"], retention=settings.analytics_retention)
+        applied["mongo"] = list(before.pending)
     if "redis" in wanted:
         applied["redis"] = []  # what is in it expires, and its keys name the version of their form
     return applied

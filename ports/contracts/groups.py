@@ -11,6 +11,7 @@ class Group(StrEnum):
     AUTHORING = "authoring"
     DIALOGUE = "dialogue"
     RUNTIME = "runtime"
+    ANALYTICS = "analytics"
 
 
 CONTRACTS: Final[Mapping[str, Group | None]] = {
@@ -71,6 +72,10 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "cache_invalidation": Group.RUNTIME,
     "cache_refreshing": Group.RUNTIME,
     "cache_machine": Group.RUNTIME,
+    "analytics": Group.ANALYTICS,
+    "analytics_queries": Group.ANALYTICS,
+    "analytics_calendar": Group.ANALYTICS,
+    "analytics_maintenance": Group.ANALYTICS,
 }
 """Every module of contracts, and the group that it is about: None says whichever is offered."""
 

@@ -20,7 +20,13 @@ from domain.rules import instant
 from ports.capabilities import Capability
 from ports.contracts.groups import Group as Group
 from ports.contracts.groups import group_of
-from ports.stores import AuthoringStore, DialogueStore, RuntimeStore, TenantScope
+from ports.stores import (
+    AnalyticsStore,
+    AuthoringStore,
+    DialogueStore,
+    RuntimeStore,
+    TenantScope,
+)
 from ports.time import Clock
 
 T = TypeVar("T")
@@ -28,6 +34,9 @@ T = TypeVar("T")
 
 SKEW = timedelta(seconds=5)
 """How far the second instance's clock is ahead of a runtime store's."""
+
+RETENTION = timedelta(days=20_000)
+"""How long an analytics store keeps events; long enough for contracts about times long ago."""
 
 
 class ContractClock(Clock):
@@ -88,6 +97,7 @@ class Instance:
     authoring: AuthoringStore | None = None
     dialogue: DialogueStore | None = None
     runtime: RuntimeStore | None = None
+    analytics: AnalyticsStore | None = None
 
     @classmethod
     def of(cls, opened: "Opened") -> "Instance":
@@ -98,6 +108,8 @@ class Instance:
             return cls(dialogue=opened)
         if isinstance(opened, RuntimeStore):
             return cls(runtime=opened)
+        if isinstance(opened, AnalyticsStore):
+            return cls(analytics=opened)
         return cls(authoring=opened)
 
     @property
@@ -105,17 +117,24 @@ class Instance:
         """The groups that it has a store for."""
         return frozenset(group for group in Group if getattr(self, group) is not None)
 
-    def store(self, group: Group) -> AuthoringStore | DialogueStore | RuntimeStore:
+    def store(self, group: Group) -> "AnyStore":
         """Its store for a group that it offers."""
-        store: AuthoringStore | DialogueStore | RuntimeStore = getattr(self, group)
+        store: AnyStore = getattr(self, group)
         return store
 
     def scope(self, tenant: str) -> TenantScope:
         """A tenant's scope."""
-        return TenantScope(tenant_id(tenant), self.authoring, self.dialogue, self.runtime)
+        return TenantScope(
+            tenant_id(tenant),
+            self.authoring,
+            self.dialogue,
+            self.runtime,
+            analytics=self.analytics,
+        )
 
 
-Opened: TypeAlias = Instance | AuthoringStore | DialogueStore | RuntimeStore
+AnyStore: TypeAlias = AuthoringStore | DialogueStore | RuntimeStore | AnalyticsStore
+Opened: TypeAlias = Instance | AnyStore
 
 
 class Backend(ABC):
@@ -149,7 +168,9 @@ class Backend(ABC):
         be entered again, for further instances over the same data.
 
         A runtime store goes by `self.clock`, be it its server's. Its second instance has `ahead` as
-        its own clock, wherever that could matter: a client's clock decides nothing.
+        its own clock, wherever that could matter: a client's clock decides nothing. An analytics
+        store has `RETENTION`, and nothing but what it answers goes by it: what a server removes by
+        itself, it would remove by its own clock.
         """
 
     @asynccontextmanager

@@ -12,12 +12,14 @@ from dependency_injector import providers
 import bootstrap
 from adapters.memory import (
     ManualClock,
+    MemoryAnalyticsStore,
     MemoryAuthoringStore,
     MemoryDialogueStore,
     MemoryRuntimeStore,
 )
 from bootstrap import Container, Settings
 from bootstrap.platform import opened
+from domain.analytics import AnalyticsEvent
 from domain.conversations import Conversation
 from domain.errors import ValidationError
 from domain.executions import ExecutionState
@@ -86,10 +88,11 @@ async def test_a_clock_that_is_handed_in_is_the_one_that_counts() -> None:
 @run
 async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() -> None:
     """Nothing else is opened then: this profile's servers aren't there."""
-    authoring, dialogue, runtime = (
+    authoring, dialogue, runtime, analytics = (
         MemoryAuthoringStore(),
         MemoryDialogueStore(),
         MemoryRuntimeStore(),
+        MemoryAnalyticsStore(),
     )
     settings = Settings(
         profile="servers",
@@ -98,12 +101,14 @@ async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() 
         redis_url="redis://nowhere.invalid/0",
     )
     async with bootstrap.open(
-        settings, authoring=authoring, dialogue=dialogue, runtime=runtime
+        settings, authoring=authoring, dialogue=dialogue, runtime=runtime, analytics=analytics
     ) as platform:
         acme = platform.for_tenant("acme")
         flow = await acme.flows.create(Flow.draft(name="welcome"))
         talk = await acme.conversations.create(Conversation.draft(user_id="ada"))
         issued = await acme.sessions.create("ada")
+        await acme.analytics.record(AnalyticsEvent.draft("turn", id="t1"))
+    assert await analytics.repositories(flow.tenant_id).get_by_id("t1") is not None
     assert await authoring.repositories(flow.tenant_id).flows.require(flow.id) == flow
     kept = dialogue.repositories(flow.tenant_id).conversations
     assert await kept.require(talk.id) == talk

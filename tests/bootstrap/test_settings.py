@@ -1,7 +1,9 @@
 """Settings: where they come from, and how they are refused."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ URL = "postgresql://ada:s3cr3t@db.example/dialogbase?password=s3cr3t"
 def test_memory_settings_need_no_environment() -> None:
     """The one line that unit tests write."""
     assert Settings.memory().stores == Stores(
-        authoring="memory", dialogue="memory", runtime="memory"
+        authoring="memory", dialogue="memory", runtime="memory", analytics="memory"
     )
     assert Settings.memory().servers_needed == frozenset()
 
@@ -25,7 +27,9 @@ def test_without_anything_the_profile_is_embedded_and_durable() -> None:
     settings = Settings.from_environment({})
     assert settings.profile == "embedded"
     assert settings.data == Path(".dialogbase")
-    assert settings.stores == Stores(authoring="postgres", dialogue="mongo", runtime="redis")
+    assert settings.stores == Stores(
+        authoring="postgres", dialogue="mongo", runtime="redis", analytics="mongo"
+    )
     assert settings.servers_needed == {"postgres", "mongo", "redis"}
 
 
@@ -53,6 +57,32 @@ def test_a_server_whose_group_is_in_memory_needs_no_url() -> None:
     assert flows.servers_needed == {"postgres"}
     assert talks.servers_needed == {"mongo"}
     assert sessions.servers_needed == {"redis"}
+
+
+def test_events_are_kept_where_the_conversations_are_unless_told_otherwise() -> None:
+    """Either alone asks for MongoDB."""
+    for dialogue, analytics, expected in (
+        ("memory", None, "memory"),
+        ("mongo", None, "mongo"),
+        ("memory", "mongo", "mongo"),
+        ("mongo", "memory", "memory"),
+    ):
+        chosen: Any = {"authoring": "memory", "runtime": "memory", "dialogue": dialogue}
+        settings = Settings(profile="embedded", stores=chosen | {"analytics": analytics})
+        assert settings.stores.analytics == expected
+        on_mongo = "mongo" in (dialogue, expected)
+        assert settings.servers_needed == ({"mongo"} if on_mongo else set())
+
+
+def test_events_are_kept_for_ever_or_for_so_many_days() -> None:
+    """Whole days, at least one."""
+    assert Settings.from_environment({}).analytics_retention is None
+    for days in (1, 90, 24_000):
+        variables = {"DIALOGBASE_ANALYTICS_RETENTION_DAYS": str(days)}
+        assert Settings.from_environment(variables).analytics_retention == timedelta(days=days)
+    for wrong in ("0", "-1", "1.5", "24001", "for ever"):
+        with pytest.raises(SettingsError, match="DIALOGBASE_ANALYTICS_RETENTION_DAYS"):
+            Settings.from_environment({"DIALOGBASE_ANALYTICS_RETENTION_DAYS": wrong})
 
 
 def test_the_driver_is_motor_unless_another_is_set() -> None:
@@ -157,9 +187,10 @@ def test_servers_without_the_url_they_need_are_refused_by_the_variable_s_name() 
 
 def test_memory_has_no_server_to_choose() -> None:
     """A store is only chosen where its server is."""
-    everywhere = Stores(authoring="postgres", dialogue="mongo", runtime="redis")
+    everywhere = Stores(authoring="postgres", dialogue="mongo", runtime="redis", analytics="mongo")
     with pytest.raises(
-        SettingsError, match=r"stores\.dialogue.*stores\.authoring.*stores\.runtime"
+        SettingsError,
+        match=r"stores\.dialogue.*stores\.analytics.*stores\.authoring.*stores\.runtime",
     ):
         Settings(profile="memory", stores=everywhere)
 

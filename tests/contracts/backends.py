@@ -4,9 +4,14 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import ClassVar
 
-from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
+from adapters.memory import (
+    MemoryAnalyticsStore,
+    MemoryAuthoringStore,
+    MemoryDialogueStore,
+    MemoryRuntimeStore,
+)
 from adapters.system import Uuid7Generator
-from ports.contracts.harness import Backend, Group, Instance, Opened
+from ports.contracts.harness import RETENTION, Backend, Group, Instance, Opened
 from tests.contracts.server_backends import ServerBackend
 from tests.servers import servers
 
@@ -22,11 +27,17 @@ class MemoryBackend(Backend):
         self._authoring = MemoryAuthoringStore(clock=self.clock)
         self._dialogue = MemoryDialogueStore(clock=self.clock)
         self._runtime = MemoryRuntimeStore(clock=self.clock)
+        self._analytics = MemoryAnalyticsStore(clock=self.clock, retention=RETENTION)
 
     @asynccontextmanager
     async def stores(self) -> AsyncIterator[Sequence[Opened]]:
         yield [
-            Instance(self._authoring.sibling(), self._dialogue.sibling(), runtime)
+            Instance(
+                self._authoring.sibling(),
+                self._dialogue.sibling(),
+                runtime,
+                self._analytics.sibling(),
+            )
             for runtime in (self._runtime.sibling(), self._runtime.sibling(clock=self.ahead))
         ]
 

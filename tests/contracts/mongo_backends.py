@@ -5,8 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from adapters.system import Uuid7Generator
-from ports.contracts.harness import Group
-from ports.stores import DialogueStore
+from ports.contracts.harness import RETENTION, Group, Instance
 from tests.contracts.server_backends import ServerBackend
 from tests.servers import servers
 
@@ -18,7 +17,7 @@ class MongoBackend(ServerBackend):
     """Two stores with a client each, on a real server: the one given, or a private one."""
 
     name: ClassVar[str] = "motor"
-    offers: ClassVar[frozenset[Group]] = frozenset({Group.DIALOGUE})
+    offers: ClassVar[frozenset[Group]] = frozenset({Group.DIALOGUE, Group.ANALYTICS})
     driver: "ClassVar[DriverName]" = "motor"
 
     @contextmanager
@@ -27,9 +26,10 @@ class MongoBackend(ServerBackend):
             yield [urls["mongo"]]
 
     @asynccontextmanager
-    async def stores(self) -> AsyncIterator[Sequence[DialogueStore]]:
+    async def stores(self) -> AsyncIterator[Sequence[Instance]]:
         # Drivers are for those who ask for them.
-        from adapters.mongo.driver import MongoOptions
+        from adapters.mongo.analytics import MongoAnalyticsStore
+        from adapters.mongo.driver import Client, MongoOptions
         from adapters.mongo.migrations import migrate
         from adapters.mongo.store import MongoStore
 
@@ -39,9 +39,11 @@ class MongoBackend(ServerBackend):
             stores = []
             for _ in range(2):
                 ids = Uuid7Generator(self.clock)
-                store = await MongoStore.open(self.url, clock=self.clock, ids=ids, options=options)
-                opened.push_async_callback(store.close)
-                stores.append(store)
+                client = Client.open(self.url, options)
+                opened.push_async_callback(client.close)
+                dialogue = MongoStore(client, self.clock, ids)
+                analytics = MongoAnalyticsStore(client, self.clock, ids, retention=RETENTION)
+                stores.append(Instance(dialogue=dialogue, analytics=analytics))
             yield stores
 
 

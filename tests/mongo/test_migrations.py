@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pymongo import IndexModel
 
-from adapters.mongo.collections import ALL, CONTEXTS, CONVERSATIONS, MESSAGES
+from adapters.mongo.collections import CONTEXTS, CONVERSATIONS, MESSAGES, every
 from adapters.mongo.errors import DuplicateKey
 from adapters.mongo.inspection import Inspection, inspect
 from adapters.mongo.migrations import migrate, state
@@ -36,7 +36,7 @@ def _inspected(url: str) -> Inspection:
 def test_an_empty_database_lacks_everything(bare: tuple[str, Mongo]) -> None:
     """Then `migrate` says what it did, and nothing is left to do."""
     url, _ = bare
-    lacking = tuple(f"collection {each.name}" for each in ALL)
+    lacking = tuple(f"collection {each.name}" for each in every(None))
     for asked in (state, migrate):
         found = asyncio.run(asked(url))
         assert (found.current, found.pending) == (None, lacking)
@@ -121,6 +121,32 @@ def test_an_index_in_the_way_is_a_clear_failure(bare: tuple[str, Mongo]) -> None
     kept["contexts"].create_indexes([IndexModel([("tenant_id", 1), ("user_id", 1)], name="mine")])
     with pytest.raises(RepositoryError, match="contexts"):
         asyncio.run(migrate(url))
+
+
+def test_how_long_events_are_kept_can_be_changed(opened: tuple[str, Mongo]) -> None:
+    """An index makes the server remove what is older, is changed in place, and goes again."""
+    url, kept = opened
+
+    def expiry() -> object:
+        found = kept["events"].index_information().get("ix_events_expiry", {})
+        return found.get("expireAfterSeconds")
+
+    day, name = timedelta(days=1), "index events.ix_events_expiry"
+    assert expiry() is None
+    for retention, seconds in (
+        (90 * day, 90 * 86_400),
+        (day, 86_400),
+        (24_000 * day, 2_073_600_000),
+    ):
+        assert asyncio.run(state(url, retention=retention)).pending == (name,)
+        assert asyncio.run(migrate(url, retention=retention)).pending == (name,)
+        assert expiry() == seconds
+        assert asyncio.run(inspect(url, datetime.now(UTC), retention=retention)).sound
+    (extra,) = _inspected(url).differences
+    assert (extra.name, extra.expected) == (name, "gone")
+    assert asyncio.run(migrate(url)).pending == (name,)
+    assert expiry() is None
+    assert _inspected(url).sound
 
 
 def test_data_stays_as_it_is(opened: tuple[str, Mongo]) -> None:

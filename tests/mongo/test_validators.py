@@ -7,7 +7,8 @@ import pymongo.errors
 import pytest
 from bson import Int64
 
-from adapters.mongo.collections import CONVERSATIONS, MESSAGES, REPLAY
+from adapters.mongo.collections import CONVERSATIONS, EVENTS, MESSAGES, REPLAY
+from domain.analytics import AnalyticsEvent
 from domain.messages import MessageAnalysis
 from tests.mongo.server import AT, Mongo, conversation, database, message, new_tenant
 
@@ -82,6 +83,29 @@ def test_a_message_that_cannot_be_is_refused(opened: Mongo, path: str, value: An
     kept.insert_one(document)
     with pytest.raises(pymongo.errors.WriteError) as told:
         kept.update_one({"_id": document["_id"]}, {"$set": {path: value}})
+    assert told.value.code == REFUSED
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("at", "2026-01-01"),
+        ("type", None),
+        ("channel", "unheard of"),
+        ("dimensions.country", 1),
+        ("dimensions", None),
+        ("measures.latency", "slow"),
+        ("measures", [1]),
+        ("tenant_id", "another"),
+    ],
+)
+def test_an_event_that_cannot_be_is_refused(opened: Mongo, path: str, value: Any) -> None:
+    """In what it was measured, too."""
+    draft = AnalyticsEvent.draft("turn", dimensions={"a.b": "$x"}, measures={"n": 1, "f": 0.5})
+    document = EVENTS.mapper.document(draft.placed(at=AT, new_id="e", tenant_id=new_tenant()))
+    opened["events"].insert_one(document)
+    with pytest.raises(pymongo.errors.WriteError) as told:
+        opened["events"].update_one({"_id": document["_id"]}, {"$set": {path: value}})
     assert told.value.code == REFUSED
 
 

@@ -1,0 +1,225 @@
+"""Analytics events in memory."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from math import fsum
+from operator import attrgetter
+from typing import Any, ClassVar, Self
+
+from adapters.system import SystemClock, Uuid7Generator
+from domain.analytics import AnalyticsEvent, milliseconds
+from domain.identity import TenantId, UserId, tenant_id
+from domain.metric_queries import Aggregation, MetricQuery, dimension_of
+from ports.analytics import Analytics, Asked, Row, nearest_rank
+from ports.capabilities import Capability
+from ports.reading import Context
+from ports.statistics import CollectionStatistics
+from ports.stores import AnalyticsMaintenance, AnalyticsStore
+from ports.time import Clock, IdGenerator
+
+_AT = attrgetter("at")
+_INT64 = range(-(2**63), 2**63)
+
+
+class Events:
+    """A tenant's: by id, and in order of time."""
+
+    def __init__(self) -> None:
+        self.by_id: dict[str, AnalyticsEvent] = {}
+        self._by_time: list[AnalyticsEvent] = []
+        self._sorted = True
+
+    def add(self, event: AnalyticsEvent) -> bool:
+        """Whether its id wasn't taken."""
+        if self.by_id.setdefault(event.id, event) is not event:
+            return False
+        self._sorted = self._sorted and (not self._by_time or self._by_time[-1].at <= event.at)
+        self._by_time.append(event)
+        return True
+
+    def between(self, start: datetime, end: datetime) -> Sequence[AnalyticsEvent]:
+        """Those at the one time or later and before the other, in order of time."""
+        held = self._in_order()
+        return held[bisect_left(held, start, key=_AT) : bisect_left(held, end, key=_AT)]
+
+    def forget(self, until: datetime) -> None:
+        """Remove those that happened then or before."""
+        held = self._in_order()
+        self._cut(bisect_right(held, until, key=_AT))
+
+    def purge(self, before: datetime, limit: int) -> int:
+        """Remove the first that happened before a time; how many."""
+        held = self._in_order()
+        number = min(bisect_left(held, before, key=_AT), limit)
+        self._cut(number)
+        return number
+
+    def remove(self, user_id: UserId) -> int:
+        """Remove a user's; how many."""
+        left = [event for event in self._by_time if event.user_id != user_id]
+        removed = len(self._by_time) - len(left)
+        if removed:
+            self._by_time = left
+            self.by_id = {event.id: event for event in left}
+        return removed
+
+    def clear(self) -> int:
+        """Remove all of them; how many."""
+        removed = len(self._by_time)
+        self._by_time.clear()
+        self.by_id.clear()
+        return removed
+
+    def _in_order(self) -> list[AnalyticsEvent]:
+        if not self._sorted:
+            self._by_time.sort(key=_AT)
+            self._sorted = True
+        return self._by_time
+
+    def _cut(self, number: int) -> None:
+        for event in self._by_time[:number]:
+            del self.by_id[event.id]
+        del self._by_time[:number]
+
+
+class MemoryAnalytics(Analytics):
+    """A tenant's events. What has expired is gone when events are next recorded."""
+
+    def __init__(self, context: Context, retention: timedelta | None, events: Events) -> None:
+        super().__init__(context, retention)
+        self._events = events
+
+    async def _record(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
+        if (expired := self._expired()) is not None:
+            self._events.forget(expired)
+        return [event.id for event in events if not self._events.add(event)]
+
+    async def _get(self, id: str) -> AnalyticsEvent | None:
+        return self._events.by_id.get(id)
+
+    async def _query(self, asked: Asked) -> Sequence[Row]:
+        query, bucket_of = asked.query, asked.buckets.of
+        wanted, group_of = _filter(query), _grouping(query.group_by)
+        measure: Any = query.measure
+        found: dict[tuple[tuple[Any, ...], int], list[Any]] = {}
+        for event in self._events.between(asked.start, asked.end):
+            if wanted(event):
+                place = group_of(event), bucket_of(milliseconds(event.at))
+                found.setdefault(place, []).append(event.measures.get(measure))
+        figure = FIGURES[query.aggregation]
+        return [
+            Row(group, start, figure(values), len(values))
+            for (group, start), values in found.items()
+        ]
+
+    async def _delete_for_user(self, user_id: UserId) -> int:
+        return self._events.remove(user_id)
+
+
+def total(values: Sequence[int | float]) -> int | float:
+    """Their sum, as `Aggregation` defines it."""
+    whole = sum(value for value in values if isinstance(value, int))
+    floats = [value for value in values if isinstance(value, float)]
+    if floats:
+        high = float(whole)
+        return fsum((*floats, high, float(whole - int(high))))
+    return whole if whole in _INT64 else float(whole)
+
+
+def _percentile(percent: int) -> Callable[[Sequence[int | float]], int | float]:
+    def figure(values: Sequence[int | float]) -> int | float:
+        return sorted(values)[nearest_rank(percent, len(values))]
+
+    return figure
+
+
+FIGURES: Mapping[Aggregation, Callable[[Sequence[int | float]], int | float]] = {
+    Aggregation.COUNT: len,
+    Aggregation.SUM: total,
+    Aggregation.AVG: total,
+    Aggregation.MIN: min,
+    Aggregation.MAX: max,
+    **{each: _percentile(each.percent) for each in Aggregation if each.percent is not None},
+}
+
+
+def _reader(key: str) -> Callable[[AnalyticsEvent], Any]:
+    name = dimension_of(key)
+    return attrgetter(key) if name is None else lambda event: event.dimensions.get(name)
+
+
+def _filter(query: MetricQuery) -> Callable[[AnalyticsEvent], bool]:
+    filters = [(_reader(key), frozenset(wanted)) for key, wanted in query.where.items()]
+    measures = query.measures
+
+    def wanted(event: AnalyticsEvent) -> bool:
+        return all(name in event.measures for name in measures) and all(
+            read(event) in values for read, values in filters
+        )
+
+    return wanted
+
+
+def _grouping(keys: Sequence[str]) -> Callable[[AnalyticsEvent], tuple[Any, ...]]:
+    readers = [_reader(key) for key in keys]
+    return lambda event: tuple([read(event) for read in readers])
+
+
+class MemoryAnalyticsStore(AnalyticsStore):
+    """Events in this process's memory, gone with it."""
+
+    name: ClassVar[str] = "memory"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        ids: IdGenerator | None = None,
+        retention: timedelta | None = None,
+    ) -> None:
+        self._clock = SystemClock() if clock is None else clock
+        self._ids = Uuid7Generator(self._clock) if ids is None else ids
+        self._retention = retention
+        self._tenants: dict[TenantId, Events] = {}
+
+    def sibling(self, *, clock: Clock | None = None) -> Self:
+        """Another store over the same data, as a second process would have it."""
+        other = type(self)(clock=self._clock if clock is None else clock, retention=self._retention)
+        other._tenants = self._tenants
+        return other
+
+    def repositories(self, tenant: TenantId) -> Analytics:
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+        return MemoryAnalytics(context, self._retention, self._tenants.setdefault(tenant, Events()))
+
+    def maintenance(self) -> AnalyticsMaintenance:
+        return MemoryAnalyticsMaintenance(self._tenants)
+
+    async def check(self) -> None:
+        return
+
+
+class MemoryAnalyticsMaintenance(AnalyticsMaintenance):
+    """Maintenance of every tenant's events."""
+
+    def __init__(self, tenants: dict[TenantId, Events]) -> None:
+        self._tenants = tenants
+
+    async def tenants(self) -> AsyncIterator[TenantId]:
+        for tenant in sorted(self._tenants):
+            if self._tenants[tenant].by_id:
+                yield tenant
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        held = self._tenants.get(tenant_id(tenant))
+        return 0 if held is None else held.clear()
+
+    async def statistics(self) -> tuple[CollectionStatistics, ...]:
+        held = sum(len(events.by_id) for events in self._tenants.values())
+        return (CollectionStatistics(name="events", documents=held),)
+
+    async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:
+        purged = self._tenants[tenant].purge(before, limit)
+        return purged, purged == limit

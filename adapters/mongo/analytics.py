@@ -1,0 +1,131 @@
+"""Analytics events in MongoDB: one document each, figures by aggregation.
+
+Every acknowledged event is in the journals of a majority of the members. What has expired is left
+out of every answer by the clock of whoever asks, and removed by the server, which looks once a
+minute (an index that `migrations` makes says when).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import ClassVar, Final
+
+from adapters.mongo.autocommit import ClientExecutor
+from adapters.mongo.collections import EVENTS, Collection
+from adapters.mongo.driver import Client
+from adapters.mongo.executor import Document, Executor
+from adapters.mongo.maintenance import BATCH, MongoTenants
+from adapters.mongo.pipelines import pipeline, reader
+from adapters.mongo.statistics import statistics
+from adapters.mongo.values import UNREADABLE
+from domain.analytics import AnalyticsEvent
+from domain.identity import TenantId, UserId, tenant_id
+from ports.analytics import EVENT_SCHEMA, Analytics, Asked, Row
+from ports.capabilities import Capability
+from ports.errors import CorruptRecordError
+from ports.reading import Context
+from ports.statistics import CollectionStatistics
+from ports.stores import AnalyticsMaintenance, AnalyticsStore
+from ports.time import Clock, IdGenerator
+
+_NAME: Final = EVENTS.name
+_MAPPER: Final = EVENTS.mapper
+
+
+class MongoAnalytics(Analytics):
+    """A tenant's events."""
+
+    def __init__(self, context: Context, retention: timedelta | None, executor: Executor) -> None:
+        super().__init__(context, retention)
+        self._executor = executor
+        self._tenant = context.tenant
+
+    async def _record(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
+        documents = list(map(_MAPPER.document, events))
+        return [events[place].id for place in await self._executor.insert_new(_NAME, documents)]
+
+    async def _get(self, id: str) -> AnalyticsEvent | None:
+        found = await self._executor.find_one(_NAME, {"_id": _MAPPER.key(self._tenant, id)})
+        return None if found is None else _MAPPER.restored(found)
+
+    async def _query(self, asked: Asked) -> Sequence[Row]:
+        found = await self._executor.aggregate(_NAME, pipeline(self._tenant, asked))
+        try:
+            return list(map(reader(asked), found))
+        except UNREADABLE:
+            failure = CorruptRecordError(EVENT_SCHEMA.name, None, asked.query.group_by)
+        raise failure
+
+    async def _delete_for_user(self, user_id: UserId) -> int:
+        wanted = {"tenant_id": self._tenant, "user_id": user_id}
+        removed = 0
+        while True:
+            found, gone = await _delete_some(self._executor, wanted, BATCH)
+            removed += gone
+            if found < BATCH:
+                return removed
+
+
+class MongoAnalyticsStore(AnalyticsStore):
+    """Events in MongoDB 6.0 or later, migrated beforehand with the same `retention`.
+
+    The client is the caller's, to be shared and to be closed.
+    """
+
+    name: ClassVar[str] = "mongo"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.DURABLE})
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        ids: IdGenerator,
+        *,
+        retention: timedelta | None = None,
+    ) -> None:
+        self._executor = ClientExecutor(client)
+        self._clock = clock
+        self._ids = ids
+        self._retention = retention
+
+    def repositories(self, tenant: TenantId) -> Analytics:
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+        return MongoAnalytics(context, self._retention, self._executor)
+
+    def maintenance(self) -> AnalyticsMaintenance:
+        return MongoAnalyticsMaintenance(self._executor)
+
+    async def check(self) -> None:
+        await self._executor.ping()
+
+
+class MongoAnalyticsMaintenance(MongoTenants, AnalyticsMaintenance):
+    """Maintenance of the collection of events."""
+
+    collections: ClassVar[tuple[Collection, ...]] = (EVENTS,)
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        named, erased = tenant_id(tenant), 0
+        while keys := await self._some(_NAME, named):
+            erased += await self._executor.delete_many(_NAME, {"_id": {"$in": keys}})
+        return erased
+
+    async def statistics(self) -> tuple[CollectionStatistics, ...]:
+        return await statistics(self._executor, self.collections)
+
+    async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:
+        wanted = {"tenant_id": tenant, "at": {"$lt": before}}
+        found, gone = await _delete_some(self._executor, wanted, limit, [("at", 1)])
+        return gone, found == limit
+
+
+async def _delete_some(
+    executor: Executor,
+    wanted: Document,
+    limit: int,
+    sort: Sequence[tuple[str, int]] | None = None,
+) -> tuple[int, int]:
+    """Delete the first that match: how many were found, and how many went."""
+    found = await executor.find(_NAME, wanted, projection={"_id": 1}, sort=sort, limit=limit)
+    keys = [document["_id"] for document in found]
+    gone = await executor.delete_many(_NAME, {"_id": {"$in": keys}}) if keys else 0
+    return len(keys), gone

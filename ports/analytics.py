@@ -1,0 +1,266 @@
+"""Analytics: events are recorded once each, and asked for figures."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+import attrs
+
+from domain.analytics import AnalyticsEvent
+from domain.errors import Fault, ValidationError
+from domain.frozen import FrozenDict
+from domain.identity import NO_TIME, EntryDraft, UserId
+from domain.metric_queries import (
+    Aggregation,
+    MetricPoint,
+    MetricQuery,
+    MetricResult,
+    MetricSeries,
+)
+from domain.rules import checked
+from ports.buckets import MAX_POINTS, Buckets, buckets_of, too_many
+from ports.errors import InvalidQueryError
+from ports.reading import Context
+from ports.schema import EntitySchema, FieldSchema, Kind
+
+MAX_RECORD: Final = 10_000
+"""Events in one call."""
+AHEAD: Final = timedelta(days=1)
+"""How far in the future an event may lie: clocks differ, and time zones are mistaken."""
+
+EVENT_SCHEMA: Final = EntitySchema(
+    entity=AnalyticsEvent,
+    name="analytics event",
+    fields=[FieldSchema("id", Kind.TEXT, sortable=True)],
+)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+@attrs.frozen(kw_only=True)
+class Recorded:
+    """What became of the drafts.
+
+    `ids`: of each, in their order. `known`: those that were recorded already, or came twice, and
+    changed nothing; in no order. `expired`: those of events so old that they aren't kept.
+    """
+
+    ids: tuple[str, ...]
+    known: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
+
+    @property
+    def added(self) -> int:
+        """How many events are new."""
+        return len(self.ids) - len(self.known) - len(self.expired)
+
+
+@attrs.frozen(kw_only=True)
+class Asked:
+    """A query, ready for a store: events at `start` or later and before `end`, which is narrower
+    than the query's range where events have expired.
+    """
+
+    query: MetricQuery
+    buckets: Buckets
+    start: datetime
+    end: datetime
+
+
+@attrs.frozen
+class Row:
+    """A bucket that isn't empty: its group's values in the order of `group_by`, where it begins in
+    milliseconds since 1970, the figure (for an average: the sum), and of how many events.
+    """
+
+    group: tuple[Any, ...]
+    start: int
+    figure: int | float
+    count: int
+
+
+class Analytics(ABC):
+    """A tenant's analytics events.
+
+    Events are only added. They are kept for the store's `retention`, counted from their own time
+    (`at`), and absent from every answer afterwards, whenever the store removes them.
+
+    Every operation sees what was acknowledged before it began. Any may raise
+    `StoreUnavailableError` or `StoreTimeoutError`, and one that writes `OutcomeUnknownError`.
+    """
+
+    def __init__(self, context: Context, retention: timedelta | None) -> None:
+        self._context = context
+        self._retention = retention
+
+    async def record(self, draft: EntryDraft[AnalyticsEvent], /) -> Recorded:
+        """Record an event, as `record_many`."""
+        return await self.record_many([draft])
+
+    async def record_many(self, drafts: Iterable[EntryDraft[AnalyticsEvent]], /) -> Recorded:
+        """Record at most 10 000 events, in one round trip.
+
+        Each by itself: after `OutcomeUnknownError` or a failure of the store, some of them may have
+        been recorded. An id that is taken, for as long as its event is kept (and until the store
+        removes it), changes nothing and is told; of two with one id the first is taken. So if every
+        draft has an id of the caller's own, the same call can be repeated until it succeeds, and
+        nothing is counted twice; without, an event whose acknowledgement was lost would be.
+
+        Raises:
+            ValidationError: for what isn't a draft of an event, too many of them, or a time more
+                than a day in the future; nothing is recorded.
+        """
+        events, expired = self._checked(drafts)
+        ids = tuple(event.id for event in events)
+        first = {event.id: event for event in events}
+        known: list[str] = []
+        if len(first) < len(ids):
+            first.clear()
+            for event in events:
+                if first.setdefault(event.id, event) is not event:
+                    known.append(event.id)
+        past: list[str] = []
+        if expired is not None:
+            past = [id for id, event in first.items() if event.at <= expired]
+            for id in past:
+                del first[id]
+        if first:
+            known += await self._record(list(first.values()))
+        return Recorded(ids=ids, known=tuple(known), expired=tuple(past))
+
+    async def get_by_id(self, id: str, /) -> AnalyticsEvent | None:
+        """The event, or None.
+
+        Raises:
+            InvalidQueryError: for what can't be an id.
+            CorruptRecordError: if what is stored can't be read.
+        """
+        found = await self._get(EVENT_SCHEMA.check_id(id))
+        expired = self._expired()
+        return None if found is None or (expired and found.at <= expired) else found
+
+    async def query(self, query: MetricQuery, /) -> MetricResult:
+        """The figures that a query asks for (see `MetricQuery`, `Aggregation` and `MetricResult`).
+
+        One round trip, which reads the events of the range by index, narrowed by type if the query
+        says which. Percentiles sort what they are of in the store's memory: MongoDB does so for
+        some million values at once, within the deadline.
+
+        Raises:
+            InvalidQueryError: for what isn't a query, an unknown time zone, and an answer of more
+                than 10 000 buckets, those that `fill_missing` adds included.
+        """
+        if not isinstance(query, MetricQuery):
+            raise InvalidQueryError("a query must be a MetricQuery")
+        buckets = buckets_of(query)
+        expired = self._expired()
+        start = query.start if expired is None else max(query.start, expired + _MILLISECOND)
+        rows: Sequence[Row] = ()
+        if start < query.end:
+            asked = Asked(query=query, buckets=buckets, start=start, end=query.end)
+            rows = await self._query(asked)
+        return _answer(query, buckets, rows)
+
+    async def delete_for_user(self, user_id: str, /) -> int:
+        """Delete all events of a user; how many went.
+
+        In batches: interrupted, it may be called again and goes on.
+
+        Raises:
+            ValidationError: for what can't be a user's id.
+        """
+        return await self._delete_for_user(checked(AnalyticsEvent, "user_id", user_id))
+
+    def _checked(
+        self, drafts: Iterable[EntryDraft[AnalyticsEvent]]
+    ) -> tuple[list[AnalyticsEvent], datetime | None]:
+        """The events, and up to when they have expired."""
+        context = self._context
+        # One that never ends is read no further than it may go.
+        given = list(islice(drafts, MAX_RECORD + 1)) if isinstance(drafts, Iterable) else None
+        if given is None or len(given) > MAX_RECORD:
+            fault = Fault("", f"must be at most {MAX_RECORD} drafts")
+            raise ValidationError(EVENT_SCHEMA.name, [fault])
+        now: datetime = checked(AnalyticsEvent, "at", context.clock.now())
+        latest, tenant, new_uuid = now + AHEAD, context.tenant, context.ids.new_uuid
+        events: list[AnalyticsEvent] = []
+        faults: list[Fault] = []
+        for place, draft in enumerate(given):
+            if not isinstance(draft, EntryDraft) or type(draft.provisional) is not AnalyticsEvent:
+                faults.append(Fault(f"[{place}]", f"must be a draft of an {EVENT_SCHEMA.name}"))
+                continue
+            new_id = None if draft.has_id else str(new_uuid())
+            event = draft.placed(at=now, new_id=new_id, tenant_id=tenant)
+            if event.at > latest:
+                faults.append(Fault(f"[{place}].at", "lies more than a day in the future"))
+            events.append(event)
+        if faults:
+            raise ValidationError(EVENT_SCHEMA.name, faults)
+        return events, self._expired()
+
+    def _expired(self) -> datetime | None:
+        """What happened then or before is gone."""
+        if self._retention is None:
+            return None
+        now: datetime = checked(AnalyticsEvent, "at", self._context.clock.now())
+        return now - self._retention
+
+    # What a store implements. Arguments are checked.
+
+    @abstractmethod
+    async def _record(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
+        """Add those whose ids aren't taken; the others' ids. No two have the same."""
+
+    @abstractmethod
+    async def _get(self, id: str) -> AnalyticsEvent | None:
+        """It, expired or not."""
+
+    @abstractmethod
+    async def _query(self, asked: Asked) -> Sequence[Row]:
+        """The buckets that aren't empty, in any order; more than `MAX_POINTS` if there are more."""
+
+    @abstractmethod
+    async def _delete_for_user(self, user_id: UserId) -> int:
+        """As `delete_for_user` promises."""
+
+
+def nearest_rank(percent: int, count: int) -> int:
+    """The place, from 0, of a percentile among so many values in ascending order."""
+    return (count * percent + 99) // 100 - 1
+
+
+def _answer(query: MetricQuery, buckets: Buckets, rows: Sequence[Row]) -> MetricResult:
+    if len(rows) > MAX_POINTS:
+        raise too_many()
+    groups: dict[tuple[Any, ...], dict[int, MetricPoint]] = {} if query.group_by else {(): {}}
+    average = query.aggregation is Aggregation.AVG
+    for row in rows:
+        value = float(row.figure) / row.count if average else row.figure
+        point = MetricPoint(start=_time(row.start), value=value, count=row.count)
+        groups.setdefault(row.group, {})[row.start] = point
+    if query.fill_missing:
+        starts = buckets.starts
+        if len(groups) * len(starts) > MAX_POINTS:
+            raise too_many()
+        nothing = query.aggregation.of_nothing
+        for points in groups.values():
+            for start in starts:
+                if start not in points:
+                    points[start] = MetricPoint(start=_time(start), value=nothing, count=0)
+    series = [
+        MetricSeries(
+            group=FrozenDict.holding(dict(zip(query.group_by, group, strict=True))),
+            points=tuple(points[start] for start in sorted(points)),
+        )
+        for group, points in sorted(groups.items(), key=_in_order)
+    ]
+    return MetricResult(query=query, series=tuple(series))
+
+
+def _in_order(item: tuple[tuple[Any, ...], object]) -> list[tuple[bool, str]]:
+    return [(value is None, str(value)) for value in item[0]]
+
+
+def _time(at: int) -> datetime:
+    return NO_TIME + timedelta(milliseconds=at)
