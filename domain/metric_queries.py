@@ -1,9 +1,9 @@
 """What is asked of analytics events, and what the answer looks like."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from attrs import field, frozen
@@ -152,8 +152,8 @@ NO_FILTERS: Final[FrozenDict[str, tuple[Any, ...]]] = FrozenDict.holding({})
 class MetricQuery(Value):
     """One figure of the events of a time range, in buckets of time, by group.
 
-        MetricQuery(
-            start=monday, end=sunday, aggregation="p95", measure="latency_ms",
+        MetricQuery.over(
+            monday, sunday, aggregation="p95", measure="latency_ms",
             group_by=["channel", "dimensions.country"], granularity="hour", zone="Europe/Vienna",
             where={"type": "turn", "dimensions.intent": ["order", "cancel"]},
         )
@@ -179,6 +179,38 @@ class MetricQuery(Value):
     where: FrozenDict[str, tuple[Any, ...]] = field(default=NO_FILTERS, metadata=rule(_filters))
     having: tuple[str, ...] = field(default=(), metadata=rule(sequence(NAME, MAX_FILTERS)))
     fill_missing: bool = field(default=False, metadata=rule(flag))
+
+    @classmethod
+    def over(
+        cls,
+        start: datetime,
+        end: datetime,
+        *,
+        aggregation: Aggregation | str = Aggregation.COUNT,
+        measure: str | None = None,
+        group_by: Sequence[str] = (),
+        granularity: Granularity | str = Granularity.NONE,
+        zone: str = "UTC",
+        where: Mapping[str, object] = NO_FILTERS,
+        having: Sequence[str] = (),
+        fill_missing: bool = False,
+    ) -> Self:
+        """A query of a time range; enumerations, ids and lists as a caller has them.
+
+        Raises:
+            ValidationError: naming every faulty field.
+        """
+        given: dict[str, Any] = {
+            "aggregation": aggregation,
+            "measure": measure,
+            "group_by": group_by,
+            "granularity": granularity,
+            "zone": zone,
+            "where": where,
+            "having": having,
+            "fill_missing": fill_missing,
+        }
+        return cls(start=start, end=end, **given)
 
     def _cross_faults(self) -> Iterable[Fault]:
         if self.end <= self.start:

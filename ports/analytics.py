@@ -11,7 +11,7 @@ import attrs
 from domain.analytics import AnalyticsEvent
 from domain.errors import Fault, ValidationError
 from domain.frozen import FrozenDict
-from domain.identity import NO_TIME, EntryDraft, UserId
+from domain.identity import NO_TIME, USER, EntryDraft, UserId
 from domain.metric_queries import (
     Aggregation,
     MetricPoint,
@@ -19,7 +19,7 @@ from domain.metric_queries import (
     MetricResult,
     MetricSeries,
 )
-from domain.rules import checked
+from domain.rules import argument, checked
 from ports.buckets import MAX_POINTS, Buckets, buckets_of, too_many
 from ports.errors import InvalidQueryError
 from ports.reading import Context
@@ -170,7 +170,7 @@ class Analytics(ABC):
         Raises:
             ValidationError: for what can't be a user's id.
         """
-        return await self._delete_for_user(checked(AnalyticsEvent, "user_id", user_id))
+        return await self._delete_for_user(argument(EVENT_SCHEMA.name, "user_id", user_id, USER))
 
     def _checked(
         self, drafts: Iterable[EntryDraft[AnalyticsEvent]]

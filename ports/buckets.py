@@ -64,9 +64,10 @@ class Buckets:
 def buckets_of(query: MetricQuery) -> Buckets:
     """The buckets that a query's range touches.
 
-    A minute, hour, day, week or month begins when the zone's clocks show its beginning, or go past
-    it because they are put forward. What they show twice, since they were put back, is two minutes
-    or hours, and one day. So days have 23 or 25 hours at times, and one may be missing.
+    A minute or an hour begins when the zone's clocks show its beginning, or are put forward or back
+    into it; so one that they show twice is two. A day, week or month begins when they first show
+    its beginning, or are put forward past it; so it may have 23 or 25 hours, and one may be
+    missing. No bucket is empty of time.
 
     Raises:
         InvalidQueryError: for more than 10 000 buckets, or an unknown time zone.
@@ -109,7 +110,7 @@ def _buckets(unit: Granularity, name: str, zone: tzinfo, start: int, end: int) -
         first = start - (start - shift) % width
         edges = list(range(first, end + width, width))
     elif width <= _HOUR:
-        edges = sorted(_clock_edges(zone, width, start - _DAY, end + _DAY))
+        edges = sorted(set(_clock_edges(zone, width, start - _DAY, end + _DAY)))
     else:
         edges = sorted(set(_calendar_edges(zone, unit, start, end)))
     kept = edges[bisect_right(edges, start) - 1 : bisect_left(edges, end) + 1]
@@ -123,8 +124,8 @@ def _clock_edges(zone: tzinfo, width: int, start: int, end: int) -> Iterator[int
     before = None
     for begin, until, offset in _offsets(zone, start, end):
         first = begin + -(begin + offset) % width
-        if before is not None and -(begin + before) % width < offset - before and first > begin:
-            yield begin  # put forward past a beginning, into what it begins
+        if before is not None and (begin - 1 + before) // width != (begin + offset) // width:
+            yield begin  # into another one; at its very beginning, it comes once more
         yield from range(first, until, width)
         before = offset
 

@@ -4,7 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
 
-from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
+from adapters.memory import (
+    MemoryAnalyticsStore,
+    MemoryAuthoringStore,
+    MemoryDialogueStore,
+    MemoryRuntimeStore,
+)
+from adapters.memory.analytics import Events, MemoryAnalytics, MemoryAnalyticsMaintenance
 from adapters.memory.cache import MemoryCache, MemoryCacheEntries
 from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.executions import MemoryExecutionStore
@@ -17,16 +23,18 @@ from adapters.memory.session import Session
 from adapters.memory.sessions import MemorySessionStore
 from adapters.memory.store import MemoryAuthoring, MemoryDialogue
 from domain.identity import TenantId
-from ports.contracts.harness import Backend, Group, Opened
+from ports.analytics import Analytics
+from ports.contracts.harness import RETENTION, Backend, Group, Opened
 from ports.reading import Context
 from ports.runtime import RuntimePorts
-from ports.stores import RuntimeMaintenance
+from ports.stores import AnalyticsMaintenance, RuntimeMaintenance
 from tests.broken.cache_adapters import SoundCache
 
 GROUPS = {
     MemoryAuthoringStore: Group.AUTHORING,
     MemoryDialogueStore: Group.DIALOGUE,
     MemoryRuntimeStore: Group.RUNTIME,
+    MemoryAnalyticsStore: Group.ANALYTICS,
 }
 PORTS = {
     MemoryFlowRepository: (MemoryAuthoringStore, "flows"),
@@ -53,7 +61,8 @@ def backend_of(broken: type[Any]) -> Backend:
 
         def __init__(self) -> None:
             super().__init__()
-            self._store = kind(clock=self.clock)
+            kept = {"retention": RETENTION} if group is Group.ANALYTICS else {}
+            self._store = kind(clock=self.clock, **kept)
 
         @asynccontextmanager
         async def stores(self) -> AsyncIterator[Sequence[Opened]]:
@@ -68,6 +77,8 @@ def _store_with(broken: type[Any]) -> type[Any]:
         return broken
     if issubclass(broken, MemoryRuntimeMaintenance):
         return _maintained_by(broken)
+    if issubclass(broken, MemoryAnalytics | MemoryAnalyticsMaintenance):
+        return _counting_with(broken)
     if issubclass(broken, MemoryCacheEntries):
         return _store_with(type(broken.__name__, (SoundCache,), {"entries": broken}))
     store, port = next(PORTS[sound] for sound in broken.__mro__ if sound in PORTS)
@@ -99,3 +110,20 @@ def _maintained_by(broken: type[MemoryRuntimeMaintenance]) -> type[MemoryRuntime
             return broken(self._tenants, self._clock)
 
     return Maintained
+
+
+def _counting_with(broken: type[Any]) -> type[MemoryAnalyticsStore]:
+    class Counting(MemoryAnalyticsStore):
+        def repositories(self, tenant: TenantId) -> Analytics:
+            if not issubclass(broken, MemoryAnalytics):
+                return super().repositories(tenant)
+            context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+            events = self._tenants.setdefault(tenant, Events())
+            return broken(context, self._retention, events)
+
+        def maintenance(self) -> AnalyticsMaintenance:
+            if not issubclass(broken, MemoryAnalyticsMaintenance):
+                return super().maintenance()
+            return broken(self._tenants)
+
+    return Counting

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.analytics_calendar`."""
+
+from ports.contracts.analytics_calendar import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.analytics_queries`."""
+
+from ports.contracts.analytics_queries import *  # noqa: F403
