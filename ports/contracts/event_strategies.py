@@ -56,7 +56,8 @@ _KEYS: Final = ("type", "flow_id", "conversation_id", "user_id", "channel")
 
 def alike(start: datetime, length: timedelta) -> SearchStrategy[EntryDraft[AnalyticsEvent]]:
     """Drafts of few kinds within a range, so that queries find several together."""
-    minutes = st.integers(0, length // timedelta(minutes=1))
+    last = length // timedelta(minutes=1)
+    minutes = st.integers(0, last) | st.sampled_from([0, last])
     near = st.sampled_from([timedelta(), -timedelta(milliseconds=1)])
     return st.builds(
         AnalyticsEvent.draft,
@@ -83,9 +84,9 @@ def queries(
         "channel": st.sampled_from([Channel.WEB, "sms", None]),
         **{f"dimensions.{name}": st.sampled_from([*_VALUES, None]) for name in _NAMES},
     }
-    where = st.fixed_dictionaries(
-        {},
-        optional={key: one | st.lists(one, max_size=3) for key, one in filters.items()},
+    wanted = {key: one | st.lists(one, max_size=4) for key, one in filters.items()}
+    where = st.lists(st.sampled_from(list(filters)), max_size=2, unique=True).flatmap(
+        lambda chosen: st.fixed_dictionaries({key: wanted[key] for key in chosen})
     )
     begin = st.integers(0, length // timedelta(minutes=2)).map(
         lambda after: start + timedelta(minutes=after, milliseconds=1)
@@ -106,7 +107,7 @@ def queries(
             "group_by": st.lists(keys, max_size=3, unique=True),
             "granularity": st.sampled_from(units),
             "zone": st.just(zone),
-            "where": st.just({}) | where,
+            "where": where,
             "having": st.lists(names, max_size=1),
             "fill_missing": st.booleans(),
         }

@@ -1,6 +1,6 @@
 """The memory adapter of analytics events, broken in one way each."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from statistics import quantiles
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from adapters.memory.analytics import (
 from domain.analytics import AnalyticsEvent, milliseconds
 from domain.frozen import FrozenDict
 from domain.identity import EntryDraft, TenantId, UserId
-from domain.metric_queries import Aggregation, Granularity, MetricQuery
+from domain.metric_queries import Aggregation, Granularity
 from ports.analytics import Analytics, Asked, Recorded, Row
 from ports.buckets import MAX_POINTS, buckets_of, zone_of
 
@@ -116,15 +116,19 @@ class _Figures(SoundAnalytics):
     """Other figures than those that are asked for."""
 
     of: ClassVar[frozenset[Aggregation]]
-    figure: ClassVar[Callable[[Aggregation, Sequence[Any]], Any]]
 
     async def _query(self, asked: Asked) -> Sequence[Row]:
         aggregation = asked.query.aggregation
         if aggregation not in self.of:
             return await super()._query(asked)
         values = await self._values(asked)
-        figure = type(self).figure
-        return [Row(*place, figure(aggregation, held), len(held)) for place, held in values.items()]
+        return [
+            Row(*place, self.figure(aggregation, held), len(held)) for place, held in values.items()
+        ]
+
+    def figure(self, aggregation: Aggregation, values: Sequence[Any]) -> Any:
+        """That of values."""
+        raise AssertionError
 
 
 _PERCENTILES = frozenset(each for each in Aggregation if each.percent is not None)
@@ -135,8 +139,7 @@ class Interpolates(_Figures):
 
     of = _PERCENTILES
 
-    @staticmethod
-    def figure(aggregation: Aggregation, values: Sequence[Any]) -> Any:
+    def figure(self, aggregation: Aggregation, values: Sequence[Any]) -> Any:
         percent = aggregation.percent or 0
         return quantiles([*values, *values[:1]], n=100, method="inclusive")[percent - 1]
 
@@ -146,8 +149,7 @@ class RanksFromBelow(_Figures):
 
     of = _PERCENTILES
 
-    @staticmethod
-    def figure(aggregation: Aggregation, values: Sequence[Any]) -> Any:
+    def figure(self, aggregation: Aggregation, values: Sequence[Any]) -> Any:
         place = len(values) * (aggregation.percent or 0) // 100
         return sorted(values)[max(place - 1, 0)]
 
@@ -157,8 +159,7 @@ class AddsFloats(_Figures):
 
     of = frozenset({Aggregation.SUM})
 
-    @staticmethod
-    def figure(aggregation: Aggregation, values: Sequence[Any]) -> Any:
+    def figure(self, aggregation: Aggregation, values: Sequence[Any]) -> Any:
         del aggregation
         return sum(map(float, values))
 
@@ -239,13 +240,9 @@ class FiltersByOneValue(SoundAnalytics):
     """Of a list, the first is taken."""
 
     async def _query(self, asked: Asked) -> Sequence[Row]:
-        where = FrozenDict.holding({key: each[:1] for key, each in asked.query.where.items()})
-        query = _with(asked.query, where)
+        where: Any = FrozenDict.holding({key: each[:1] for key, each in asked.query.where.items()})
+        query = attrs.evolve(asked.query, where=where)
         return await super()._query(attrs.evolve(asked, query=query))
-
-
-def _with(query: MetricQuery, where: Any) -> MetricQuery:
-    return attrs.evolve(query, where=where)
 
 
 class JoinsTenants(MemoryAnalyticsStore):

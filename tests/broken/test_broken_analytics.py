@@ -50,6 +50,7 @@ CASES = [
         broken.BucketsInUtc,
         analytics_calendar.test_weeks_begin_on_monday_and_months_on_the_first,
     ),
+    Case(broken.BucketsInUtc, analytics_queries.test_any_query_answers_what_the_events_say),
     Case(
         broken.BucketsByWhatTheClocksShow,
         analytics_calendar.test_every_bucket_begins_where_the_clocks_say,
@@ -68,27 +69,11 @@ CASES = [
         analytics_maintenance.test_every_tenant_with_events_is_named_once_and_in_order,
     ),
 ]
-BY_CHANCE = [
-    Case(adapter, analytics_queries.test_any_query_answers_what_the_events_say)
-    for adapter in (
-        broken.CountsTheEnd,
-        broken.RanksFromBelow,
-        broken.LeavesOutThoseWithout,
-        broken.FiltersByOneValue,
-        broken.BucketsInUtc,
-    )
-]
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_broken_adapter_is_found_out(case: Case) -> None:
     """Its contract fails on it."""
-    found_out(case)
-
-
-@pytest.mark.parametrize("case", BY_CHANCE, ids=str)
-def test_any_query_comes_upon_it_too(case: Case) -> None:
-    """Without being told where to look."""
     found_out(case)
 
 
