@@ -34,7 +34,7 @@ POSTGRES = (
 MONGO = (
     *("mongo-noise", "mongo-get", "mongo-list", "mongo-history", "mongo-insert"),
     *("mongo-compare-and-set", "mongo-append", "mongo-import", "mongo-bulk"),
-    *("mongo-paging", "mongo-stream"),
+    *("mongo-analytics", "mongo-paging", "mongo-stream"),
 )
 """On each driver."""
 REDIS = ("redis-noise", "redis-sessions", "redis-limits", "redis-cache", "redis-locks")
@@ -152,7 +152,7 @@ async def _on_postgres(
 async def _on_mongo(
     scale: Scale, names: Sequence[str], url: str | None, tell: Callable[[str], None]
 ) -> list[Figure]:
-    from benchmarks.mongo import appending, paging, reading, writing
+    from benchmarks.mongo import appending, counting, paging, reading, writing
     from benchmarks.mongo.place import DRIVERS, database
 
     remote: Mapping[str, Remote] = {
@@ -165,6 +165,7 @@ async def _on_mongo(
         "mongo-append": appending.appends,
         "mongo-import": appending.imports,
         "mongo-bulk": writing.bulk,
+        "mongo-analytics": counting.rows,
         "mongo-paging": paging.pages,
         "mongo-stream": paging.streams,
     }

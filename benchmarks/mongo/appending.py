@@ -11,7 +11,7 @@ from benchmarks.dialogues import conversation_drafts, dialogues, message_drafts,
 from benchmarks.figures import Figure
 from benchmarks.mongo.bare import Document, moved
 from benchmarks.mongo.comparing import GOAL_APPEND, Row, Way, measured
-from benchmarks.mongo.place import Place, new_tenant, open_store
+from benchmarks.mongo.place import Place, new_tenant, open_client, open_store
 from benchmarks.scale import Scale
 from bootstrap.interchange.dialogues.records import Dialogue
 from domain.conversations import OPEN_STATUSES
@@ -132,7 +132,7 @@ class _Counted(CommandListener):
 async def _round_trips(place: Place) -> Figure:
     counted = _Counted()
     ((tenant, log),) = await _logs(place, 1)
-    store = open_store(place.url, place.driver, event_listeners=[counted])
+    store = open_store(open_client(place.url, place.driver, event_listeners=[counted]))
     try:
         messages = store.repositories(tenant).messages
         await messages.append(log, message_drafts(1))  # by now it is connected

@@ -20,8 +20,9 @@ from adapters.mongo.driver import DriverName
 Document = dict[str, Any]
 Sort = Sequence[tuple[str, int]]
 _CODEC: CodecOptions[Document] = CodecOptions(uuid_representation=UuidRepresentation.STANDARD)
+_SNAPSHOT = ReadConcern("snapshot")
 _TRANSACTION = {
-    "read_concern": ReadConcern("snapshot"),
+    "read_concern": _SNAPSHOT,
     "write_concern": WriteConcern("majority"),
     "read_preference": ReadPreference.PRIMARY,
 }
@@ -39,6 +40,11 @@ class Bare(ABC):
         )
         self.conversations = self.database["conversations"]
         self.messages = self.database["messages"]
+        self.events = self.database["events"]
+
+    @abstractmethod
+    async def aggregate(self, pipeline: Sequence[Document]) -> list[Document]:
+        """What a pipeline makes of the events, as they stood at one moment."""
 
     @abstractmethod
     def transaction(self) -> AbstractAsyncContextManager[Any]:
@@ -112,6 +118,11 @@ class Bare(ABC):
 class BarePymongo(Bare):
     """PyMongo's asynchronous client."""
 
+    async def aggregate(self, pipeline: Sequence[Document]) -> list[Document]:
+        cursor = await self.events.with_options(read_concern=_SNAPSHOT).aggregate(pipeline)
+        found: list[Document] = await cursor.to_list()
+        return found
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
         async with (
@@ -126,6 +137,11 @@ class BarePymongo(Bare):
 
 class BareMotor(Bare):
     """Motor's client."""
+
+    async def aggregate(self, pipeline: Sequence[Document]) -> list[Document]:
+        cursor = self.events.with_options(read_concern=_SNAPSHOT).aggregate(pipeline)
+        found: list[Document] = await cursor.to_list(None)
+        return found
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 import attrs
 from pymongo import AsyncMongoClient
 
+from adapters.mongo.analytics import MongoAnalyticsStore
 from adapters.mongo.driver import Client, DriverName, MongoOptions
 from adapters.mongo.migrations import migrate
 from adapters.mongo.store import MongoStore
@@ -38,6 +39,7 @@ class Place:
     url: str
     driver: DriverName
     store: MongoStore
+    analytics: MongoAnalyticsStore
     bare: Bare
     peer: Peer
 
@@ -51,11 +53,21 @@ class Place:
         return self.store.repositories(tenant_id(tenant))
 
 
-def open_store(url: str, driver: DriverName, **more: Any) -> MongoStore:
-    """Our store; `more` is for the driver's client."""
+def open_client(url: str, driver: DriverName, **more: Any) -> Client:
+    """Our client; `more` is for the driver's."""
+    return Client.open(url, MongoOptions(driver=driver, max_size=CONNECTIONS), **more)
+
+
+def open_store(client: Client) -> MongoStore:
+    """Our store on a client."""
     clock = SystemClock()
-    options = MongoOptions(driver=driver, max_size=CONNECTIONS)
-    return MongoStore(Client.open(url, options, **more), clock, Uuid7Generator(clock))
+    return MongoStore(client, clock, Uuid7Generator(clock))
+
+
+def open_analytics(client: Client) -> MongoAnalyticsStore:
+    """Our store of analytics events on a client."""
+    clock = SystemClock()
+    return MongoAnalyticsStore(client, clock, Uuid7Generator(clock))
 
 
 @asynccontextmanager
@@ -71,11 +83,12 @@ async def database(server_url: str) -> AsyncIterator[Mapping[DriverName, Place]]
                 peer = await stack.enter_async_context(open_peer(url, CONNECTIONS))
                 places = {}
                 for driver in DRIVERS:
-                    store = open_store(url, driver)
-                    stack.push_async_callback(store.close)
+                    client = open_client(url, driver)
+                    stack.push_async_callback(client.close)
+                    store, analytics = open_store(client), open_analytics(client)
                     bare = open_bare(url, driver, CONNECTIONS)
                     stack.push_async_callback(bare.close)
-                    places[driver] = Place(url, driver, store, bare, peer)
+                    places[driver] = Place(url, driver, store, analytics, bare, peer)
                 yield places
         finally:
             await admin.drop_database(name)
