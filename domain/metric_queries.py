@@ -227,7 +227,7 @@ class MetricQuery(Value):
         return tuple(dict.fromkeys(named))
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, slots=False)
 class MetricPoint:
     """A bucket: when it begins by the calendar (the first may begin before the range does; without
     granularity, it is the range's own start), in UTC; the figure, and of how many events.

@@ -3,8 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import attrs
 
@@ -19,7 +20,7 @@ from domain.metric_queries import (
     MetricResult,
     MetricSeries,
 )
-from domain.rules import argument, checked
+from domain.rules import argument, checked, restored
 from ports.buckets import MAX_POINTS, Buckets, buckets_of, too_many
 from ports.errors import InvalidQueryError
 from ports.reading import Context
@@ -68,8 +69,7 @@ class Asked:
     end: datetime
 
 
-@attrs.frozen
-class Row:
+class Row(NamedTuple):
     """A bucket that isn't empty: its group's values in the order of `group_by`, where it begins in
     milliseconds since 1970, the figure (for an average: the sum), and of how many events.
     """
@@ -77,7 +77,7 @@ class Row:
     group: tuple[Any, ...]
     start: int
     figure: int | float
-    count: int
+    number: int
 
 
 class Analytics(ABC):
@@ -99,7 +99,8 @@ class Analytics(ABC):
         return await self.record_many([draft])
 
     async def record_many(self, drafts: Iterable[EntryDraft[AnalyticsEvent]], /) -> Recorded:
-        """Record at most 10 000 events, in one round trip.
+        """Record at most 10 000 events, in one round trip. An id that is the store's to give is a
+        UUIDv7, a dot and the draft's place, from 0 on.
 
         Each by itself: after `OutcomeUnknownError` or a failure of the store, some of them may have
         been recorded. An id that is taken, for as long as its event is kept (and until the store
@@ -112,8 +113,8 @@ class Analytics(ABC):
                 than a day in the future; nothing is recorded.
         """
         events, expired = self._checked(drafts)
-        ids = tuple(event.id for event in events)
-        first = {event.id: event for event in events}
+        ids = tuple([event.id for event in events])
+        first = dict(zip(ids, events, strict=True))
         known: list[str] = []
         if len(first) < len(ids):
             first.clear()
@@ -133,7 +134,7 @@ class Analytics(ABC):
         """The event, or None.
 
         Raises:
-            InvalidQueryError: for what can't be an id.
+            ValidationError: for what can't be an id.
             CorruptRecordError: if what is stored can't be read.
         """
         found = await self._get(EVENT_SCHEMA.check_id(id))
@@ -183,18 +184,24 @@ class Analytics(ABC):
             fault = Fault("", f"must be at most {MAX_RECORD} drafts")
             raise ValidationError(EVENT_SCHEMA.name, [fault])
         now: datetime = checked(AnalyticsEvent, "at", context.clock.now())
-        latest, tenant, new_uuid = now + AHEAD, context.tenant, context.ids.new_uuid
+        latest, tenant = now + AHEAD, context.tenant
+        # One for all of them: to mint each costs as much as all the rest that is done here.
+        minted = str(context.ids.new_uuid())
         events: list[AnalyticsEvent] = []
         faults: list[Fault] = []
         for place, draft in enumerate(given):
             if not isinstance(draft, EntryDraft) or type(draft.provisional) is not AnalyticsEvent:
                 faults.append(Fault(f"[{place}]", f"must be a draft of an {EVENT_SCHEMA.name}"))
                 continue
-            new_id = None if draft.has_id else str(new_uuid())
-            event = draft.placed(at=now, new_id=new_id, tenant_id=tenant)
-            if event.at > latest:
+            # As `draft.placed` does, in two thirds of the time.
+            fields = {**draft.provisional.__dict__, "tenant_id": tenant}
+            if not draft.has_id:
+                fields["id"] = f"{minted}.{place:04d}"
+            if not draft.has_time:
+                fields["at"] = now
+            elif fields["at"] > latest:
                 faults.append(Fault(f"[{place}].at", "lies more than a day in the future"))
-            events.append(event)
+            events.append(restored(AnalyticsEvent, fields))
         if faults:
             raise ValidationError(EVENT_SCHEMA.name, faults)
         return events, self._expired()
@@ -235,10 +242,11 @@ def _answer(query: MetricQuery, buckets: Buckets, rows: Sequence[Row]) -> Metric
         raise too_many()
     groups: dict[tuple[Any, ...], dict[int, MetricPoint]] = {} if query.group_by else {(): {}}
     average = query.aggregation is Aggregation.AVG
-    for row in rows:
-        value = float(row.figure) / row.count if average else row.figure
-        point = MetricPoint(start=_time(row.start), value=value, count=row.count)
-        groups.setdefault(row.group, {})[row.start] = point
+    for group, start, figure, number in rows:
+        value = float(figure) / number if average else figure
+        # Not by its initialiser, which takes three times as long: there may be thousands.
+        point = restored(MetricPoint, {"start": _time(start), "value": value, "count": number})
+        groups.setdefault(group, {})[start] = point
     if query.fill_missing:
         starts = buckets.starts
         if len(groups) * len(starts) > MAX_POINTS:
@@ -262,5 +270,6 @@ def _in_order(item: tuple[tuple[Any, ...], object]) -> list[tuple[bool, str]]:
     return [(value is None, str(value)) for value in item[0]]
 
 
+@lru_cache(maxsize=MAX_POINTS)
 def _time(at: int) -> datetime:
     return NO_TIME + timedelta(milliseconds=at)

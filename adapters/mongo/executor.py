@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from adapters.mongo.driver import Call, Client
 from adapters.mongo.errors import refused_as_duplicates
@@ -114,7 +114,12 @@ class Executor(ABC):
 
         async def inserted() -> list[int]:
             try:
-                await into.insert_many(documents, ordered=False)
+                if len(documents) == 1:
+                    await into.insert_one(documents[0])
+                else:
+                    await into.insert_many(documents, ordered=False)
+            except DuplicateKeyError:
+                return [0]
             except BulkWriteError as error:
                 refused = refused_as_duplicates(error)
                 if refused is None:

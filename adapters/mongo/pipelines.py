@@ -5,13 +5,14 @@ Nothing that a caller writes becomes an operator, a key or an expression: names 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 from adapters.mongo.executor import Document
-from adapters.mongo.values import name_key
+from adapters.mongo.values import instant, name_key
 from domain.analytics import milliseconds
 from domain.conversations import Channel
 from domain.identity import NO_TIME, TenantId
@@ -63,10 +64,15 @@ def reader(asked: Asked) -> Callable[[Document], Row]:
         if len(keys) == 1:
             found = {keys[0]: found}
         group = tuple([value(found.get(key)) for key, value in grouped])
-        start = milliseconds(found[_IN_TIME].replace(tzinfo=NO_TIME.tzinfo)) if in_time else first
+        start = _read_time(found[_IN_TIME]) if in_time else first
         return Row(group, start, _plain(document[figure]), int(document["n"]))
 
     return read
+
+
+@lru_cache(maxsize=MAX_POINTS)
+def _read_time(at: datetime) -> int:
+    return milliseconds(instant(at))
 
 
 _IN_TIME = "at"

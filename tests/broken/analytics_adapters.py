@@ -209,7 +209,7 @@ class BucketsByWhatTheClocksShow(SoundAnalytics):
             at = asked.start + timedelta(milliseconds=row.start - milliseconds(asked.start))
             shown = row.group, at.astimezone(zone).replace(tzinfo=None, fold=0)
             held = seen.get(shown, Row(row.group, row.start, 0, 0))
-            count = held.count + row.count
+            count = held.number + row.number
             seen[shown] = Row(held.group, held.start, count, count)
         return list(seen.values())
 
