@@ -55,7 +55,7 @@ def pipeline(tenant: TenantId, asked: Asked) -> list[Document]:
 def reader(asked: Asked) -> Callable[[Document], Row]:
     """What makes a row of a document that the pipeline gave."""
     query, keys = asked.query, list(_keys(asked))
-    grouped = [(f"g{place}", _VALUES.get(key, _same)) for place, key in enumerate(query.group_by)]
+    grouped = [(f"g{place}", _VALUES.get(key, _text)) for place, key in enumerate(query.group_by)]
     in_time, first = _IN_TIME in keys, asked.buckets.edges[0]
     figure = "n" if query.aggregation is Aggregation.COUNT else "v"
 
@@ -140,7 +140,9 @@ def _plain(value: Any) -> int | float:
     return value if isinstance(value, float) else int(value)
 
 
-def _same(value: Any) -> Any:
+def _text(value: Any) -> Any:
+    if value is not None and value.__class__ is not str:
+        raise TypeError
     return value
 
 

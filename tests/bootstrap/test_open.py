@@ -106,14 +106,14 @@ async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() 
         acme = platform.for_tenant("acme")
         flow = await acme.flows.create(Flow.draft(name="welcome"))
         talk = await acme.conversations.create(Conversation.draft(user_id="ada"))
-        issued = await acme.sessions.create("ada")
         await acme.analytics.record(AnalyticsEvent.draft("turn", id="t1"))
-    assert await analytics.repositories(flow.tenant_id).get_by_id("t1") is not None
+        issued = await acme.sessions.create("ada")
     assert await authoring.repositories(flow.tenant_id).flows.require(flow.id) == flow
     kept = dialogue.repositories(flow.tenant_id).conversations
     assert await kept.require(talk.id) == talk
     held = runtime.repositories(flow.tenant_id).sessions
     assert await held.require(issued.token) == issued.session
+    assert await analytics.repositories(flow.tenant_id).get_by_id("t1") is not None
 
 
 @run
@@ -136,6 +136,8 @@ async def test_a_tenant_has_all_groups_of_ports() -> None:
         assert (await acme.rate_limits.acquire("ada", fixed_window(1, MINUTE))).allowed
         assert await acme.cache.get_or_load("greeting", hello) == "Hello"
         assert (await acme.sessions.require(issued.token)).conversation_id == talk.id
+        turn = AnalyticsEvent.draft("turn", conversation_id=talk.id)
+        assert (await acme.analytics.record(turn)).added == 1
 
 
 @run
@@ -177,14 +179,17 @@ async def test_maintenance_spans_the_stores_and_reaches_each() -> None:
         for name in ("Alpha", "globex", "yotta"):
             await platform.for_tenant(name).sessions.create("ada")
             await platform.for_tenant(name).cache.set("greeting", "Hello")
+        for name in ("counted", "globex"):
+            await platform.for_tenant(name).analytics.record(AnalyticsEvent.draft("turn"))
         maintenance = platform.maintenance
         tenants = [tenant async for tenant in maintenance.tenants()]
-        assert tenants == ["Alpha", "Beta", "acme", "globex", "yotta", "zeta"]
-        assert await maintenance.erase_tenant(tenants[3]) == 3
-        assert await maintenance.erase_tenant(tenants[3]) == 0
+        assert tenants == ["Alpha", "Beta", "acme", "counted", "globex", "yotta", "zeta"]
+        assert await maintenance.erase_tenant(tenants[4]) == 4
+        assert await maintenance.erase_tenant(tenants[4]) == 0
         assert [tenant async for tenant in maintenance.authoring.tenants()] == ["acme", "zeta"]
         assert [tenant async for tenant in maintenance.dialogue.tenants()] == ["Beta", "yotta"]
         assert [tenant async for tenant in maintenance.runtime.tenants()] == ["Alpha", "yotta"]
+        assert [tenant async for tenant in maintenance.analytics.tenants()] == ["counted"]
 
 
 class _Gone:
@@ -200,6 +205,9 @@ class _GoneDialogue(_Gone, MemoryDialogueStore): ...
 class _GoneRuntime(_Gone, MemoryRuntimeStore): ...
 
 
+class _GoneAnalytics(_Gone, MemoryAnalyticsStore): ...
+
+
 @run
 async def test_a_platform_is_ready_when_every_store_is() -> None:
     """One that isn't is told."""
@@ -209,6 +217,23 @@ async def test_a_platform_is_ready_when_every_store_is() -> None:
     async with bootstrap.open(Settings.memory(), runtime=_GoneRuntime()) as platform:
         with pytest.raises(StoreUnavailableError):
             await platform.check()
+    async with bootstrap.open(Settings.memory(), analytics=_GoneAnalytics()) as platform:
+        with pytest.raises(StoreUnavailableError):
+            await platform.check()
+
+
+@run
+async def test_events_in_memory_expire_as_the_settings_say() -> None:
+    """By the platform's clock."""
+    clock = ManualClock(datetime(2031, 2, 3, tzinfo=UTC))
+    settings = Settings(profile="memory", analytics_retention_days=30)
+    async with bootstrap.open(settings, clock=clock) as platform:
+        analytics = platform.for_tenant("acme").analytics
+        await analytics.record(AnalyticsEvent.draft("turn", id="t"))
+        clock.advance(timedelta(days=30) - timedelta(milliseconds=1))
+        assert await analytics.get_by_id("t") is not None
+        clock.advance(timedelta(milliseconds=1))
+        assert await analytics.get_by_id("t") is None
 
 
 @run

@@ -1,0 +1,144 @@
+"""Events in MongoDB: by which index they are found, and what is wrong with one is told."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from adapters.mongo.analytics import MongoAnalyticsStore
+from adapters.mongo.collections import EVENTS
+from adapters.mongo.driver import Client, MongoOptions
+from adapters.mongo.pipelines import pipeline
+from adapters.system import SystemClock, Uuid7Generator
+from domain.analytics import AnalyticsEvent
+from domain.identity import TenantId
+from domain.metric_queries import MetricQuery
+from ports.analytics import Analytics, Asked
+from ports.buckets import buckets_of
+from ports.errors import CorruptRecordError
+from tests.mongo.server import Mongo, database, new_tenant
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+END = START + timedelta(days=30)
+
+
+@pytest.fixture(scope="module")
+def opened(server: str) -> Iterator[tuple[str, Mongo]]:
+    """A migrated database in which there are events of two tenants."""
+    with database(server) as (url, found):
+        for tenant in ("mine", "theirs"):
+            drafts = (
+                AnalyticsEvent.draft(
+                    "turn" if number % 10 else "rare",
+                    at=START + timedelta(minutes=number),
+                    user_id=f"u{number % 7}",
+                    measures={"n": number},
+                )
+                for number in range(2_000)
+            )
+            documents = [
+                EVENTS.mapper.document(
+                    draft.placed(at=START, new_id=f"e{place}", tenant_id=TenantId(tenant))
+                )
+                for place, draft in enumerate(drafts)
+            ]
+            found["events"].insert_many(documents)
+        yield url, found
+
+
+def examined(found: Mongo, **asked: Any) -> tuple[int, int, str]:
+    """How many keys and documents a query reads, and of which index."""
+    query = MetricQuery.over(**{"start": START, "end": END, **asked})
+    ready = Asked(query=query, buckets=buckets_of(query), start=query.start, end=query.end)
+    command = {
+        "aggregate": "events",
+        "pipeline": pipeline(TenantId("mine"), ready),
+        "cursor": {},
+    }
+    told = found.command({"explain": command, "verbosity": "executionStats"})
+    stats = _found(told, "executionStats")
+    names = set(_all(_found(told, "winningPlan"), "indexName"))
+    assert len(names) == 1, told
+    return stats["totalKeysExamined"], stats["totalDocsExamined"], names.pop()
+
+
+def _all(value: Any, name: str) -> Iterator[Any]:
+    items = value.values() if isinstance(value, Mapping) else value
+    if isinstance(value, Mapping) and name in value:
+        yield value[name]
+    if isinstance(items, list) or isinstance(value, Mapping):
+        for item in items:
+            yield from _all(item, name)
+
+
+def _found(value: Any, name: str) -> Any:
+    return next(_all(value, name))
+
+
+def test_figures_read_their_range_by_index_and_no_other_tenants(
+    opened: tuple[str, Mongo],
+) -> None:
+    """Narrowed by the type, where one is asked for; a count of those reads no document."""
+    _, found = opened
+    hours = {"end": START + timedelta(hours=10), "aggregation": "max", "measure": "n"}
+    keys, documents, index = examined(found, **hours)
+    assert (documents, index) == (600, "ix_events_at")
+    assert keys <= 602
+    keys, documents, index = examined(found, where={"type": "rare"}, **hours)
+    assert (documents, index) == (60, "ix_events_type")
+    assert keys <= 62
+    keys, documents, index = examined(found, where={"type": "rare"}, granularity="day")
+    assert (documents, index) == (0, "ix_events_type")
+    assert keys <= 202
+
+
+def test_a_long_range_of_uneven_buckets_is_one_pipeline(opened: tuple[str, Mongo]) -> None:
+    """Sixty years of months, each of another length than the one before."""
+    _, found = opened
+    start, end = datetime(1990, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
+    query = {"start": start, "end": end, "granularity": "month", "zone": "America/Santiago"}
+    keys, _, _ = examined(found, **query)
+    assert keys <= 2_002
+
+
+async def _asked(url: str, tenant: str, *calls: Any) -> None:
+    client = Client.open(url, MongoOptions(driver="pymongo"))
+    try:
+        clock = SystemClock()
+        store = MongoAnalyticsStore(client, clock, Uuid7Generator(clock))
+        analytics: Analytics = store.repositories(TenantId(tenant))
+        for call in calls:
+            with pytest.raises(CorruptRecordError) as told:
+                await call(analytics)
+            assert "SECRET" not in str(told.value)
+            assert told.value.__context__ is None
+    finally:
+        await client.close()
+
+
+def test_a_corrupt_event_is_told_without_what_it_holds(opened: tuple[str, Mongo]) -> None:
+    """By its id, and in a figure that it would be part of."""
+    url, found = opened
+    tenant = new_tenant()
+    draft = AnalyticsEvent.draft("turn", at=START, dimensions={"a": "b"})
+    document = EVENTS.mapper.document(draft.placed(at=START, new_id="e", tenant_id=tenant))
+    broken = {"channel": "SECRET", "flow_id": "SECRET", "dimensions": {"a": 7}}
+    found.command({"collMod": "events", "validationLevel": "off"})
+    try:
+        found["events"].insert_one({**document, **broken})
+    finally:
+        found.command({"collMod": "events", "validationLevel": "strict"})
+    queries = [
+        MetricQuery.over(START, END, group_by=[key])
+        for key in ("channel", "flow_id", "dimensions.a")
+    ]
+    asyncio.run(
+        _asked(
+            url,
+            tenant,
+            lambda analytics: analytics.get_by_id("e"),
+            *(lambda analytics, query=query: analytics.query(query) for query in queries),
+        )
+    )
