@@ -10,6 +10,9 @@ from attrs import evolve, field, frozen
 from domain.conversations import STATE_NAME
 from domain.documents import EMPTY, JsonObject
 from domain.errors import Fault, ValidationError
+from domain.execution_marks import ExecutionMark
+from domain.executions import MAX_PREVIOUS_STATES as MAX_OF_A_STATE
+from domain.executions import ExecutionState
 from domain.identity import DIALOGUE_ID, REVISION, TENANT, USER, Draft, TenantId, UserId
 from domain.rules import (
     Value,
@@ -44,7 +47,8 @@ class ExecutionContext(Value):
     """The durable context of a conversation's execution. Its id is that of the conversation.
 
     The hot, expiring counterpart is the execution state. A reset forgets all but whose context it
-    is, the flow, and the user's profile.
+    is, the flow, and the user's profile. `execution` is kept by the synchronisation of the two, and
+    None if there was none yet.
     """
 
     id: str = field(metadata=rule(DIALOGUE_ID))
@@ -65,6 +69,9 @@ class ExecutionContext(Value):
     error_count: int = field(default=0, metadata=rule(whole()))
     reset_reason: str | None = field(default=None, metadata=rule(optional(text(500))))
     reset_at: datetime | None = field(default=None, metadata=rule(optional(instant)))
+    execution: ExecutionMark | None = field(
+        default=None, metadata=rule(optional(instance(ExecutionMark)))
+    )
     created_at: datetime = field(metadata=rule(instant))
     updated_at: datetime = field(metadata=rule(instant))
     revision: int = field(default=1, metadata=rule(REVISION))
@@ -119,8 +126,53 @@ class ExecutionContext(Value):
         """With an intent more."""
         return evolve(self, intent_history=(*self.intent_history, intent)[-MAX_INTENTS:])
 
+    def holding(self, state: ExecutionState, mark: ExecutionMark) -> Self:
+        """With what an execution state holds, and its mark; what it has no part in stays."""
+        return evolve(
+            self,
+            flow_id=state.flow_id,
+            current_state=state.current_state,
+            previous_states=state.previous_states,
+            slots=state.slots,
+            variables=state.variables,
+            error_count=state.error_count,
+            execution=mark,
+        )
+
+    def held(self, revision: int) -> ExecutionState | None:
+        """The execution state that it was synchronised with, at a revision of its own; what was
+        changed of the context since then is changed of it, too. None if there was none.
+
+        Raises:
+            ValidationError: if the context holds by now what no execution state can.
+        """
+        mark = self.execution
+        if mark is None:
+            return None
+        return ExecutionState(
+            id=self.id,
+            tenant_id=self.tenant_id,
+            flow_id=self.flow_id,
+            flow_version=mark.flow_version,
+            current_state=self.current_state,
+            previous_states=self.previous_states[-MAX_OF_A_STATE:],
+            slots=self.slots,
+            variables=self.variables,
+            intent_stack=mark.intent_stack,
+            turn_count=mark.turn_count,
+            error_count=self.error_count,
+            retry_count=mark.retry_count,
+            timings=mark.timings,  # type: ignore[arg-type]  # its rule makes it one
+            ttl=mark.ttl,
+            created_at=mark.began_at,
+            updated_at=mark.written_at,
+            revision=revision,
+        )
+
     def reset(self, *, at: datetime, reason: str | None = None) -> Self:
-        """As at its beginning; whose it is, the flow and the user's profile stay."""
+        """As at its beginning; whose it is, the flow and the user's profile stay. The execution
+        state that it was synchronised with isn't restored from it any more.
+        """
         return evolve(
             self,
             current_state=None,
@@ -132,4 +184,5 @@ class ExecutionContext(Value):
             error_count=0,
             reset_reason=reason,
             reset_at=at,
+            execution=None if self.execution is None else self.execution.ending(),
         )

@@ -157,7 +157,7 @@ MESSAGES: Final = Collection(
 
 CONTEXTS: Final = Collection(
     name="contexts",
-    mapper=DocumentMapper(CONTEXT_SCHEMA),
+    mapper=DocumentMapper(CONTEXT_SCHEMA, added=("execution",)),
     indexes=(Index(name="ix_contexts_user", keys=(_TENANT, ("user_id", 1))),),
 )
 

@@ -11,7 +11,7 @@ tenant and words, MongoDB would narrow by the first of several words, not by the
 a document holds (the log's own marks) isn't read here.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import attrgetter, itemgetter
 from typing import Any, Generic, TypeVar
 
@@ -55,21 +55,29 @@ class DocumentMapper(Generic[E]):
     collection with `CODEC_OPTIONS`.
 
     `paths`: where the fields of the schema are that aren't fields of the entity, such as
-    `{"intent": "analysis.intent"}`; one in a part that is missing is null.
+    `{"intent": "analysis.intent"}`; one in a part that is missing is null. `added`: fields that
+    documents from earlier versions lack, where they are null.
     """
 
-    def __init__(self, schema: EntitySchema[E], paths: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        schema: EntitySchema[E],
+        paths: Mapping[str, str] | None = None,
+        added: Sequence[str] = (),
+    ) -> None:
         entity: Any = schema.entity
         attrs.resolve_types(entity)
         self.schema = schema
         self.codecs: Mapping[str, tuple[Codec, bool]] = {
             field.name: codec(field.type) for field in attrs.fields(entity)
         }
+        assert all(self.codecs[name][1] for name in added), "what was added may be null"
+        self.added = frozenset(added)
         self._paths = {"id": KEY, **({} if paths is None else paths)}
         for name in schema.fields:
             assert name in self._paths or name in self.codecs, name
         self.companions = tuple(self._companions())
-        self._fields = _decoding(self.codecs)
+        self._fields = _decoding(self.codecs, self.added)
         self._document: Callable[[dict[str, Any]], dict[str, Any]] = _encoding(
             self.codecs, self.companions
         )
@@ -147,7 +155,7 @@ class DocumentMapper(Generic[E]):
             try:
                 if name == "id":
                     _id_of(document)
-                else:
+                elif name in document or name not in self.added:
                     self._stored(name, document[name])
             except UNREADABLE:
                 faulty.append(name)
@@ -200,7 +208,7 @@ def _id_of(document: Mapping[str, Any]) -> str:
 
 
 def _decoding(
-    codecs: Mapping[str, tuple[Codec, bool]],
+    codecs: Mapping[str, tuple[Codec, bool]], added: Collection[str] = ()
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """A function of a document that gives the fields, written out for these fields as attrs writes
     out an initialiser: less than half the time of a loop over them.
@@ -208,9 +216,11 @@ def _decoding(
     Only names of fields stand in its text.
     """
     variables = {name: f"v{index}" for index, name in enumerate(codecs)}
-    names = [KEY if name == "id" else name for name in codecs]
+    always = {name: variable for name, variable in variables.items() if name not in added}
+    names = [KEY if name == "id" else name for name in always]
     scope: dict[str, Any] = {"values": itemgetter(*names)}
-    lines = [f"{', '.join(variables.values())} = values(document)"]
+    lines = [f"{', '.join(always.values())} = values(document)"]
+    lines += [f"{variables[name]} = document.get({name!r})" for name in added]
     for name, (kept, nullable) in codecs.items():
         variable = variables[name]
         if name == "id":

@@ -51,7 +51,7 @@ def validator(mapper: DocumentMapper[Any], marks: Mapping[str, Any]) -> dict[str
         )
     document = {
         "bsonType": "object",
-        "required": list(fields),
+        "required": [name for name in fields if name not in mapper.added],
         "properties": {**fields, **marks},
     }
     prefix = {"$concat": ["$tenant_id", "!"]}

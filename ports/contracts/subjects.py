@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from domain.contexts import ExecutionContext, RecognizedIntent
 from domain.conversations import OPEN_STATUSES, Conversation, ConversationStatus, StateVisit
 from domain.definitions import FlowDefinition
+from domain.execution_marks import ExecutionMark
 from domain.flows import Flow, FlowStatus
 from domain.identity import Draft
 from ports.contexts import CONTEXT_SCHEMA
@@ -25,6 +26,7 @@ from ports.contracts.strategies import (
     INSTANTS,
     definitions,
     identifiers,
+    json_objects,
     text,
     valid_definitions,
 )
@@ -126,6 +128,24 @@ CONVERSATIONS = Subject(
     ],
 )
 
+_MARKS = st.builds(
+    ExecutionMark,
+    life=st.sampled_from([0, 2**41, 2**53]),
+    revision=st.sampled_from([1, 2**53 - 1]),
+    claimed=st.sampled_from([0, 2**32 + 1]),
+    ended=st.booleans(),
+    began_at=INSTANTS,
+    written_at=INSTANTS,
+    expires_at=INSTANTS,
+    flow_version=st.none() | text(50),
+    intent_stack=st.lists(text(200, 1), max_size=2).map(tuple),
+    turn_count=st.sampled_from([0, 2**63 - 1]),
+    retry_count=st.sampled_from([0, 3]),
+    timings=json_objects(),
+    fence=st.none() | st.sampled_from([0, 2**53 - 1]),
+    fenced_until=st.none() | INSTANTS,
+)
+
 _context_numbers = count(1)
 
 
@@ -153,6 +173,7 @@ CONTEXTS = Subject(
         "previous_states": st.lists(_STATES, max_size=3).map(tuple),
         "intent_history": st.lists(_INTENTS, max_size=3).map(tuple),
         "reset_reason": st.none() | text(500),
+        "execution": st.none() | _MARKS,
     },
     course=CONTEXT_COURSE,
     mints=False,
