@@ -7,11 +7,12 @@ from typing import Final
 
 from attrs import evolve
 
+from domain.contexts import ExecutionContext
 from domain.errors import Fault, ValidationError
 from domain.executions import ExecutionState
 from domain.identity import NO_TIME, Draft
 from domain.rules import argument, checked, optional, whole
-from ports.errors import DuplicateEntityError, LockLostError
+from ports.errors import DuplicateEntityError, LockLostError, UnsupportedOperationError
 from ports.keyed import KeyedStore
 from ports.schema import EntitySchema, FieldSchema, Kind
 
@@ -200,6 +201,16 @@ class ExecutionStore(KeyedStore[ExecutionState]):
             LockLostError: if a greater token wrote before.
         """
         return await self._remove(self._id(conversation_id), self._fence(fencing_token))
+
+    async def sync_to_context(self, conversation_id: str) -> ExecutionContext:
+        """Write the state to the conversation's context now; the context as it stands then. See
+        `ports.synchronisation`.
+
+        Raises:
+            EntityNotFoundError: if there is no state, or neither a context nor a conversation.
+            UnsupportedOperationError: if states aren't synchronised here.
+        """
+        raise UnsupportedOperationError("synchronisation of execution states is switched off")
 
     def _id(self, conversation_id: object) -> str:
         id: str = self.schema.check_id(conversation_id)

@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 
 from ports.cache import Cache
+from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
 from ports.locks import Locks
 from ports.rate_limits import RateLimiter
 from ports.sessions import SessionStore
+from ports.tracking import TrackedExecutions
 
 
 class RuntimePorts(ABC):
@@ -21,6 +23,15 @@ class RuntimePorts(ABC):
     @abstractmethod
     def executions(self) -> ExecutionStore:
         """The execution states of the tenant's conversations."""
+
+    @property
+    def tracked_executions(self) -> TrackedExecutions:
+        """The same, where every change leaves a note for the synchronisation with contexts.
+
+        Raises:
+            UnsupportedOperationError: if the store has no such.
+        """
+        raise UnsupportedOperationError("this store can't synchronise execution states")
 
     @property
     @abstractmethod

@@ -29,6 +29,8 @@ from ports.rate_limits import RateLimiter
 from ports.runtime import RuntimePorts
 from ports.sessions import SessionStore
 from ports.statistics import CollectionStatistics
+from ports.synchronisation import SynchronisedExecutions
+from ports.tracking import Unsynchronised
 from ports.unit_of_work import (
     AuthoringRepositories,
     AuthoringUnit,
@@ -214,7 +216,13 @@ class RuntimeMaintenance(Maintenance):
     `tenants` and `erase_tenant` read the name of every key there is (the latter twice), and the
     tenants' names are in memory together. Erased are sessions and execution states, which are
     counted, and limits, cached values and locks, which aren't; who holds such a lock has lost it.
+    Execution states that were synchronised come back from their contexts: erase these as well.
     """
+
+    @property
+    def unsynchronised(self) -> Unsynchronised:
+        """The execution states that aren't synchronised with their contexts yet."""
+        raise UnsupportedOperationError("this store can't synchronise execution states")
 
 
 class AuthoringStore(
@@ -257,6 +265,7 @@ class TenantScope:
     _runtime: RuntimeStore | None = attrs.field(repr=False, default=None)
     author: Author = NOBODY
     _analytics: AnalyticsStore | None = attrs.field(repr=False, default=None)
+    _synchronised: bool = attrs.field(repr=False, default=False)
 
     @cached_property
     def _authored(self) -> AuthoringRepositories:
@@ -310,10 +319,15 @@ class TenantScope:
         """The sessions of the tenant's users."""
         return self._hot.sessions
 
-    @property
+    @cached_property
     def executions(self) -> ExecutionStore:
-        """The execution states of the tenant's conversations."""
-        return self._hot.executions
+        """The execution states of the tenant's conversations; if they are synchronised with their
+        contexts, restored from these.
+        """
+        if not self._synchronised:
+            return self._hot.executions
+        hot = self._hot.tracked_executions
+        return SynchronisedExecutions(self.tenant, hot, self._dialogues)
 
     @property
     def rate_limits(self) -> RateLimiter:

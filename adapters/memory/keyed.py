@@ -46,6 +46,10 @@ class Expiring(Part, Generic[K, V]):
         kept = self._kept.get(key)
         return kept.value if kept is not None and now < kept.until else None
 
+    def until(self, key: K) -> datetime:
+        """Until when a value that is there is kept."""
+        return self._kept[key].until
+
     def keys(self, now: datetime) -> list[K]:
         """Those whose values haven't expired, in the order in which they first came."""
         return [kept.key for kept in self._kept.values() if now < kept.until]

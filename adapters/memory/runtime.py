@@ -10,6 +10,7 @@ from adapters.memory.locks import MemoryLocks
 from adapters.memory.rate_limits import MemoryRateLimiter
 from adapters.memory.runtime_data import TenantData
 from adapters.memory.sessions import MemorySessionStore
+from adapters.memory.tracking import MemoryTrackedExecutions, MemoryUnsynchronised, Queue
 from adapters.system import SystemClock
 from domain.identity import TenantId, tenant_id
 from ports.cache import Cache
@@ -21,6 +22,7 @@ from ports.runtime import RuntimePorts
 from ports.sessions import SessionStore
 from ports.stores import RuntimeMaintenance, RuntimeStore
 from ports.time import Clock
+from ports.tracking import TrackedExecutions, Unsynchronised
 
 
 class MemoryRuntimeStore(RuntimeStore):
@@ -32,6 +34,7 @@ class MemoryRuntimeStore(RuntimeStore):
     def __init__(self, *, clock: Clock | None = None) -> None:
         self._clock = SystemClock() if clock is None else clock
         self._tenants: dict[TenantId, TenantData] = {}
+        self._queue = Queue()
 
     def sibling(self, *, clock: Clock | None = None) -> Self:
         """Another store over the same data, as a second process would have it.
@@ -41,14 +44,15 @@ class MemoryRuntimeStore(RuntimeStore):
         del clock
         other = type(self)(clock=self._clock)
         other._tenants = self._tenants
+        other._queue = self._queue
         return other
 
     def repositories(self, tenant: TenantId) -> RuntimePorts:
         data = self._tenants.setdefault(tenant, TenantData())
-        return MemoryRuntimePorts(tenant, data, self._clock)
+        return MemoryRuntimePorts(tenant, data, self._clock, self._queue)
 
     def maintenance(self) -> RuntimeMaintenance:
-        return MemoryRuntimeMaintenance(self._tenants, self._clock)
+        return MemoryRuntimeMaintenance(self._tenants, self._clock, self._queue)
 
     async def check(self) -> None:
         return
@@ -66,10 +70,11 @@ class MemoryRuntimeStore(RuntimeStore):
 class MemoryRuntimePorts(RuntimePorts):
     """A tenant's ports."""
 
-    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock) -> None:
+    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock, queue: Queue) -> None:
         self._tenant = tenant
         self._data = data
         self._clock = clock
+        self._queue = queue
 
     @cached_property
     def sessions(self) -> SessionStore:
@@ -78,6 +83,10 @@ class MemoryRuntimePorts(RuntimePorts):
     @cached_property
     def executions(self) -> ExecutionStore:
         return MemoryExecutionStore(self._tenant, self._data, self._clock)
+
+    @cached_property
+    def tracked_executions(self) -> TrackedExecutions:
+        return MemoryTrackedExecutions(self._tenant, self._data, self._clock, self._queue)
 
     @cached_property
     def rate_limits(self) -> RateLimiter:
@@ -95,9 +104,16 @@ class MemoryRuntimePorts(RuntimePorts):
 class MemoryRuntimeMaintenance(RuntimeMaintenance):
     """Maintenance of what lives for a while, in memory."""
 
-    def __init__(self, tenants: dict[TenantId, TenantData], clock: Clock) -> None:
+    def __init__(
+        self, tenants: dict[TenantId, TenantData], clock: Clock, queue: Queue | None = None
+    ) -> None:
         self._tenants = tenants
         self._clock = clock
+        self._queue = Queue() if queue is None else queue
+
+    @property
+    def unsynchronised(self) -> Unsynchronised:
+        return MemoryUnsynchronised(self._queue, self._tenants, self._clock)
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         for tenant in sorted(self._tenants):

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import UUID
 
 import orjson
 
+from adapters.redis.client import Argument
 from adapters.redis.keyed import Header, RedisKeyed, instant_of, milliseconds_of, script
 from adapters.redis.keys import key
+from adapters.redis.scripts import Script
 from domain.documents import EMPTY, freeze
 from domain.executions import ExecutionState
 from domain.frozen import FrozenDict
@@ -32,15 +34,24 @@ class RedisExecutionStore(RedisKeyed[ExecutionState], ExecutionStore):
 
     _fenced_for = milliseconds_of(FENCED_FOR)
 
+    inserting: ClassVar[Script] = _INSERT
+    removing: ClassVar[Script] = _REMOVE
+
     async def _insert(self, state: ExecutionState, fence: int | None) -> ExecutionState | None:
+        return await self._inserted(state, fence)
+
+    async def _inserted(
+        self, state: ExecutionState, fence: int | None, *more: Argument
+    ) -> ExecutionState | None:
         reply = await self._client.run(
-            _INSERT,
+            self.inserting,
             self._keys(state.id),
             [
                 milliseconds_of(state.ttl),
                 self._content(state),
                 "" if fence is None else fence,
                 self._fenced_for,
+                *more,
             ],
         )
         if reply[0] < 0:
@@ -49,7 +60,7 @@ class RedisExecutionStore(RedisKeyed[ExecutionState], ExecutionStore):
 
     async def _remove(self, id: str, fence: int | None) -> bool:
         token = "" if fence is None else fence
-        gone: int = await self._client.run(_REMOVE, self._keys(id), [token, self._fenced_for])
+        gone: int = await self._client.run(self.removing, self._keys(id), [token, self._fenced_for])
         if gone < 0:
             raise self._refused()
         return gone > 0

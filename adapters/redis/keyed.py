@@ -4,7 +4,7 @@ import struct
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, ClassVar, Final, TypeAlias, TypeVar
 
 from adapters.redis.client import Argument, Client
 from adapters.redis.scripts import Script
@@ -37,6 +37,11 @@ def instant_of(milliseconds: int) -> datetime:
     return _EPOCH + timedelta(0, 0, 0, milliseconds)  # by name, it takes half as long again
 
 
+def milliseconds_at(time: datetime) -> int:
+    """A time as scripts take it."""
+    return (time - _EPOCH) // MILLISECOND
+
+
 def milliseconds_of(duration: timedelta) -> int:
     """A duration as scripts have it."""
     return duration // MILLISECOND
@@ -45,6 +50,13 @@ def milliseconds_of(duration: timedelta) -> int:
 Header: TypeAlias = tuple[int, ...]
 """Form, revision, ms of creation, last update and (if the key can't tell) last use, ms of idle and
 absolute expiry, length of the owner."""
+
+
+def life_of(record: bytes) -> int:
+    """The life of an execution state that `_entity` could read: see execution_note.lua."""
+    header = _HEADER.unpack_from(record)
+    owner = record[_HEADER.size : _HEADER.size + header[-1]]
+    return int(owner or header[2])
 
 
 class RedisKeyed(KeyedStore[E]):
@@ -72,7 +84,7 @@ class RedisKeyed(KeyedStore[E]):
             "" if fence is None else fence,
             self._fenced_for,
         ]
-        reply = await self._client.run(_REPLACE, self._keys(entity.id), arguments)
+        reply = await self._client.run(self.replacing, self._keys(entity.id), arguments)
         if reply is None:
             return None
         code, record, used = reply if len(reply) == 3 else (reply[0], b"", 0)
@@ -111,6 +123,8 @@ class RedisKeyed(KeyedStore[E]):
         return made
 
     # What an aggregate adds.
+
+    replacing: ClassVar[Script] = _REPLACE
 
     @abstractmethod
     def _keys(self, id: str) -> Sequence[str]:

@@ -6,7 +6,7 @@ The version stands before everything, so that another form can live beside this 
 braces decides the slot in a cluster, so that a script whose keys have tenant and tag in common
 touches one slot. A tenant's name holds no `/`; of tag and parts, everything but letters, digits and
 `_.~-` is percent-encoded, `:`, `/`, `{` and `}` included, so that `a:b` and `c` are never `a` and
-`b:c`.
+`b:c`. Without a tenant's name before the `/` it is a key that all tenants share.
 """
 
 from functools import lru_cache
@@ -38,6 +38,11 @@ def key(tenant: TenantId, tag: str, kind: str, *parts: str) -> str:
 def _encoded(part: str) -> str:
     """Remembered, for it takes longer than all the rest of a command does here."""
     return quote(part, safe="")
+
+
+def shared_key(kind: str) -> str:
+    """The name of a key that all tenants share."""
+    return f"{PREFIX}{{/}}:{kind}"
 
 
 def tenant_pattern(tenant: TenantId) -> str:

@@ -5,9 +5,11 @@ from typing import Final
 
 from adapters.redis.client import Client
 from adapters.redis.keys import PREFIX, kind_of, parsed, tenant_of, tenant_pattern
+from adapters.redis.tracking import RedisUnsynchronised
 from domain.identity import TenantId
 from ports.stores import RuntimeMaintenance
 from ports.together import together
+from ports.tracking import Unsynchronised
 
 COUNTED: Final = frozenset({"session", "execution"})
 """The kinds of keys that hold an entity."""
@@ -18,6 +20,10 @@ class RedisRuntimeMaintenance(RuntimeMaintenance):
 
     def __init__(self, client: Client) -> None:
         self._client = client
+
+    @property
+    def unsynchronised(self) -> Unsynchronised:
+        return RedisUnsynchronised(self._client)
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         found: set[TenantId] = set()

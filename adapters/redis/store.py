@@ -11,6 +11,7 @@ from adapters.redis.maintenance import RedisRuntimeMaintenance
 from adapters.redis.opening import open_client
 from adapters.redis.rate_limits import RedisRateLimiter
 from adapters.redis.sessions import RedisSessionStore
+from adapters.redis.tracking import RedisTrackedExecutions, RedisUnsynchronised
 from domain.identity import TenantId
 from ports.cache import Cache
 from ports.capabilities import Capability
@@ -20,6 +21,7 @@ from ports.rate_limits import RateLimiter
 from ports.runtime import RuntimePorts
 from ports.sessions import SessionStore
 from ports.stores import RuntimeMaintenance, RuntimeStore
+from ports.tracking import TrackedExecutions
 
 
 class RedisStore(RuntimeStore):
@@ -30,6 +32,7 @@ class RedisStore(RuntimeStore):
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._unsynchronised = RedisUnsynchronised(client)
 
     @classmethod
     async def open(cls, url: str, *, options: RedisOptions | None = None) -> Self:
@@ -48,11 +51,12 @@ class RedisStore(RuntimeStore):
         """End its connections and its cache's loads. Who waits for an answer gets an error."""
         try:
             await end_loads(self._client)
+            await self._unsynchronised.close()
         finally:
             await self._client.close()
 
     def repositories(self, tenant: TenantId) -> RuntimePorts:
-        return RedisPorts(tenant, self._client)
+        return RedisPorts(tenant, self._client, self._unsynchronised)
 
     def maintenance(self) -> RuntimeMaintenance:
         return RedisRuntimeMaintenance(self._client)
@@ -64,9 +68,10 @@ class RedisStore(RuntimeStore):
 class RedisPorts(RuntimePorts):
     """A tenant's ports."""
 
-    def __init__(self, tenant: TenantId, client: Client) -> None:
+    def __init__(self, tenant: TenantId, client: Client, queue: RedisUnsynchronised) -> None:
         self._tenant = tenant
         self._client = client
+        self._queue = queue
 
     @cached_property
     def sessions(self) -> SessionStore:
@@ -75,6 +80,10 @@ class RedisPorts(RuntimePorts):
     @cached_property
     def executions(self) -> ExecutionStore:
         return RedisExecutionStore(self._tenant, self._client)
+
+    @cached_property
+    def tracked_executions(self) -> TrackedExecutions:
+        return RedisTrackedExecutions(self._tenant, self._client, self._queue)
 
     @cached_property
     def rate_limits(self) -> RateLimiter:

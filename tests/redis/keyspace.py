@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import redis
 
-from adapters.redis.keys import PREFIX, parsed
+from adapters.redis.keys import PREFIX, kind_of, parsed, shared_key
 
 _FOR_EVER = -1
 """What PTTL answers for a key without an expiry."""
@@ -28,8 +28,7 @@ def faults(urls: Iterable[str], *, own: bool = True) -> list[str]:
 
 
 def _faults(name: str, left_ms: int) -> Iterator[str]:
-    told = parsed(name)
-    if told is None:
+    if parsed(name) is None and name != shared_key(kind_of(name)):
         yield f"a name that isn't ours: {name[:80]!r}"
     elif left_ms == _FOR_EVER:
-        yield f"kind {told.kind!r} without an expiry"
+        yield f"kind {kind_of(name)!r} without an expiry"

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from adapters.redis.keys import tenant_pattern
 from adapters.redis.store import RedisPorts
+from adapters.redis.tracking import RedisUnsynchronised
 from domain.executions import ExecutionState
 from domain.identity import TenantId
 from domain.rates import fixed_window
@@ -23,7 +24,7 @@ def test_what_lives_for_a_second_is_gone_after_it(shared: Node) -> None:
     async def body() -> None:
         async with opened(shared.url) as client, asyncio.timeout(PATIENCE):
             tenant = TenantId(unused())
-            ports = RedisPorts(tenant, client)
+            ports = RedisPorts(tenant, client, RedisUnsynchronised(client))
             issued = await ports.sessions.create("ada", idle_timeout=SECOND, lifetime=2 * SECOND)
             await ports.executions.save(ExecutionState.draft("talk", ttl=SECOND), fencing_token=7)
             await ports.cache.set("key", "value", SECOND, tags=["tag"])

@@ -1,8 +1,8 @@
 -- Replaces a record that stands at a revision.
 --
--- KEYS: the record, and its fencing token if there can be one. ARGV: the revision, the owner, the
--- idle expiry in ms, the content; the caller's fencing token or '', and for how many ms it is kept
--- after the record.
+-- KEYS: the record, and its fencing token if there can be one, and its note if it is tracked. ARGV:
+-- the revision, the owner or '' if any will do, the idle expiry in ms, the content; the caller's
+-- fencing token or '', and for how many ms it is kept after the record.
 -- Returns {1, header, ms of its last use} if it was replaced; {0, record, ms of its last use} if it
 -- stands at another revision; {-2} if it has another owner; {-1} if the token is too small; or nil
 -- if there is none.
@@ -20,7 +20,7 @@ end
 if it.revision ~= tonumber(ARGV[1]) then
     return {0, record, last_use(it, now, KEYS[1])}
 end
-if it.owner ~= ARGV[2] then
+if ARGV[2] ~= '' and it.owner ~= ARGV[2] then
     return {-2}
 end
 it.revision, it.updated = it.revision + 1, now
@@ -28,5 +28,8 @@ it.idle, it.content = tonumber(ARGV[3]), ARGV[4]
 local head = put(KEYS[1], it, now)
 if KEYS[2] then
     remember(KEYS[2], ARGV[5], due(it, now) + ARGV[6])
+end
+if KEYS[3] then
+    note(KEYS[3], life_of(it), it.revision, 0)
 end
 return {1, head, now}

@@ -1,0 +1,189 @@
+"""Writing behind: execution states are written into their contexts some moments after they changed.
+
+Any number of synchronisers, in any number of processes, share the work by a queue in the hot store.
+
+**The lag.** A change that was acknowledged is in the context after at most `interval`, half of it
+again, and the time that it takes to write what was due before it. That counts from the hint which
+the writer sends up to 20 ms after the change. Hints are lost if the writer is killed before it
+sends one, a synchroniser between taking one and writing the context, or the queue's server with all
+that it has; but never the notes that lie beside the states: a sweep over these finds them within
+two `sweep`s. So when the hot store loses everything, what it loses is what was changed within the
+lag, or, where something else had ended abruptly before, within two `sweep`s of it.
+
+While a context can't be written (its store is away), its state keeps its note and is tried again
+every `sweep`; so is one of a conversation that has no context and doesn't exist.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from random import uniform
+from typing import Final, TypeAlias
+
+import attrs
+from attrs import field
+
+from domain.durations import MILLISECOND, duration
+from domain.identity import TenantId
+from domain.rules import Value, rule, whole
+from ports.errors import RepositoryError
+from ports.synchronisation import SynchronisedExecutions
+from ports.together import together
+from ports.tracking import Due, Unsynchronised
+
+_SECOND: Final = timedelta(seconds=1)
+_LONGEST: Final = 5.0
+"""Seconds between two attempts to reach a store that fails."""
+
+_ROUND: Final = 256
+"""How many are taken from the queue at a time."""
+
+_LOG: Final = logging.getLogger("dialogbase.synchronisation")
+_LOG.addHandler(logging.NullHandler())
+
+Of: TypeAlias = Callable[[TenantId], SynchronisedExecutions]
+"""The execution states of a tenant."""
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class SynchronisationOptions(Value):
+    """`interval`: how long a synchroniser that finds nothing due rests, give or take half of it:
+    changes of one conversation within it are written once. `sweep`: how often all notes are gone
+    through, whichever synchroniser does it. `at_once`: how many conversations are written together.
+
+    Raises:
+        ValidationError: for a value that is none.
+    """
+
+    interval: timedelta = field(
+        default=_SECOND, metadata=rule(duration(MILLISECOND, timedelta(minutes=1)))
+    )
+    sweep: timedelta = field(
+        default=timedelta(seconds=30), metadata=rule(duration(MILLISECOND, timedelta(hours=1)))
+    )
+    at_once: int = field(default=8, metadata=rule(whole(1, 64)))
+
+
+DEFAULT_OPTIONS: Final = SynchronisationOptions()
+
+
+@attrs.frozen(kw_only=True)
+class Synchronised:
+    """What was done: `written` conversations were brought up to date, `waiting` times one couldn't
+    be, and is tried again later.
+    """
+
+    written: int = 0
+    waiting: int = 0
+
+
+class Synchroniser:
+    """Writes states into their contexts. Safe to run beside others, here and elsewhere."""
+
+    def __init__(
+        self,
+        unsynchronised: Unsynchronised,
+        of: Of,
+        *,
+        options: SynchronisationOptions = DEFAULT_OPTIONS,
+    ) -> None:
+        self._queue = unsynchronised
+        self._of = of
+        self._options = options
+        self._stopping = asyncio.Event()
+        self._written = 0
+        self._waiting = 0
+
+    @property
+    def done(self) -> Synchronised:
+        """What this synchroniser has done so far."""
+        return Synchronised(written=self._written, waiting=self._waiting)
+
+    async def once(self) -> Synchronised:
+        """All that has a note now, hinted at or not, and whatever is changed meanwhile.
+
+        Raises:
+            What the hot store raises; what was written by then stays so.
+        """
+        before = self.done
+        await self._queue.sweep(timedelta())
+        while await self._round():
+            pass
+        return Synchronised(
+            written=self._written - before.written, waiting=self._waiting - before.waiting
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Writes in tasks of its own for the block.
+
+        Whatever the stores raise meanwhile is logged, and tried again after a while. At the block's
+        end what was taken is brought to its end, and what is due by then written, unless the block
+        is left by an exception or cancelled.
+        """
+        self._stopping.clear()
+        rests = (self._options.interval, self._options.sweep)
+        steps = (self._round, self._sweep)
+        tasks = [
+            asyncio.create_task(self._steadily(step, rest))
+            for step, rest in zip(steps, rests, strict=True)
+        ]
+        try:
+            yield
+            self._stopping.set()
+            await asyncio.wait(tasks)
+            with suppress(RepositoryError):
+                while await self._round():
+                    pass
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def run(self) -> None:
+        """Writes until it is cancelled; as `running`."""
+        async with self.running():
+            await asyncio.Event().wait()
+
+    async def _steadily(self, step: Callable[[], Awaitable[bool]], rest: timedelta) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            pause = rest / _SECOND * uniform(0.5, 1.5)
+            try:
+                busy = await step()
+            except Exception as error:  # noqa: BLE001  # whatever it is, this task goes on
+                busy, pause = False, min(0.1 * 2**failures, _LONGEST) * uniform(0.5, 1)
+                failures = min(failures + 1, 10)
+                _LOG.warning(
+                    "synchronising failed (%s); it goes on in %.1f s", type(error).__name__, pause
+                )
+            else:
+                failures = 0
+            if not busy:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopping.wait(), pause)
+
+    async def _sweep(self) -> bool:
+        await self._queue.sweep(self._options.sweep)
+        return False
+
+    async def _round(self) -> bool:
+        """Some of what is due; whether there was any."""
+        due = await self._queue.take(_ROUND)
+        results = await together(map(self._one, due), at_once=self._options.at_once)
+        if waiting := [one for one, written in zip(due, results, strict=True) if not written]:
+            self._waiting += len(waiting)
+            await self._queue.put(waiting, after=self._options.sweep)
+        self._written += len(due) - len(waiting)
+        return bool(due)
+
+    async def _one(self, due: Due) -> bool:
+        tenant, id = due
+        try:
+            return await self._of(tenant).synchronise(id)
+        except RepositoryError as error:
+            # Neither name: whose conversation it is, isn't for logs.
+            _LOG.warning("an execution state waits (%s)", type(error).__name__)
+            return False
