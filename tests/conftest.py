@@ -6,8 +6,8 @@ pytest_plugins = ["ports.contracts.plugin"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """All of ours, MongoDB on both drivers, Redis alone and as a cluster, unless `--backend` names
-    others.
+    """All of ours, MongoDB on both drivers, Redis alone, as a cluster and with MongoDB, unless
+    `--backend` names others.
     """
     if not config.getoption("--backend"):
         config.option.backend = [
@@ -17,4 +17,6 @@ def pytest_configure(config: pytest.Config) -> None:
             "tests.contracts.mongo_backends:PymongoBackend",
             "tests.contracts.redis_backends:RedisBackend",
             "tests.contracts.redis_backends:RedisClusterBackend",
+            "tests.contracts.pair_backends:MemoryPairBackend",
+            "tests.contracts.pair_backends:RedisMongoBackend",
         ]

@@ -56,6 +56,9 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "session_races": Group.RUNTIME,
     "executions": Group.RUNTIME,
     "execution_fencing": Group.RUNTIME,
+    "execution_sync": Group.RUNTIME,
+    "execution_restoring": Group.RUNTIME,
+    "execution_workers": Group.RUNTIME,
     "keyed_machine": Group.RUNTIME,
     "runtime_maintenance": Group.RUNTIME,
     "runtime_isolation": Group.RUNTIME,
@@ -78,6 +81,12 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "analytics_maintenance": Group.ANALYTICS,
 }
 """Every module of contracts, and the group that it is about: None says whichever is offered."""
+
+TOGETHER: Final[Mapping[str, frozenset[Group]]] = dict.fromkeys(
+    ("execution_sync", "execution_restoring", "execution_workers"),
+    frozenset({Group.RUNTIME, Group.DIALOGUE}),
+)
+"""Modules that are about groups together: they are run on what offers all of them."""
 
 
 def group_of(module: str) -> Group | None:

@@ -150,6 +150,9 @@ class Backend(ABC):
     offers: ClassVar[frozenset[Group]] = frozenset({Group.AUTHORING})
     """The groups of data that it has stores for; only their contracts are run on it."""
 
+    only: ClassVar[frozenset[str] | None] = None
+    """The modules of contracts that it is for; None: all that are about what it offers."""
+
     tolerance: ClassVar[timedelta] = timedelta()
     """By how much a runtime store's time may be later than `clock` says: a server shows some of its
     own. Durations that aren't in whole milliseconds may differ by as much."""

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from ports.contracts.groups import CONTRACTS, Group, group_of
+from ports.contracts.groups import CONTRACTS, TOGETHER, Group, group_of
 
 pytest.register_assert_rewrite(*(f"ports.contracts.{name}" for name in CONTRACTS))
 
@@ -92,7 +92,12 @@ def _applies(item: pytest.Item) -> bool:
         group = asked["subject"].group
     else:
         group = asked.get("group", group_of(item.function.__module__))
-    return group is None or group in _offers(asked["backend"])
+    module = item.function.__module__.rpartition(".")[2]
+    only = getattr(asked["backend"], "only", None)
+    if only is not None and module not in only:
+        return False
+    needed = TOGETHER.get(module, frozenset() if group is None else frozenset({group}))
+    return needed <= _offers(asked["backend"])
 
 
 def _offers(factory: Factory) -> frozenset[Group]:

@@ -1,0 +1,149 @@
+"""Workers write execution states into their contexts: all of them, also when some of them die."""
+
+from datetime import timedelta
+
+import pytest
+
+from domain.conversations import Conversation
+from ports.contracts.concurrency import all_at_once, split
+from ports.contracts.executions import CHANGES, drafted
+from ports.contracts.harness import Backend, contract, raised_by
+from ports.contracts.synchronising import (
+    DiedError,
+    OneTenants,
+    begun,
+    both,
+    died,
+    kept,
+    lose,
+    maintenance,
+    other_worker,
+    worker,
+)
+from ports.stores import TenantScope
+
+SECOND = timedelta(seconds=1)
+
+
+@contract
+async def test_a_worker_writes_all_that_was_changed(backend: Backend) -> None:
+    """Whoever changed it."""
+    here, there = both(backend)
+    for number, scope in enumerate((here, there, here)):
+        await begun(scope, f"talk {number}", slots={"n": number})
+    done = await worker(backend, here.tenant).once()
+    assert done.written >= 3
+    assert done.waiting == 0
+    await lose(backend, here.tenant)
+    for number in range(3):
+        assert (await there.executions.require(f"talk {number}")).slots == {"n": number}
+
+
+@pytest.mark.parametrize("way", CHANGES, ids=str)
+@contract
+async def test_every_change_leaves_a_note(backend: Backend, way: str) -> None:
+    """In whichever way it is made; so it is written."""
+    here, there = both(backend)
+    await kept(here)
+    await CHANGES[way](here.executions, "talk")
+    state = await here.executions.require("talk")
+    await other_worker(backend, here.tenant).once()
+    stored = await there.contexts.require("talk")
+    assert stored.execution is not None
+    assert stored.execution.revision == state.revision
+
+
+@contract
+async def test_a_deletion_that_was_not_brought_to_its_end_is(backend: Backend) -> None:
+    """By a worker: who deleted died before it could tell the context. Meanwhile it stays gone."""
+    here, there = both(backend)
+    await kept(here)
+    hot = backend.instances[0].scope(here.tenant)._hot.tracked_executions
+    assert await hot.delete("talk")
+    assert await there.executions.get("talk") is None
+    await worker(backend, here.tenant).once()
+    await lose(backend, here.tenant)
+    assert await there.executions.get("talk") is None
+
+
+@pytest.mark.parametrize("step", ["seen", "settle"])
+@contract
+async def test_what_a_worker_took_and_did_not_finish_another_one_does(
+    backend: Backend, step: str
+) -> None:
+    """It died before it wrote the context, or before it settled the note."""
+    here, there = both(backend)
+    await kept(here)
+    await here.executions.enter_state("talk", "x")
+    dying = worker(backend, here.tenant, **{step: died})
+    assert isinstance(await raised_by(dying.once()), DiedError)
+    assert (await other_worker(backend, here.tenant).once()).written >= 1
+    await lose(backend, here.tenant)
+    assert (await there.executions.require("talk")).current_state == "x"
+
+
+@contract
+async def test_a_hint_that_was_lost_is_made_again(backend: Backend) -> None:
+    """Somebody took it and died; a sweep goes by the notes, and is due once a while."""
+    here, _ = both(backend)
+    await begun(here)
+    queue = OneTenants(maintenance(backend).unsynchronised, here.tenant)
+    assert await queue.sweep(timedelta()) is not None
+    assert list(await queue.take(10)) == [(here.tenant, "talk")]
+    assert list(await queue.take(10)) == []
+    backend.clock.advance(seconds=1)
+    assert await queue.sweep(SECOND) is not None
+    assert await queue.sweep(SECOND) is None
+    assert list(await queue.take(10)) == [(here.tenant, "talk")]
+
+
+@contract
+async def test_what_is_put_back_is_due_after_a_while(backend: Backend) -> None:
+    """Unless it is hinted at before."""
+    here, _ = both(backend)
+    queue = OneTenants(maintenance(backend).unsynchronised, here.tenant)
+    later = [(here.tenant, "a/b"), (here.tenant, "talk")]
+    await queue.put(later, after=SECOND)
+    assert list(await queue.take(10)) == []
+    await queue.put(later[:1])
+    await queue.put(later[:1], after=SECOND)
+    assert list(await queue.take(10)) == later[:1]
+    backend.clock.advance(seconds=1)
+    assert list(await queue.take(10)) == later[1:]
+
+
+@contract
+async def test_who_has_no_context_yet_waits(backend: Backend) -> None:
+    """Until there is a conversation whose user it could have; nothing is made up."""
+    here, there = both(backend)
+    await here.executions.save(drafted(slots={"a": 1}))
+    done = await worker(backend, here.tenant).once()
+    assert done.written == 0
+    assert done.waiting >= 1
+    assert await there.contexts.count() == 0
+    await there.conversations.create(Conversation.draft(user_id="ada", id="talk"))
+    assert (await worker(backend, here.tenant).once()).written >= 1
+    assert (await there.contexts.require("talk")).slots == {"a": 1}
+
+
+@contract
+async def test_workers_share_the_work(backend: Backend) -> None:
+    """Of many at once, each conversation is written, however they meet."""
+    scopes = both(backend)
+    for number in range(8):
+        await begun(scopes[0], f"{number}", slots={"n": number})
+
+    async def act(number: int, scope: TenantScope) -> object:
+        if number < 4:
+            work = other_worker if number % 2 else worker
+            return await work(backend, scope.tenant).once()
+        return await scope.executions.enter_state(f"{number}", "x")
+
+    _, lost = split(await all_at_once(scopes, act))
+    assert lost == []
+    await worker(backend, scopes[0].tenant).once()
+    await lose(backend, scopes[0].tenant)
+    for number in range(8):
+        found = await scopes[1].executions.require(f"{number}")
+        assert found.slots == {"n": number}
+        assert found.current_state == ("x" if number >= 4 else None)

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.execution_restoring`."""
+
+from ports.contracts.execution_restoring import *  # noqa: F403
