@@ -34,6 +34,9 @@ class PlatformMaintenance(Maintenance):
     analytics: AnalyticsMaintenance
     """Of analytics events."""
 
+    synchronised: bool = False
+    """Whether execution states come back from their contexts."""
+
     async def tenants(self) -> AsyncIterator[TenantId]:
         """Every tenant that has data in any store, each once, by code point; in memory at once are
         the names of those alone whose data lives for a while.
@@ -58,5 +61,7 @@ class PlatformMaintenance(Maintenance):
         """
         erased = await self.runtime.erase_tenant(tenant)
         erased += await self.dialogue.erase_tenant(tenant)
+        if self.synchronised:  # who read a state in between had it restored
+            await self.runtime.erase_tenant(tenant)
         erased += await self.analytics.erase_tenant(tenant)
         return erased + await self.authoring.erase_tenant(tenant)

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import timedelta
 from inspect import isawaitable
 from typing import TypeVar
 
@@ -12,7 +13,8 @@ from dependency_injector import providers
 from bootstrap.container import Container
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
-from domain.identity import Author, tenant_id
+from domain.identity import Author, TenantId, tenant_id
+from ports.errors import UnsupportedOperationError
 from ports.stores import (
     AnalyticsStore,
     AuthoringStore,
@@ -20,8 +22,10 @@ from ports.stores import (
     RuntimeStore,
     TenantScope,
 )
+from ports.synchronisation import SynchronisedExecutions
 from ports.time import Clock, IdGenerator
 from ports.together import together
+from ports.write_behind import SynchronisationOptions, Synchroniser
 
 T = TypeVar("T")
 
@@ -55,7 +59,35 @@ class Platform:
             self._runtime,
             author,
             analytics=self._analytics,
+            synchronised=self.settings.synchronise,
         )
+
+    def synchroniser(self, *, interval: timedelta | None = None) -> Synchroniser:
+        """Writes execution states into their contexts, for a block (`running`), for good (`run`) or
+        all at once (`once`). `interval`: as the settings say unless it is given.
+
+        Raises:
+            UnsupportedOperationError: if the settings say that states aren't synchronised.
+            ValidationError: for an interval that is none.
+        """
+        if not self.settings.synchronise:
+            raise UnsupportedOperationError("set `synchronise` to synchronise execution states")
+        every = self.settings.synchronisation_interval if interval is None else interval
+
+        def of(tenant: TenantId) -> SynchronisedExecutions:
+            hot = self._runtime.repositories(tenant).tracked_executions
+            return SynchronisedExecutions(tenant, hot, self._dialogue.repositories(tenant))
+
+        queue = self._runtime.maintenance().unsynchronised
+        return Synchroniser(queue, of, options=SynchronisationOptions(interval=every))
+
+    def synchronising(
+        self, *, interval: timedelta | None = None
+    ) -> AbstractAsyncContextManager[None]:
+        """Execution states are written into their contexts during the block, whoever changes them
+        where; see `ports.write_behind`. Raises as `synchroniser`.
+        """
+        return self.synchroniser(interval=interval).running()
 
     @property
     def maintenance(self) -> PlatformMaintenance:
@@ -65,6 +97,7 @@ class Platform:
             self._dialogue.maintenance(),
             self._runtime.maintenance(),
             self._analytics.maintenance(),
+            self.settings.synchronise,
         )
 
     async def check(self) -> None:

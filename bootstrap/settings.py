@@ -3,7 +3,7 @@
 import math
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
@@ -13,7 +13,7 @@ import attrs
 from attrs import field
 
 from domain.errors import Fault, ValidationError
-from domain.rules import Rule, Value, instance, number, optional, rule, whole
+from domain.rules import Rule, Value, flag, instance, number, optional, rule, whole
 
 Profile = Literal["memory", "embedded", "servers"]
 AuthoringChoice = Literal["memory", "postgres"]
@@ -190,6 +190,13 @@ class Settings(Value):
     """How long analytics events are kept, counted from their own time; None: for ever. In MongoDB,
     another number is a migration: it removes what is older, and what was removed stays so."""
 
+    synchronise: bool = field(default=False, metadata=rule(flag))
+    """Whether execution states are synchronised with their contexts and restored from them. Run
+    `platform.synchronising()`, or `dialogbase sync`, somewhere. The same for every process."""
+
+    synchronise_every_seconds: float = field(default=1.0, metadata=rule(number(0.001, 60)))
+    """How long it takes, about, until a changed state is written into its context."""
+
     stores: Stores = field(factory=Stores, metadata=rule(_stores))
 
     def __attrs_post_init__(self) -> None:
@@ -214,6 +221,11 @@ class Settings(Value):
         """How long analytics events are kept."""
         days = self.analytics_retention_days
         return None if days is None else timedelta(days=days)
+
+    @property
+    def synchronisation_interval(self) -> timedelta:
+        """How long a synchroniser that finds nothing rests."""
+        return timedelta(milliseconds=round(self.synchronise_every_seconds * 1_000))
 
     def _cross_faults(self) -> Iterator[Fault]:
         for server in sorted(self.servers_needed):
@@ -291,7 +303,18 @@ _NAMES: Final = tuple(
         [f"stores.{part}" for part in attrs.fields_dict(Stores)] if kind == "stores" else [kind]
     )
 )
-_FROM_TEXT: Final[Mapping[str, type]] = {
+
+
+def _boolean(text: str) -> bool:
+    told = {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
+    if told is None:
+        raise ValueError
+    return told
+
+
+_FROM_TEXT: Final[Mapping[str, Callable[[str], object]]] = {
+    "synchronise": _boolean,
+    "synchronise_every_seconds": float,
     "pool_size": int,
     "deadline_seconds": float,
     "analytics_retention_days": int,

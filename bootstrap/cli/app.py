@@ -16,6 +16,7 @@ from bootstrap.cli.dialogues import export_dialogues_command, import_dialogues_c
 from bootstrap.cli.doctor import doctor
 from bootstrap.cli.flows import export_flows_command, import_flows_command
 from bootstrap.cli.servers import migrate, up
+from bootstrap.cli.synchronisation import sync
 from bootstrap.embedded import EmbeddedServerError
 from bootstrap.settings import SettingsError
 from domain.errors import ValidationError
@@ -37,6 +38,7 @@ def _app() -> App:
     app.command(up)
     app.command(migrate)
     app.command(doctor)
+    app.command(sync)
     importing = App(name="import", help="Bring data in.")
     importing.command(import_flows_command, name="flows")
     importing.command(import_dialogues_command, name="dialogues")

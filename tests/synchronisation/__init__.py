@@ -1,0 +1,1 @@
+"""Execution states that outlive a server that loses everything, and processes that are killed."""
