@@ -45,6 +45,7 @@ async def test_every_change_leaves_a_note(backend: Backend, way: str) -> None:
     """In whichever way it is made; so it is written."""
     here, there = both(backend)
     await kept(here)
+    await worker(backend, here.tenant).once()
     await CHANGES[way](here.executions, "talk")
     state = await here.executions.require("talk")
     await other_worker(backend, here.tenant).once()
