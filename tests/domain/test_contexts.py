@@ -1,5 +1,6 @@
 """Execution contexts: drafts, bounded histories, and what a reset forgets."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from attrs import evolve
 from domain.contexts import MAX_INTENTS, MAX_PREVIOUS_STATES, ExecutionContext, RecognizedIntent
 from domain.documents import EMPTY, JsonObject
 from domain.errors import ValidationError
+from domain.execution_marks import ExecutionMark
+from domain.executions import ExecutionState
 from domain.identity import TenantId, UserId
 from tests.domain.values import AT
 
@@ -112,3 +115,54 @@ def test_what_a_draft_leaves_out_is_empty() -> None:
     )
     assert made == context()
     assert (made.slots, made.variables, made.error_count) == (EMPTY, EMPTY, 0)
+
+
+def test_a_context_holds_an_execution_state_whole() -> None:
+    """What it has no field for is in the mark; the revision is the asker's."""
+    state = ExecutionState(
+        id="talk",
+        tenant_id=TenantId("acme"),
+        flow_version="1.0",
+        current_state="ask",
+        previous_states=("start",),
+        slots=JsonObject.of({"a": 1}),
+        intent_stack=("order",),
+        turn_count=3,
+        error_count=2,
+        retry_count=1,
+        timings={"llm": 2.5},
+        ttl=timedelta(minutes=5),
+        created_at=AT,
+        updated_at=AT + timedelta(minutes=1),
+        revision=7,
+    )
+    mark = ExecutionMark.of(state, life=5, fence=3, fenced_until=AT)
+    found = context().holding(state, mark)
+    assert found.held(9) == evolve(state, revision=9)
+    assert (mark.expires_at, mark.reached) == (state.expires_at, 7)
+    assert evolve(mark, claimed=9).reached == 9
+    assert context().held(1) is None
+
+
+def test_a_reset_context_says_that_its_state_ended() -> None:
+    """Nothing is restored from it."""
+    state = ExecutionState.draft("talk").assigned(tenant=TenantId("acme"), new_id=None, at=AT)
+    mark = ExecutionMark.of(state, life=1)
+    reset = context().holding(state, mark).reset(at=AT)
+    assert reset.execution == evolve(mark, ended=True)
+    assert mark.ending().ending().ended
+
+
+def test_a_context_that_outgrew_a_state_holds_none() -> None:
+    """More than a state may have is refused, naming the field; more states than it remembers are
+    left out, the oldest first.
+    """
+    state = ExecutionState.draft("talk").assigned(tenant=TenantId("acme"), new_id=None, at=AT)
+    holding = context().holding(state, ExecutionMark.of(state, life=1))
+    walked = evolve(holding, previous_states=tuple(f"s{n}" for n in range(60)))
+    found = walked.held(1)
+    assert found is not None
+    assert found.previous_states[0] == "s10"
+    large = evolve(holding, slots=JsonObject.of({"a": "x" * 300_000}))
+    with pytest.raises(ValidationError, match="slots"):
+        large.held(1)
