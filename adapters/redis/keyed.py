@@ -4,7 +4,7 @@ import struct
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Final, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from adapters.redis.client import Argument, Client
 from adapters.redis.scripts import Script
@@ -84,7 +84,7 @@ class RedisKeyed(KeyedStore[E]):
             "" if fence is None else fence,
             self._fenced_for,
         ]
-        reply = await self._client.run(self.replacing, self._keys(entity.id), arguments)
+        reply = await self._client.run(_REPLACE, self._keys(entity.id), arguments)
         if reply is None:
             return None
         code, record, used = reply if len(reply) == 3 else (reply[0], b"", 0)
@@ -123,8 +123,6 @@ class RedisKeyed(KeyedStore[E]):
         return made
 
     # What an aggregate adds.
-
-    replacing: ClassVar[Script] = _REPLACE
 
     @abstractmethod
     def _keys(self, id: str) -> Sequence[str]:

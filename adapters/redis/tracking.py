@@ -110,7 +110,6 @@ class RedisTrackedExecutions(RedisExecutionStore, TrackedExecutions):
 
     inserting: ClassVar[Script] = script("execution_insert", _NOTE)
     removing: ClassVar[Script] = script("execution_remove", _NOTE)
-    replacing: ClassVar[Script] = script("keyed_replace", _NOTE)
 
     def __init__(self, tenant: TenantId, client: Client, queue: RedisUnsynchronised) -> None:
         super().__init__(tenant, client)
