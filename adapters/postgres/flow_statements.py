@@ -59,18 +59,19 @@ _BY = sa.func.coalesce(sa.bindparam("by", type_=TEXT), FLOWS.c.updated_by)
 _MARKED: dict[str, Any] = {
     "updated_by": _BY,
     "updated_at": sa.bindparam("now", type_=FLOWS.c.updated_at.type),
-    "revision": FLOWS.c.revision + _literal("1"),
 }
 CLEAR_DEFAULT = compiled(
-    sa.update(FLOWS)
-    .where(RELATION.is_tenants(), FLOWS.c.is_default)
-    .values({"is_default": sa.false(), **_MARKED})
+    RELATION.changing(
+        sa.select(FLOWS.c.id).where(RELATION.is_tenants(), FLOWS.c.is_default),
+        {"is_default": sa.false(), **_MARKED},
+    )
 )
 SET_DEFAULT = compiled(
-    sa.update(FLOWS)
-    .where(RELATION.is_one())
-    .values({"is_default": sa.true(), **_MARKED})
-    .returning(*RELATION.columns)
+    RELATION.changing(
+        sa.select(FLOWS.c.id).where(RELATION.is_one()),
+        {"is_default": sa.true(), **_MARKED},
+        *RELATION.columns,
+    )
 )
 
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger())

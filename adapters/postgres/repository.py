@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from adapters.postgres.errors import ConstraintBroken, Undecodable
 from adapters.postgres.executor import Executor, Row
 from adapters.postgres.reading import PostgresReading
+from adapters.postgres.trail import told, told_of_all
 from domain.identity import Entity
 from domain.rules import checked, restored
 from ports.criteria import Criteria
@@ -24,6 +25,8 @@ from ports.repository import Repository
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
 T = TypeVar("T")
+BATCH = 500
+"""Entities that are added by one statement: as many as the server keeps in memory together."""
 R = TypeVar("R", bound="PostgresRepository[Any]")
 
 
@@ -55,19 +58,24 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
     @writing
     async def _insert(self, entities: Sequence[E]) -> None:
         relation, in_snapshot = self.relation, self._executor.in_snapshot
+        at = self._now(self._context.clock.now())
         if len(entities) == 1:
             statement = relation.insert_unseen if in_snapshot else relation.insert
-            rows = await self._executor.write(
-                statement.sql, statement.arguments(relation.row(entities[0]))
-            )
+            values = {**relation.row(entities[0]), "tenant": self._tenant, **self._told(at)}
+            rows = await self._executor.write(statement.sql, statement.arguments(values))
             seen = in_snapshot and bool(rows[0][0])
         else:
-            # Faster than several INSERTs from two rows on.
-            await self._executor.copy(
-                relation.table.name,
-                relation.bulk_columns,
+            statement = relation.insert_many
+            shared = {"tenant": self._tenant, **told_of_all(self._context.author, at)}
+            await self._executor.pour(
+                statement.sql,
+                lambda: (
+                    statement.arguments(
+                        {**relation.lists(entities[start : start + BATCH]), **shared}
+                    )
+                    for start in range(0, len(entities), BATCH)
+                ),
                 len(entities),
-                lambda: (list(relation.row(entity).values()) for entity in entities),
             )
             ids = [entity.id for entity in entities]
             seen = in_snapshot and bool(
@@ -85,6 +93,7 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
         row = relation.row(entity)
         row["updated_at"] = updated_at = self._now(now)
         row["tenant"], row["expected"] = self._tenant, entity.revision
+        row.update(self._told(updated_at))
         if self.schema.lifecycle is not None:
             row["before"] = relation.before[row["status"]]
         statement = relation.replace
@@ -119,6 +128,7 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
     ) -> E:
         values = self._setting(changes, now)
         values["id"], values["expected"] = id, expected_revision
+        values.update(self._told(values["now"]))
         statement = self.relation.patch(
             frozenset(values["columns"]), expected=expected_revision is not None
         )
@@ -136,6 +146,7 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
     @writing
     async def _delete(self, id: Any, expected_revision: int | None) -> bool:
         values = {"tenant": self._tenant, "id": id, "expected": expected_revision}
+        values.update(self._told(self._now(self._context.clock.now())))
         statement = self.relation.delete(expected=expected_revision is not None)
         arguments = statement.arguments(values)
         while not await self._executor.affect(statement.sql, arguments):
@@ -155,14 +166,19 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
         operands: list[Any] = []
         statement = self.relation.patch_where(frozenset(values["columns"]), criteria, operands)
         values.update(self._operands(operands))
+        values.update(told_of_all(self._context.author, values["now"]))
         return await self._executor.affect(statement.sql, statement.arguments(values))
 
     @writing
     async def _delete_where(self, criteria: Criteria) -> int:
         operands: list[Any] = []
         statement = self.relation.delete_where(criteria, operands)
-        arguments = statement.arguments(self._operands(operands))
-        return await self._executor.affect(statement.sql, arguments)
+        values = self._operands(operands)
+        values.update(told_of_all(self._context.author, self._now(self._context.clock.now())))
+        return await self._executor.affect(statement.sql, statement.arguments(values))
+
+    def _told(self, at: datetime) -> dict[str, Any]:
+        return told(self._context.author, at, self._context.ids.new_uuid())
 
     def _setting(self, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         columns = self.relation.changed(changes)

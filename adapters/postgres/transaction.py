@@ -1,12 +1,19 @@
 """Several statements in one transaction: what a unit of work runs on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from adapters.postgres.errors import ConstraintBroken, failed, late
-from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected, copy_deadline
+from adapters.postgres.errors import ConstraintBroken, failed
+from adapters.postgres.executor import (
+    Arguments,
+    Batches,
+    Executor,
+    Row,
+    affected,
+    pouring_deadline,
+)
 from adapters.postgres.pool import Pool
 from adapters.postgres.tables import TENANT_SETTING
 from domain.identity import TenantId
@@ -51,24 +58,11 @@ class TransactionExecutor(Executor):
         self._wrote = True
         return affected(await self._run("execute", (sql, *arguments)))
 
-    async def copy(self, table: str, columns: Sequence[str], count: int, rows: Rows) -> None:
+    async def pour(self, sql: str, batches: Batches, rows: int) -> None:
         self._wrote = True
-        seconds = copy_deadline(self._pool.options.deadline, count)
-        try:
-            # The driver waits for room to send in without a look at its own timer, and for ever if
-            # the connection ends meanwhile.
-            async with asyncio.timeout(seconds):
-                await self._run(
-                    "copy_records_to_table",
-                    (table,),
-                    timeout=seconds,
-                    columns=columns,
-                    records=rows(),
-                )
-                return
-        except TimeoutError:
-            failure = late(writing=False)
-        raise failure
+        seconds = pouring_deadline(self._pool.options.deadline, rows)
+        for arguments in batches():
+            await self._run("execute", (sql, *arguments), timeout=seconds)
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         # A failure dooms the whole transaction, so nothing less than it need be undone.
