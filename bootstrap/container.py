@@ -10,9 +10,11 @@ opens all of them, is never called. Tests override a provider on an instance:
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from dependency_injector import containers, providers
 
+from adapters.cached import FlowCache
 from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
@@ -120,6 +122,17 @@ async def _memory_runtime_store(clock: Clock) -> AsyncIterator[RuntimeStore]:
         await store.close()
 
 
+async def _flow_cache(settings: Settings, runtime: RuntimeStore) -> AsyncIterator[FlowCache]:
+    # In memory, a cache is shared with nobody, and nobody else could drop anything from it.
+    shared = None if settings.stores.runtime == "memory" else runtime
+    seconds = settings.flow_cache_staleness_seconds
+    cache = FlowCache(shared, max_staleness=timedelta(milliseconds=round(seconds * 1000)))
+    try:
+        yield cache
+    finally:
+        await cache.close()
+
+
 class Container(containers.DeclarativeContainer):
     """Everything a platform is made of. `Container(settings=…)`; ask providers with `await`."""
 
@@ -147,3 +160,5 @@ class Container(containers.DeclarativeContainer):
     runtime = providers.Selector(
         settings.provided.stores.runtime, memory=memory_runtime, redis=redis
     )
+
+    flow_cache = providers.Resource(_flow_cache, settings, runtime)

@@ -9,10 +9,12 @@ from typing import TypeVar
 import attrs
 from dependency_injector import providers
 
+from adapters.cached import CachedAuthoringStore, FlowCache, FlowCacheInvalidation
 from bootstrap.container import Container
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
 from domain.identity import Author, tenant_id
+from ports.outbox import Consumer
 from ports.stores import AuthoringStore, DialogueStore, RuntimeStore, TenantScope
 from ports.time import Clock, IdGenerator
 from ports.together import together
@@ -28,6 +30,8 @@ class Platform:
     _authoring: AuthoringStore = attrs.field(repr=False)
     _dialogue: DialogueStore = attrs.field(repr=False)
     _runtime: RuntimeStore = attrs.field(repr=False)
+    flow_cache: FlowCache | None = attrs.field(default=None, repr=False)
+    """What this process keeps of flows, if the settings have it so."""
 
     def for_tenant(
         self, tenant: str, *, actor: str | None = None, reason: str | None = None
@@ -51,6 +55,12 @@ class Platform:
         return PlatformMaintenance(
             self._authoring.maintenance(), self._dialogue.maintenance(), self._runtime.maintenance()
         )
+
+    @property
+    def consumers(self) -> tuple[Consumer, ...]:
+        """Those of the outbox that the platform needs itself: every dispatcher has them, too."""
+        cache = self.flow_cache
+        return () if cache is None else (FlowCacheInvalidation(cache),)
 
     async def check(self) -> None:
         """Answer at once if every store can be used now: a readiness probe. All are asked at once.
@@ -107,7 +117,12 @@ async def opened(container: Container) -> AsyncIterator[Platform]:
         authoring = await _provided(container.authoring())
         dialogue = await _provided(container.dialogue())
         runtime = await _provided(container.runtime())
-        yield Platform(container.settings(), authoring, dialogue, runtime)
+        if not container.settings().flow_cache:
+            yield Platform(container.settings(), authoring, dialogue, runtime)
+            return
+        cache = await _provided(container.flow_cache())
+        cached = CachedAuthoringStore(authoring, cache)
+        yield Platform(container.settings(), cached, dialogue, runtime, cache)
     finally:
         await _close(container)
 

@@ -3,7 +3,7 @@
 import math
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 from urllib.parse import urlsplit
@@ -12,7 +12,7 @@ import attrs
 from attrs import field
 
 from domain.errors import Fault, ValidationError
-from domain.rules import Rule, Value, instance, number, optional, rule, whole
+from domain.rules import Rule, Value, flag, instance, number, optional, rule, whole
 
 Profile = Literal["memory", "embedded", "servers"]
 AuthoringChoice = Literal["memory", "postgres"]
@@ -173,6 +173,14 @@ class Settings(Value):
     deadline_seconds: float = field(default=10.0, metadata=rule(number(0.001, 3_600)))
     """After how long a call to a store gives up."""
 
+    flow_cache: bool | None = field(default=None, metadata=rule(optional(flag)))
+    """Whether flows that are read outside a unit of work come from caches: this process' own and,
+    unless the store of runtime data is memory, the one that processes share. None: unless flows
+    are in memory. How late they may then be read is said in `adapters.cached.flow_cache`."""
+
+    flow_cache_staleness_seconds: float = field(default=1.0, metadata=rule(number(0.001, 3_600)))
+    """For how long at most a process serves a flow from its own memory."""
+
     stores: Stores = field(factory=Stores, metadata=rule(_stores))
 
     def __attrs_post_init__(self) -> None:
@@ -181,6 +189,8 @@ class Settings(Value):
         except ValidationError as error:
             raise SettingsError(error.faults) from None
         self.__dict__["stores"] = self.stores.by_profile(self.profile)
+        if self.flow_cache is None:
+            self.__dict__["flow_cache"] = self.stores.authoring != "memory"
 
     @property
     def servers_needed(self) -> frozenset[ServerName]:
@@ -263,7 +273,21 @@ _NAMES: Final = tuple(
         [f"stores.{part}" for part in attrs.fields_dict(Stores)] if kind == "stores" else [kind]
     )
 )
-_FROM_TEXT: Final[Mapping[str, type]] = {"pool_size": int, "deadline_seconds": float}
+
+
+def _yes_or_no(text: str) -> bool:
+    try:
+        return {"true": True, "false": False}[text.lower()]
+    except KeyError:
+        raise ValueError from None
+
+
+_FROM_TEXT: Final[Mapping[str, Callable[[str], object]]] = {
+    "pool_size": int,
+    "deadline_seconds": float,
+    "flow_cache": _yes_or_no,
+    "flow_cache_staleness_seconds": float,
+}
 
 
 def _variable(name: str) -> str:
