@@ -115,7 +115,7 @@ class ExperimentOutcomes(Repository[Experiment]):
             value=_decimal(argument("Experiment", "value", value, OUTCOME_VALUE)),
             key=argument("Experiment", "key", key, _KEY),
         )
-        return await self._record(self.schema.check_id(id), recorded)
+        return await self._count_outcome(self.schema.check_id(id), recorded)
 
     async def outcomes(self, id: UUID, metric: str | None = None) -> tuple[ExperimentOutcome, ...]:
         """What was recorded, of one metric or of each: by variant, and by metric in it, those
@@ -186,7 +186,7 @@ class ExperimentOutcomes(Repository[Experiment]):
     # What a store implements. Arguments are checked.
 
     @abstractmethod
-    async def _record(self, id: UUID, outcome: Recorded) -> bool:
+    async def _count_outcome(self, id: UUID, outcome: Recorded) -> bool:
         """As `record_outcome` promises; `admitted` says whether it counts."""
 
     @abstractmethod

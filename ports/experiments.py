@@ -40,7 +40,6 @@ EXPERIMENT_SCHEMA = EntitySchema(
     unique=(Unique(("name",)),),
     # Not what depends on the status, or on another field: a patch reads nothing.
     patchable=frozenset({"name", "description", "hypothesis", "metadata"}),
-    searchable=("name", "description"),
     lifecycle=EXPERIMENT_LIFECYCLE,
 )
 _UNIT = optional(UNIT)

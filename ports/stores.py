@@ -19,6 +19,7 @@ from ports.conversations import IDLE_BATCH, ConversationRepository, in_batches
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
+from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
 from ports.integrations import IntegrationRepository
 from ports.locks import Locks
@@ -223,6 +224,11 @@ class TenantScope:
     def flows(self) -> FlowRepository:
         """The tenant's flows; each call is a unit by itself."""
         return self._authored.flows
+
+    @property
+    def experiments(self) -> ExperimentRepository:
+        """The tenant's experiments and who was assigned what; each call is a unit by itself."""
+        return self._authored.experiments
 
     @property
     def integrations(self) -> IntegrationRepository:

@@ -27,6 +27,7 @@ from ports.audit import AuditLog
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
 from ports.errors import UnsupportedOperationError
+from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
 from ports.messages import MessageRepository
 
@@ -38,6 +39,11 @@ class AuthoringRepositories(ABC):
     @abstractmethod
     def flows(self) -> FlowRepository:
         """The tenant's flows."""
+
+    @property
+    @abstractmethod
+    def experiments(self) -> ExperimentRepository:
+        """The tenant's experiments."""
 
     @property
     def audit(self) -> AuditLog:

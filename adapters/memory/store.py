@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.contexts import MemoryContextRepository
 from adapters.memory.conversations import MemoryConversationRepository
+from adapters.memory.experiments import MemoryExperimentRepository
 from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.maintenance import MemoryAuthoringMaintenance, MemoryDialogueMaintenance
 from adapters.memory.messages import MemoryMessageRepository
@@ -21,6 +22,7 @@ from ports.audit import AuditLog
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
+from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
 from ports.messages import MessageRepository
 from ports.reading import Context
@@ -96,7 +98,7 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
 class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance], AuthoringStore):
     """Authoring data in memory."""
 
-    aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository, MemoryAuditLog, OutboxTables)
+    aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository, MemoryExperimentRepository, MemoryAuditLog, OutboxTables)
 
     def __init__(self, *, clock: Clock | None = None, ids: IdGenerator | None = None) -> None:
         super().__init__(clock=clock, ids=ids)
@@ -125,6 +127,10 @@ class MemoryAuthoring(AuthoringUnit):
     @cached_property
     def flows(self) -> FlowRepository:
         return MemoryFlowRepository(self._context, self._session)
+
+    @cached_property
+    def experiments(self) -> ExperimentRepository:
+        return MemoryExperimentRepository(self._context, self._session)
 
     @cached_property
     def audit(self) -> AuditLog:

@@ -13,8 +13,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import BigInteger, Boolean, Date, Text, TypeEngine
 
 from adapters.mapping import deferred_definition, definition_json
+from adapters.variants import variants_from_json, variants_json
 from domain.definitions import FlowDefinition
 from domain.documents import EMPTY, JsonObject, freeze
+from domain.experiments import Variant
 from domain.frozen import FrozenDict
 
 TEXT = Text(collation="C")
@@ -124,4 +126,5 @@ _CODECS: Mapping[Any, Codec] = {
     tuple[str, ...]: Codec(postgresql.ARRAY(TEXT), decode=tuple),
     JsonObject: Codec(JSON, _json, _json_object),
     Mapping[str, float]: Codec(JSON, _json, _figures),
+    tuple[Variant, ...]: Codec(JSON, variants_json, variants_from_json),
 }

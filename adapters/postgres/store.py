@@ -7,12 +7,14 @@ from typing import ClassVar, Self
 
 from adapters.postgres.autocommit import PoolExecutor
 from adapters.postgres.executor import Executor
+from adapters.postgres.experiments import PostgresExperimentRepository
 from adapters.postgres.flows import PostgresFlowRepository
 from adapters.postgres.maintenance import PostgresMaintenance
 from adapters.postgres.pool import Pool, PoolOptions
 from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
 from domain.identity import NOBODY, Author, TenantId
 from ports.capabilities import Capability
+from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
 from ports.reading import Context
 from ports.stores import AuthoringStore
@@ -84,3 +86,7 @@ class PostgresRepositories(AuthoringUnit):
     @cached_property
     def flows(self) -> FlowRepository:
         return PostgresFlowRepository(self._context, self._executor)
+
+    @cached_property
+    def experiments(self) -> ExperimentRepository:
+        return PostgresExperimentRepository(self._context, self._executor)
