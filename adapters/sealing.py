@@ -80,6 +80,14 @@ class Vault:
                 return secret
         return self._seal(id, associated, secret)
 
+    def resealed(self, id: Any, secret: Secret) -> Secret:
+        """The secret that the entity of that id stores, under the active key.
+
+        Raises:
+            EncryptionKeyError, CorruptRecordError: as `sealed`.
+        """
+        return self._seal(id, self._associated(id), secret)
+
     def bound(self, id: Any, token: str) -> Secret:
         """The secret of a token that the entity of that id stores."""
         return self._bound(id, self._associated(id), token)

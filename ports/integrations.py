@@ -229,7 +229,7 @@ class IntegrationRepository(Repository[Integration]):
                 "metadata": metadata,
             },
         )
-        return await self._record(call, now)
+        return await self._record_call(call, now)
 
     async def _spoken(self, id: UUID, report: CallReport) -> tuple[str | None, Mapping[str, Any]]:
         """The error's text and the metadata as they may be kept."""
@@ -340,7 +340,7 @@ class IntegrationRepository(Repository[Integration]):
         """Those of an integration; None if there are none, or no such integration."""
 
     @abstractmethod
-    async def _record(self, call: IntegrationCall, now: datetime) -> RecordedCall:
+    async def _record_call(self, call: IntegrationCall, now: datetime) -> RecordedCall:
         """As `record_call` promises; the sequence is the store's to give."""
 
     @abstractmethod

@@ -29,6 +29,7 @@ from ports.conversations import ConversationRepository
 from ports.errors import UnsupportedOperationError
 from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
+from ports.integrations import IntegrationRepository
 from ports.messages import MessageRepository
 
 
@@ -44,6 +45,11 @@ class AuthoringRepositories(ABC):
     @abstractmethod
     def experiments(self) -> ExperimentRepository:
         """The tenant's experiments."""
+
+    @property
+    @abstractmethod
+    def integrations(self) -> IntegrationRepository:
+        """The tenant's integrations."""
 
     @property
     def audit(self) -> AuditLog:

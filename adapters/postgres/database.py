@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
 from adapters.postgres.experiment_tables import EXPERIMENTS
 from adapters.postgres.flow_tables import FLOWS
+from adapters.postgres.integration_tables import INTEGRATIONS
 from adapters.postgres.outbox_tables import OUTBOX
 from adapters.postgres.tables import METADATA
 
 __all__ = ["ENTITIES", "METADATA", "TENANT_TABLES"]
 
-ENTITIES: Sequence[sa.Table] = (FLOWS, EXPERIMENTS,)
+ENTITIES: Sequence[sa.Table] = (FLOWS, EXPERIMENTS, INTEGRATIONS)
 """The tables of entities; what belongs to an entity alone is deleted with it."""
 
 TENANT_TABLES: Sequence[sa.Table] = (OUTBOX, AUDIT_ENTRIES, AUDIT_HEADS)

@@ -9,6 +9,7 @@ from adapters.postgres.autocommit import PoolExecutor
 from adapters.postgres.executor import Executor
 from adapters.postgres.experiments import PostgresExperimentRepository
 from adapters.postgres.flows import PostgresFlowRepository
+from adapters.postgres.integrations import PostgresIntegrationRepository
 from adapters.postgres.maintenance import PostgresMaintenance
 from adapters.postgres.pool import Pool, PoolOptions
 from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
@@ -16,7 +17,9 @@ from domain.identity import NOBODY, Author, TenantId
 from ports.capabilities import Capability
 from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
+from ports.integrations import IntegrationRepository
 from ports.reading import Context
+from ports.secrets import SecretBox
 from ports.stores import AuthoringStore
 from ports.time import Clock, IdGenerator
 from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
@@ -25,21 +28,31 @@ from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
 class PostgresStore(AuthoringStore):
     """Authoring data in a PostgreSQL database that `migrations.migrate` has prepared.
 
-    Open it with `open`, in the event loop that uses it, and `close` it there.
+    Open it with `open`, in the event loop that uses it, and `close` it there. Without `secrets` to
+    encrypt them, it neither takes credentials nor shows those that are there.
     """
 
     name: ClassVar[str] = "postgres"
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
 
-    def __init__(self, pool: Pool, clock: Clock, ids: IdGenerator) -> None:
+    def __init__(
+        self, pool: Pool, clock: Clock, ids: IdGenerator, secrets: SecretBox | None = None
+    ) -> None:
         self._pool = pool
         self._clock = clock
         self._ids = ids
+        self._secrets = secrets
         self._executor = PoolExecutor(pool)
 
     @classmethod
     async def open(
-        cls, url: str, *, clock: Clock, ids: IdGenerator, options: PoolOptions | None = None
+        cls,
+        url: str,
+        *,
+        clock: Clock,
+        ids: IdGenerator,
+        options: PoolOptions | None = None,
+        secrets: SecretBox | None = None,
     ) -> Self:
         """A store at `url`, such as `postgresql://user:password@host:5432/database`.
 
@@ -48,7 +61,7 @@ class PostgresStore(AuthoringStore):
         Raises:
             StoreUnavailableError: if it can't connect although it was asked to.
         """
-        return cls(await Pool.open(url, options or PoolOptions()), clock, ids)
+        return cls(await Pool.open(url, options or PoolOptions()), clock, ids, secrets)
 
     async def close(self) -> None:
         """Close every connection, when what they are used for is over or the deadline passed."""
@@ -72,7 +85,13 @@ class PostgresStore(AuthoringStore):
     def _repositories(
         self, tenant: TenantId, author: Author, executor: Executor
     ) -> "PostgresRepositories":
-        context = Context(tenant=tenant, clock=self._clock, ids=self._ids, author=author)
+        context = Context(
+            tenant=tenant,
+            clock=self._clock,
+            ids=self._ids,
+            author=author,
+            secrets=self._secrets,
+        )
         return PostgresRepositories(context, executor)
 
 
@@ -86,6 +105,10 @@ class PostgresRepositories(AuthoringUnit):
     @cached_property
     def flows(self) -> FlowRepository:
         return PostgresFlowRepository(self._context, self._executor)
+
+    @cached_property
+    def integrations(self) -> IntegrationRepository:
+        return PostgresIntegrationRepository(self._context, self._executor)
 
     @cached_property
     def experiments(self) -> ExperimentRepository:

@@ -1,0 +1,156 @@
+"""Integrations in memory: what isn't the same for every entity."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from attrs import evolve
+
+from adapters.memory.outbox import EVENTS, outbox_row
+from adapters.memory.reading import MemoryReading
+from adapters.memory.repository import MemoryRepository
+from adapters.memory.session import Session
+from adapters.memory.tables import Table, Transaction
+from adapters.sealing import Vault, token_of
+from domain.audit import AuditAction
+from domain.integrations import Integration, IntegrationCall
+from domain.outbox import ChangeEvent
+from domain.rules import checked, instant, restored
+from domain.secrets import Secret
+from ports.errors import CorruptRecordError, EncryptionKeyError
+from ports.integrations import (
+    CALL_SCHEMA,
+    IntegrationRepository,
+    RecordedCall,
+    Rotation,
+)
+from ports.reading import Context
+
+CALLS = CALL_SCHEMA.name
+
+
+class MemoryCallLog(MemoryReading[IntegrationCall]):
+    """The calls of a tenant's integrations."""
+
+    schema = CALL_SCHEMA
+
+
+class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepository):
+    """Integrations and their calls. Credentials are sealed if the store was given a box for it;
+    nothing is written down, so it does without.
+    """
+
+    def __init__(self, context: Context, session: Session) -> None:
+        super().__init__(context, session)
+        self._vault = Vault(context.secrets, context.tenant, self._name, "credentials")
+
+    @classmethod
+    def tables(cls) -> dict[str, Table]:
+        return {
+            **super().tables(),
+            CALLS: Table(
+                CALLS,
+                key=lambda row: row.id,
+                group=lambda row: row.integration_id,
+                grouped_by="integration_id",
+                place=lambda row: row.sequence,
+            ),
+        }
+
+    async def _insert(self, entities: Sequence[Integration]) -> None:
+        await super()._insert([self._sealed(entity) for entity in entities])
+
+    def _replaced(
+        self, transaction: Transaction, entity: Integration, now: datetime
+    ) -> Integration:
+        return super()._replaced(transaction, self._sealed(entity), now)
+
+    async def _patch(
+        self, id: UUID, expected_revision: int | None, changes: Mapping[str, Any], now: datetime
+    ) -> Integration:
+        secret = changes.get("credentials")
+        if secret is not None:
+            changes = {**changes, "credentials": self._kept(id, secret)}
+        return await super()._patch(id, expected_revision, changes, now)
+
+    def _sealed(self, entity: Integration) -> Integration:
+        if entity.credentials is None:
+            return entity
+        sealed = self._kept(entity.id, entity.credentials)
+        return restored(Integration, {**vars(entity), "credentials": sealed})
+
+    def _kept(self, id: UUID, secret: Secret) -> Secret:
+        return secret if self._context.secrets is None else self._vault.sealed(id, secret)
+
+    def _forget(self, transaction: Transaction, id: Any) -> None:
+        super()._forget(transaction, id)
+        for call in transaction.members(CALLS, id):
+            transaction.remove(CALLS, call.id)
+
+    @property
+    def _log(self) -> MemoryCallLog:
+        return MemoryCallLog(self._context, self._session)
+
+    async def _credentials(self, id: UUID) -> Secret | None:
+        found = await self._get(id)
+        return None if found is None else found.credentials
+
+    async def _record_call(self, call: IntegrationCall, now: datetime) -> RecordedCall:
+        with self._session.writing() as transaction:
+            before: Integration = self._expected(transaction, call.integration_id, None)
+            count = checked(Integration, "call_count", before.call_count + 1)
+            made = evolve(call, sequence=count)
+            after = before.after(made)
+            transaction.replace(self._name, after)
+            transaction.insert(CALLS, made)
+            changed = after.health is not before.health
+            if changed:
+                told = outbox_row(self._event(after, now))
+                transaction.append(EVENTS, told.position, told)
+            return RecordedCall(
+                call=made,
+                health=after.health,
+                consecutive_failures=after.consecutive_failures,
+                health_changed=changed,
+            )
+
+    def _event(self, changed: Integration, now: datetime) -> ChangeEvent:
+        return ChangeEvent(
+            id=self._context.ids.new_uuid(),
+            tenant_id=self._context.tenant,
+            at=instant(now),
+            actor=self._context.author.actor,
+            action=AuditAction.UPDATED,
+            entity_type=self._name,
+            entity_id=changed.id,
+            revision=changed.revision,
+        )
+
+    async def _purge_calls(self, before: datetime, limit: int) -> tuple[int, bool]:
+        with self._session.writing() as transaction:
+            old = [call for call in transaction.values(CALLS) if call.at < before][:limit]
+            for call in old:
+                transaction.remove(CALLS, call.id)
+            return len(old), len(old) == limit
+
+    async def _rotate(self, rotation: Rotation, limit: int) -> tuple[int, bool]:
+        if self._context.secrets is None:
+            return 0, False
+        prefix = self._vault.prefix
+        done = 0
+        with self._session.writing() as transaction:
+            for entity in sorted(transaction.values(self._name), key=lambda one: one.id):
+                if entity.credentials is None or token_of(entity.credentials).startswith(prefix):
+                    continue
+                try:
+                    sealed = self._vault.resealed(entity.id, entity.credentials)
+                except (EncryptionKeyError, CorruptRecordError) as failure:
+                    rotation.failed(failure)
+                    continue
+                fields = {**vars(entity), "credentials": sealed}
+                transaction.replace(self._name, restored(Integration, fields))
+                done += 1
+                if done == limit:
+                    break
+        return done, False
