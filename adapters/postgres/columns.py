@@ -17,6 +17,7 @@ from adapters.sealing import token_of, unbound
 from adapters.variants import variants_from_json, variants_json
 from domain.audit import FieldChange, canonical
 from adapters.variants import variants_from_json, variants_json
+from domain.audit import FieldChange, canonical
 from domain.definitions import FlowDefinition
 from domain.documents import EMPTY, JsonObject, freeze
 from domain.experiments import Variant
@@ -156,6 +157,7 @@ _CODECS: Mapping[Any, Codec] = {
     tuple[str, ...]: Codec(postgresql.ARRAY(TEXT), decode=tuple),
     JsonObject: Codec(JSON, _json, _json_object),
     Mapping[str, float]: Codec(JSON, _json, _figures),
+    Mapping[str, FieldChange]: Codec(JSON, decode=_changes),
     tuple[Variant, ...]: Codec(JSON, variants_json, variants_from_json),
     tuple[Variant, ...]: Codec(JSON, variants_json, variants_from_json),
     Mapping[str, FieldChange]: Codec(JSON, decode=_changes),

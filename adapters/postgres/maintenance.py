@@ -4,11 +4,14 @@ from collections.abc import AsyncIterator
 
 import sqlalchemy as sa
 
+from adapters.postgres.audit import seal
 from adapters.postgres.columns import TEXT
 from adapters.postgres.database import ENTITIES
 from adapters.postgres.executor import Executor
 from adapters.postgres.statements import compiled
 from domain.identity import TenantId, tenant_id
+from ports.audit import SEAL_BATCH
+from ports.paging import check_limit
 from ports.stores import AuthoringMaintenance
 
 BATCH = 1_000
@@ -50,6 +53,9 @@ class PostgresMaintenance(AuthoringMaintenance):
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
+
+    async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
+        return await seal(self._executor, tenant_id(tenant), check_limit(limit))
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         tenant = ""

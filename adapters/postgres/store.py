@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import ClassVar, Self
 
+from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.autocommit import PoolExecutor
 from adapters.postgres.executor import Executor
 from adapters.postgres.experiments import PostgresExperimentRepository
@@ -14,6 +15,7 @@ from adapters.postgres.maintenance import PostgresMaintenance
 from adapters.postgres.pool import Pool, PoolOptions
 from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
 from domain.identity import NOBODY, Author, TenantId
+from ports.audit import AuditLog
 from ports.capabilities import Capability
 from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
@@ -105,6 +107,10 @@ class PostgresRepositories(AuthoringUnit):
     @cached_property
     def flows(self) -> FlowRepository:
         return PostgresFlowRepository(self._context, self._executor)
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return PostgresAuditLog(self._context, self._executor)
 
     @cached_property
     def integrations(self) -> IntegrationRepository:

@@ -1,0 +1,92 @@
+"""The audit trail in PostgreSQL: its entries are written by the statements of `trail`."""
+
+from adapters.postgres import audit_statements as sql
+from adapters.postgres.errors import Undecodable
+from adapters.postgres.executor import Executor
+from adapters.postgres.reading import PostgresReading
+from domain.audit import NO_ENTRY, AuditEntry, AuditHead
+from domain.identity import TenantId
+from domain.rules import restored
+from ports.audit import AuditLog
+from ports.errors import CorruptRecordError, TransactionError, UnsupportedOperationError
+
+_BATCH = 250
+"""Entries that are sealed in one transaction, and in memory together."""
+_NAME = AuditLog.schema.name
+
+
+class PostgresAuditLog(PostgresReading[AuditEntry], AuditLog):
+    """The trail of a tenant.
+
+    Sealing a batch is one transaction of six statements under an advisory lock of the tenant's.
+    What is sealed later may have a lower position: it was committed later, and is another entity's.
+    """
+
+    relation = sql.RELATION
+
+    async def _head(self) -> AuditHead:
+        return await _head(self._executor, self._tenant)
+
+    async def _seal(self, limit: int) -> int:
+        if self._executor.in_snapshot:
+            raise UnsupportedOperationError("a unit of work seals nothing: ask the scope's audit")
+        return await seal(self._executor, self._tenant, limit)
+
+
+async def seal(executor: Executor, tenant: TenantId, limit: int) -> int:
+    """As `AuditLog.seal` promises, for whoever has no log of the tenant; in batches."""
+    sealed = 0
+    while sealed < limit:
+        size = min(_BATCH, limit - sealed)
+        batch = await _sealed(executor, tenant, size)
+        sealed += batch
+        if batch < size:
+            break
+    return sealed
+
+
+async def _sealed(executor: Executor, tenant: TenantId, limit: int) -> int:
+    async def in_turn(executor: Executor) -> int:
+        await executor.read(sql.LOCK.sql, [tenant])
+        head = await _head(executor, tenant)
+        place = {"tenant": tenant, "sequence": head.sequence + 1}
+        taken = await executor.read(sql.AT_PLACE.sql, sql.AT_PLACE.arguments(place))
+        if taken:
+            raise CorruptRecordError(_NAME, taken[0][0], ("sequence",))
+        return await _chained(executor, tenant, head, limit)
+
+    try:
+        return await executor.atomically(in_turn)
+    except Undecodable:
+        failure = CorruptRecordError(_NAME, None)
+    raise failure
+
+
+async def _head(executor: Executor, tenant: TenantId) -> AuditHead:
+    rows = await executor.read(sql.HEAD.sql, [tenant])
+    if not rows:
+        return NO_ENTRY
+    sequence, digest = rows[0]
+    return restored(AuditHead, {"sequence": sequence, "digest": digest})
+
+
+async def _chained(executor: Executor, tenant: TenantId, head: AuditHead, limit: int) -> int:
+    pending = sql.UNSEALED.arguments({"tenant": tenant, "limit": limit})
+    rows = await executor.read(sql.UNSEALED.sql, pending)
+    sealed: list[AuditEntry] = []
+    for entry in sql.RELATION.mapper.all_restored(rows):
+        entry, head = head.followed_by(entry)
+        sealed.append(entry)
+    if not sealed:
+        return 0
+    places = {
+        "tenant": tenant,
+        "ids": [entry.id for entry in sealed],
+        "sequences": [entry.sequence for entry in sealed],
+        "digests": [entry.digest for entry in sealed],
+    }
+    if await executor.affect(sql.SEAL.sql, sql.SEAL.arguments(places)) < len(sealed):
+        raise TransactionError("entries were removed while they were sealed")
+    moved = {"tenant": tenant, "sequence": head.sequence, "digest": head.digest}
+    await executor.affect(sql.MOVE_HEAD.sql, sql.MOVE_HEAD.arguments(moved))
+    return len(sealed)

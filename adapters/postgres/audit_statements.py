@@ -1,0 +1,73 @@
+"""The statements that seal a tenant's audit trail."""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
+from adapters.postgres.columns import TEXT
+from adapters.postgres.relation import Relation
+from adapters.postgres.statements import compiled
+from adapters.postgres.tables import as_tenant, tenant_set
+from ports.audit import AUDIT_SCHEMA
+
+RELATION = Relation(AUDIT_SCHEMA, AUDIT_ENTRIES)
+
+LOCK = compiled(
+    sa.select(
+        sa.func.pg_advisory_xact_lock(
+            sa.func.hashtextextended(
+                sa.literal_column("'dialogbase.audit/'", TEXT).op("||")(
+                    sa.bindparam("tenant", type_=TEXT)
+                ),
+                sa.literal_column("0", sa.BigInteger()),
+            )
+        )
+    )
+)
+"""Whoever seals a tenant's trail waits for its turn; two tenants whose names hash alike wait for
+each other, and no more than that. Those who write take no part in it."""
+
+_ENTRIES = AUDIT_ENTRIES.c
+_LIMIT = sa.bindparam("limit", type_=sa.BigInteger())
+_SEQUENCE = sa.bindparam("sequence", type_=sa.BigInteger())
+_DIGEST = sa.bindparam("digest", type_=TEXT)
+
+HEAD = compiled(
+    sa.select(AUDIT_HEADS.c.sequence, AUDIT_HEADS.c.digest).where(
+        AUDIT_HEADS.c.tenant_id == sa.bindparam("tenant", type_=TEXT), as_tenant()
+    )
+)
+AT_PLACE = compiled(
+    sa.select(_ENTRIES.id).where(RELATION.is_tenants(), _ENTRIES.sequence == _SEQUENCE)
+)
+UNSEALED = compiled(
+    sa.select(*RELATION.columns)
+    .where(RELATION.is_tenants(), _ENTRIES.sequence.is_(None))
+    .order_by(_ENTRIES.position)
+    .limit(_LIMIT)
+)
+
+_GIVEN = sa.select(
+    *(
+        sa.func.unnest(sa.cast(sa.bindparam(name), postgresql.ARRAY(kind))).label(name)
+        for name, kind in (
+            ("ids", postgresql.UUID(as_uuid=True)),
+            ("sequences", sa.BigInteger()),
+            ("digests", sa.Text()),
+        )
+    )
+).cte("given")
+SEAL = compiled(
+    sa.update(AUDIT_ENTRIES)
+    .values({"sequence": _GIVEN.c.sequences, "digest": _GIVEN.c.digests})
+    .where(RELATION.is_tenants(), _ENTRIES.id == _GIVEN.c.ids, _ENTRIES.sequence.is_(None))
+)
+_HEAD = postgresql.insert(AUDIT_HEADS).values(
+    {"tenant_id": tenant_set(), "sequence": _SEQUENCE, "digest": _DIGEST}
+)
+MOVE_HEAD = compiled(
+    _HEAD.on_conflict_do_update(
+        constraint=AUDIT_HEADS.primary_key,
+        set_={"sequence": _HEAD.excluded.sequence, "digest": _HEAD.excluded.digest},
+    ).inline()
+)
