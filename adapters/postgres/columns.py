@@ -16,11 +16,8 @@ from adapters.mapping import deferred_definition, definition_json
 from adapters.sealing import token_of, unbound
 from adapters.variants import variants_from_json, variants_json
 from domain.audit import FieldChange, canonical
-from adapters.variants import variants_from_json, variants_json
-from domain.audit import FieldChange, canonical
 from domain.definitions import FlowDefinition
 from domain.documents import EMPTY, JsonObject, freeze
-from domain.experiments import Variant
 from domain.experiments import Variant
 from domain.frozen import FrozenDict
 from domain.integrations import RetryPolicy
