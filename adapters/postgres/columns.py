@@ -156,8 +156,6 @@ _CODECS: Mapping[Any, Codec] = {
     Mapping[str, float]: Codec(JSON, _json, _figures),
     Mapping[str, FieldChange]: Codec(JSON, decode=_changes),
     tuple[Variant, ...]: Codec(JSON, variants_json, variants_from_json),
-    tuple[Variant, ...]: Codec(JSON, variants_json, variants_from_json),
-    Mapping[str, FieldChange]: Codec(JSON, decode=_changes),
     RetryPolicy: _plain_parts(RetryPolicy),
     Secret: Codec(TEXT, token_of, unbound, secret=True),
 }
