@@ -11,6 +11,7 @@ from adapters.postgres.executor import Executor
 from adapters.postgres.statements import compiled
 from domain.identity import TenantId, tenant_id
 from ports.audit import SEAL_BATCH
+from ports.outbox import Outbox
 from ports.paging import check_limit
 from ports.stores import AuthoringMaintenance
 
@@ -51,8 +52,13 @@ _ERASE = [(*_erase(table), _left(table)) for table in ENTITIES]
 class PostgresMaintenance(AuthoringMaintenance):
     """Maintenance of every table in this database."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, outbox: Outbox) -> None:
         self._executor = executor
+        self._outbox = outbox
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._outbox
 
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         return await seal(self._executor, tenant_id(tenant), check_limit(limit))

@@ -12,6 +12,7 @@ from adapters.postgres.experiments import PostgresExperimentRepository
 from adapters.postgres.flows import PostgresFlowRepository
 from adapters.postgres.integrations import PostgresIntegrationRepository
 from adapters.postgres.maintenance import PostgresMaintenance
+from adapters.postgres.outbox import MOST_DELIVERIES, PostgresOutbox
 from adapters.postgres.pool import Pool, PoolOptions
 from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
 from domain.identity import NOBODY, Author, TenantId
@@ -45,6 +46,7 @@ class PostgresStore(AuthoringStore):
         self._ids = ids
         self._secrets = secrets
         self._executor = PoolExecutor(pool)
+        self._deliveries = pool.apart(MOST_DELIVERIES)
 
     @classmethod
     async def open(
@@ -67,7 +69,10 @@ class PostgresStore(AuthoringStore):
 
     async def close(self) -> None:
         """Close every connection, when what they are used for is over or the deadline passed."""
-        await self._pool.close()
+        try:
+            await self._deliveries.close()
+        finally:
+            await self._pool.close()
 
     def repositories(self, tenant: TenantId, author: Author = NOBODY) -> AuthoringRepositories:
         return self._repositories(tenant, author, PoolExecutor(self._pool, tenant))
@@ -79,7 +84,8 @@ class PostgresStore(AuthoringStore):
             yield self._repositories(tenant, author, executor)
 
     def maintenance(self) -> PostgresMaintenance:
-        return PostgresMaintenance(self._executor)
+        outbox = PostgresOutbox(self._executor, self._deliveries, self._clock)
+        return PostgresMaintenance(self._executor, outbox)
 
     async def check(self) -> None:
         await self._executor.read("SELECT 1", ())
@@ -113,9 +119,9 @@ class PostgresRepositories(AuthoringUnit):
         return PostgresAuditLog(self._context, self._executor)
 
     @cached_property
-    def integrations(self) -> IntegrationRepository:
-        return PostgresIntegrationRepository(self._context, self._executor)
-
-    @cached_property
     def experiments(self) -> ExperimentRepository:
         return PostgresExperimentRepository(self._context, self._executor)
+
+    @cached_property
+    def integrations(self) -> IntegrationRepository:
+        return PostgresIntegrationRepository(self._context, self._executor)
