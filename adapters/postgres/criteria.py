@@ -110,8 +110,10 @@ class Translation:
         return _CONDITIONS[operator](column, self._parameter(column.type))
 
     def _term(self, term: str) -> Condition:
-        document = search_document(self.table, self.schema)
         parameter = self._parameter(TEXT)
+        if not self.schema.searchable:
+            return sa.false()
+        document = search_document(self.table, self.schema)
         found = _strpos(document, parameter)
         if len(term) < _GRAM:
             return found
