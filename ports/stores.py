@@ -117,9 +117,9 @@ class AuthoringMaintenance(Maintenance):
         """
         return Dispatcher(self.outbox, consumers, options=options, seal=self.seal_audit)
 
+    @abstractmethod
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         """As a tenant's `AuditLog.seal`, for whoever has no scope of it."""
-        raise UnsupportedOperationError("this store keeps no audit trail")
 
 
 class DialogueMaintenance(Maintenance):

@@ -26,7 +26,6 @@ from abc import ABC, abstractmethod
 from ports.audit import AuditLog
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
-from ports.errors import UnsupportedOperationError
 from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
 from ports.integrations import IntegrationRepository
@@ -52,9 +51,9 @@ class AuthoringRepositories(ABC):
         """The tenant's integrations."""
 
     @property
+    @abstractmethod
     def audit(self) -> AuditLog:
         """The trail of what is changed through the others."""
-        raise UnsupportedOperationError("this store keeps no audit trail")
 
 
 class AuthoringUnit(AuthoringRepositories):

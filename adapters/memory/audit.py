@@ -95,6 +95,7 @@ class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
                 unique=(_PLACE,),
                 group=lambda row: row.entity_id,
                 grouped_by="entity_id",
+                ordered=True,
             ),
             UNSEALED: Table(UNSEALED, key=lambda row: row.position),
             HEADS: Table(HEADS, key=lambda row: _ONLY),
