@@ -1,13 +1,22 @@
 """Our adapters as the contracts see them."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import ClassVar
+from uuid import UUID
 
 from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
 from adapters.system import Uuid7Generator
+from domain.audit import AuditEntry, AuditHead
+from domain.identity import TenantId
 from ports.contracts.harness import Backend, Group, Instance, Opened
 from tests.contracts.server_backends import ServerBackend
+from tests.contracts.tampering import (
+    tamper_memory,
+    tamper_memory_head,
+    tamper_postgres,
+    tamper_postgres_head,
+)
 from tests.servers import servers
 
 
@@ -19,7 +28,7 @@ class MemoryBackend(Backend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._authoring = MemoryAuthoringStore(clock=self.clock)
+        self._authoring = MemoryAuthoringStore(clock=self.clock, secrets=self.keys)
         self._dialogue = MemoryDialogueStore(clock=self.clock)
         self._runtime = MemoryRuntimeStore(clock=self.clock)
 
@@ -29,6 +38,12 @@ class MemoryBackend(Backend):
             Instance(self._authoring.sibling(), self._dialogue.sibling(), runtime)
             for runtime in (self._runtime.sibling(), self._runtime.sibling(clock=self.ahead))
         ]
+
+    async def tamper(self, tenant: TenantId, entries: Mapping[UUID, AuditEntry | None]) -> None:
+        tamper_memory(self._authoring, tenant, entries)
+
+    async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
+        tamper_memory_head(self._authoring, tenant, head)
 
 
 class PostgresBackend(ServerBackend):
@@ -52,7 +67,15 @@ class PostgresBackend(ServerBackend):
             stores = []
             for _ in range(2):
                 ids = Uuid7Generator(self.clock)
-                store = await PostgresStore.open(self.url, clock=self.clock, ids=ids)
+                store = await PostgresStore.open(
+                    self.url, clock=self.clock, ids=ids, secrets=self.keys
+                )
                 opened.push_async_callback(store.close)
                 stores.append(store)
             yield stores
+
+    async def tamper(self, tenant: TenantId, entries: Mapping[UUID, AuditEntry | None]) -> None:
+        await tamper_postgres(self.url, tenant, entries)
+
+    async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
+        await tamper_postgres_head(self.url, tenant, head)
