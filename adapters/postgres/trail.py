@@ -225,7 +225,8 @@ class Trail:
 
 def _object(members: Iterable[str]) -> str:
     """A JSON object of members that are written out; null ones are left out."""
-    return f"('{{' || concat_ws(',', {', '.join(members)}) || '}}')::json"
+    written = ", ".join(members)
+    return f"('{{' || concat_ws(',', {written}) || '}}')::json" if written else "'{}'::json"
 
 
 def _parameter(name: str, kind: Any) -> Any:
