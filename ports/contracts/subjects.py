@@ -15,22 +15,27 @@ from domain.conversations import OPEN_STATUSES, Conversation, ConversationStatus
 from domain.definitions import FlowDefinition
 from domain.flows import Flow, FlowStatus
 from domain.identity import Draft
+from domain.integrations import CallReport, Integration, IntegrationType, RetryPolicy
+from domain.secrets import Secret
 from ports.contexts import CONTEXT_SCHEMA
 from ports.contracts.context_model import CONTEXT_COURSE
 from ports.contracts.conversation_model import CONVERSATION_COURSE
 from ports.contracts.entities import Entity as Entity
 from ports.contracts.flow_model import FLOW_COURSE
 from ports.contracts.groups import Group
+from ports.contracts.integration_model import INTEGRATION_COURSE
 from ports.contracts.strategies import (
     INSTANTS,
     definitions,
     identifiers,
+    secrets,
     text,
     valid_definitions,
 )
 from ports.contracts.subject import Subject as Subject
 from ports.conversations import CONVERSATION_SCHEMA, ConversationRepository
 from ports.flows import FLOW_SCHEMA, FlowRepository
+from ports.integrations import INTEGRATION_SCHEMA, IntegrationRepository
 from ports.repository import Repository
 
 
@@ -158,4 +163,49 @@ CONTEXTS = Subject(
     mints=False,
 )
 
-SUBJECTS = (FLOWS, CONVERSATIONS, CONTEXTS)
+
+def _integration_draft(label: str = "one", *, id: UUID | None = None) -> Draft[Integration]:
+    return Integration.draft(
+        name=label,
+        type=IntegrationType.REST_API,
+        credentials=Secret({"api_key": f"key of {label}"}),
+        config={"label": label},
+        id=id,
+    )
+
+
+async def _use_integration(repository: Repository[Entity], id: UUID) -> None:
+    assert isinstance(repository, IntegrationRepository)
+    await repository.record_call(id, CallReport(success=True, latency_ms=3))
+
+
+_RETRIES = st.builds(
+    RetryPolicy,
+    max_attempts=st.integers(1, 20),
+    multiplier=st.sampled_from([1.0, 1.5, 1 / 3 + 1, 100.0]),
+    max_delay_ms=st.sampled_from([0, 3_600_000]),
+)
+
+INTEGRATIONS = Subject(
+    group=Group.AUTHORING,
+    schema=INTEGRATION_SCHEMA,
+    of=lambda holder: holder.integrations,
+    draft=_integration_draft,
+    note="description",
+    remark="endpoint",
+    document="config",
+    ranked=("endpoint", ("B", "a", "b", "é")),
+    use=_use_integration,
+    own={
+        "name": text(255, 1),
+        "description": st.none() | text(10_000),
+        "endpoint": st.none() | text(2_048, 1),
+        "credentials": st.none() | secrets(),
+        "timeout_ms": st.sampled_from([1, 250, 3_600_000]),
+        "retry_policy": _RETRIES,
+        "last_error": st.none() | text(500),
+    },
+    course=INTEGRATION_COURSE,
+)
+
+SUBJECTS = (FLOWS, INTEGRATIONS, CONVERSATIONS, CONTEXTS)

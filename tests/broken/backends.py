@@ -9,6 +9,7 @@ from adapters.memory.cache import MemoryCache, MemoryCacheEntries
 from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.executions import MemoryExecutionStore
 from adapters.memory.flows import MemoryFlowRepository
+from adapters.memory.integrations import MemoryIntegrationRepository
 from adapters.memory.locks import MemoryLocks
 from adapters.memory.messages import MemoryMessageRepository
 from adapters.memory.rate_limits import MemoryRateLimiter
@@ -30,6 +31,7 @@ GROUPS = {
 }
 PORTS = {
     MemoryFlowRepository: (MemoryAuthoringStore, "flows"),
+    MemoryIntegrationRepository: (MemoryAuthoringStore, "integrations"),
     MemoryConversationRepository: (MemoryDialogueStore, "conversations"),
     MemoryMessageRepository: (MemoryDialogueStore, "messages"),
     MemorySessionStore: (MemoryRuntimeStore, "sessions"),
@@ -53,7 +55,8 @@ def backend_of(broken: type[Any]) -> Backend:
 
         def __init__(self) -> None:
             super().__init__()
-            self._store = kind(clock=self.clock)
+            sealing = {"secrets": self.keys} if group is Group.AUTHORING else {}
+            self._store = kind(clock=self.clock, **sealing)
 
         @asynccontextmanager
         async def stores(self) -> AsyncIterator[Sequence[Opened]]:
