@@ -1,10 +1,12 @@
 """A backend of the memory adapter in which one class is broken, whichever it is."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
+from uuid import UUID
 
 from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
+from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.cache import MemoryCache, MemoryCacheEntries
 from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.executions import MemoryExecutionStore
@@ -17,12 +19,14 @@ from adapters.memory.runtime import MemoryRuntimeMaintenance
 from adapters.memory.session import Session
 from adapters.memory.sessions import MemorySessionStore
 from adapters.memory.store import MemoryAuthoring, MemoryDialogue
+from domain.audit import AuditEntry, AuditHead
 from domain.identity import TenantId
 from ports.contracts.harness import Backend, Group, Opened
 from ports.reading import Context
 from ports.runtime import RuntimePorts
 from ports.stores import RuntimeMaintenance
 from tests.broken.cache_adapters import SoundCache
+from tests.contracts.tampering import tamper_memory, tamper_memory_head
 
 GROUPS = {
     MemoryAuthoringStore: Group.AUTHORING,
@@ -32,6 +36,7 @@ GROUPS = {
 PORTS = {
     MemoryFlowRepository: (MemoryAuthoringStore, "flows"),
     MemoryIntegrationRepository: (MemoryAuthoringStore, "integrations"),
+    MemoryAuditLog: (MemoryAuthoringStore, "audit"),
     MemoryConversationRepository: (MemoryDialogueStore, "conversations"),
     MemoryMessageRepository: (MemoryDialogueStore, "messages"),
     MemorySessionStore: (MemoryRuntimeStore, "sessions"),
@@ -44,8 +49,10 @@ PORTS = {
 
 def backend_of(broken: type[Any]) -> Backend:
     """Two instances of a broken store over the same data, or of a sound one in which something
-    else is broken.
+    else is broken. A backend that is broken itself stays as it is.
     """
+    if issubclass(broken, Backend):
+        return broken()
     kind = _store_with(broken)
     group = next(group for store, group in GROUPS.items() if issubclass(kind, store))
 
@@ -62,6 +69,12 @@ def backend_of(broken: type[Any]) -> Backend:
         async def stores(self) -> AsyncIterator[Sequence[Opened]]:
             own_clock = self.ahead if group is Group.RUNTIME else None
             yield self._store.sibling(), self._store.sibling(clock=own_clock)
+
+        async def tamper(self, tenant: TenantId, entries: Mapping[UUID, AuditEntry | None]) -> None:
+            tamper_memory(self._store, tenant, entries)
+
+        async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
+            tamper_memory_head(self._store, tenant, head)
 
     return BrokenBackend()
 
