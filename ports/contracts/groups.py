@@ -43,6 +43,8 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "audit_reading": Group.AUTHORING,
     "audit_chain": Group.AUTHORING,
     "audit_tampering": Group.AUTHORING,
+    "outbox": Group.AUTHORING,
+    "outbox_delivery": Group.AUTHORING,
     "conversations": Group.DIALOGUE,
     "conversation_lists": Group.DIALOGUE,
     "conversation_ends": Group.DIALOGUE,
