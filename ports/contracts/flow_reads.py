@@ -24,7 +24,7 @@ from ports.errors import DuplicateEntityError, EntityNotFoundError
 from ports.flows import FlowRepository
 from ports.stores import TenantScope
 
-NAMES = ("a", "b", "c")
+NAMES = ("a", "b", "c", "d")
 LIMITS = (1, 2, 50)
 ROUNDS = 12
 USED = datetime(2026, 5, 1, tzinfo=UTC)
@@ -89,6 +89,35 @@ STEPS: dict[str, Step] = {
     "delete some": lambda flows, id, n: flows.delete_where({"name": NAMES[n]}),
 }
 """What may happen to a flow: by its id, and a number that says how."""
+
+
+async def furnished(flows: FlowRepository) -> list[UUID]:
+    """The ids of a default, another active flow and a draft, and of none; the first was used."""
+    ids = [uuid4() for _ in range(4)]
+    await _create_active(flows, ids[0], 0)
+    await flows.create_version(ids[0], version="1.1")
+    await flows.rollback_to(ids[0], "1.0")
+    await flows.set_default(ids[0])
+    await flows.increment_usage(ids[0], at=USED)
+    await _create_active(flows, ids[1], 1)
+    await _create(flows, ids[2], 2)
+    return ids
+
+
+@pytest.mark.parametrize("step", STEPS)
+@contract
+async def test_every_change_shows_in_every_read(backend: Backend, step: str) -> None:
+    """On whichever flow, on both instances, though all has been read before."""
+    for which in range(4):
+        for n in (0, 2, 3):
+            here, there = (scope.flows for scope in backend.rivals())
+            ids = await furnished(here)
+            for flows in (here, there):
+                await answers(flows, ids)
+            await _taken(here, step, ids[which], n)
+            for flows in (here, there):
+                assert exact(await answers(flows, ids)) == exact(await truths(flows, ids))
+
 
 COURSES = st.lists(
     st.tuples(st.sampled_from(sorted(STEPS)), *(st.integers(0, 2) for _ in range(3))), max_size=12

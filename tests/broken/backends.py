@@ -26,6 +26,7 @@ from ports.reading import Context
 from ports.runtime import RuntimePorts
 from ports.stores import RuntimeMaintenance
 from tests.broken.cache_adapters import SoundCache
+from tests.broken.cached_adapters import KINDS, cached_backend_of
 from tests.contracts.tampering import tamper_memory, tamper_memory_head
 
 GROUPS = {
@@ -49,10 +50,10 @@ PORTS = {
 
 def backend_of(broken: type[Any]) -> Backend:
     """Two instances of a broken store over the same data, or of a sound one in which something
-    else is broken. A backend that is broken itself stays as it is.
+    else is broken.
     """
-    if issubclass(broken, Backend):
-        return broken()
+    if issubclass(broken, KINDS):
+        return cached_backend_of(broken)
     kind = _store_with(broken)
     group = next(group for store, group in GROUPS.items() if issubclass(kind, store))
 

@@ -1,0 +1,359 @@
+"""The shared cache fails, callers leave, and outcomes get lost: nobody is told anything wrong."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import pytest
+
+from adapters.cached import FlowCacheInvalidation
+from adapters.cached.entries import PATIENCE
+from adapters.cached.tenant import MAX_OWED
+from domain.flows import Flow
+from domain.identity import TenantId
+from ports.errors import OutcomeUnknownError, RepositoryError, StoreUnavailableError
+from tests.bootstrap.running import run
+from tests.cached.parts import Process, World, a_draft, an_active, until
+from tests.cached.test_staleness import changed
+
+CALLERS = 50
+
+
+@asynccontextmanager
+async def closing(process: Process) -> AsyncIterator[Process]:
+    """A process that ends in good order."""
+    try:
+        yield process
+    finally:
+        await process.cache.close()
+
+
+async def a_world() -> tuple[World, Flow]:
+    """A world with a flow that was read from no cache yet."""
+    world = World()
+    return world, await an_active(world.flows)
+
+
+async def reading(world: World, reads: int) -> None:
+    """Until the origin has been asked more often than so."""
+    await until(lambda: world.course.reads > reads)
+
+
+@run
+async def test_without_the_shared_cache_the_origin_answers() -> None:
+    """Reads and writes are as ever; each process' own memory goes on."""
+    world, flow = await a_world()
+    world.faults.away = True
+    async with closing(world.process()) as process:
+        reads = world.course.reads
+        for _ in range(9):
+            assert await process.flows.require(flow.id) == flow
+        assert world.course.reads == reads + 1
+        edited = await process.flows.patch(flow.id, category="new")
+        assert await process.flows.require(flow.id) == edited
+        assert not process.cache.stats().shared
+
+
+@run
+async def test_a_cache_that_is_away_is_asked_once_and_left_alone() -> None:
+    """Whoever comes later doesn't wait for it, until one of them finds it back."""
+    world, flow = await a_world()
+    world.faults.away = True
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        asked = len(world.faults.asked)
+        for id in (uuid4() for _ in range(9)):
+            await process.flows.get_by_id(id)
+        assert len(world.faults.asked) == asked
+        world.faults.away = False
+        world.passes(10)
+        await process.flows.require(flow.id)
+        assert process.cache.stats().shared
+        reads = world.course.reads
+        await world.process().flows.require(flow.id)
+        assert world.course.reads == reads
+
+
+@run
+async def test_of_many_callers_one_finds_out_whether_it_is_back() -> None:
+    """The others ask the origin meanwhile."""
+    world, flow = await a_world()
+    world.faults.away = True
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        world.passes(10)
+        world.faults.asked.clear()
+        await asyncio.gather(*(process.flows.get_by_id(uuid4()) for _ in range(CALLERS)))
+        # A load that fails gives its lease up, if it can.
+        assert world.faults.asked in (["read"], ["read", "release"])
+
+
+@run
+async def test_a_cache_that_hangs_is_waited_for_once_and_not_for_long() -> None:
+    """Not for the deadline of the store."""
+    world, flow = await a_world()
+    world.faults.hanging = True
+    async with closing(world.process()) as process:
+        async with asyncio.timeout(20 * PATIENCE):
+            assert await process.flows.require(flow.id) == flow
+            asked = len(world.faults.asked)
+            await process.flows.patch(flow.id, category="new")
+            for _ in range(9):
+                await process.flows.get_by_id(uuid4())
+        assert len(world.faults.asked) == asked
+        world.faults.hanging = False
+
+
+@run
+async def test_a_cache_that_comes_and_goes_lets_no_crowd_at_the_origin() -> None:
+    """Who wants the same at the same time is one read, whatever becomes of the cache."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        for turn in range(10):
+            world.faults.away = turn % 2 == 0
+            world.passes(2)
+            reads = world.course.reads
+            await asyncio.gather(*(process.flows.require(flow.id) for _ in range(CALLERS)))
+            assert world.course.reads <= reads + 1
+
+
+@run
+async def test_a_load_that_was_done_isnt_done_again_for_a_cache_that_fails() -> None:
+    """It goes away between the read and the fill."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        world.course.held = asyncio.Event()
+        caller = asyncio.create_task(process.flows.require(flow.id))
+        reads = world.course.reads
+        await reading(world, reads)
+        world.faults.away = True
+        world.course.held.set()
+        assert await caller == flow
+        assert world.course.reads == reads + 1
+
+
+@run
+async def test_the_origins_errors_are_the_callers() -> None:
+    """They aren't taken for the cache's."""
+    world, _ = await a_world()
+    process = world.process()
+    with pytest.raises(RepositoryError):
+        await process.flows.get_active(0)
+    failed = StoreUnavailableError("the origin is away")
+
+    async def fails(*_: object) -> None:
+        raise failed
+
+    flows = process.flows
+    vars(vars(flows)["_origin"])["_get"] = fails
+    with pytest.raises(StoreUnavailableError) as caught:
+        await flows.get_by_id(uuid4())
+    assert caught.value is failed
+    assert process.cache.stats().shared
+
+
+@run
+async def test_what_couldnt_be_dropped_is_dropped_when_the_cache_is_back() -> None:
+    """By itself; and until then this process doesn't read that tenant's flows there."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        world.faults.away = True
+        edited = await process.flows.patch(flow.id, category="new")
+        assert process.cache.stats().owing == 1
+        world.faults.away = False
+        world.faults.held["invalidate"] = asyncio.Event()
+        world.passes(10)
+        assert await process.flows.require(flow.id) == edited
+        other = world.process()
+        assert await other.flows.require(flow.id) == flow
+        world.faults.held["invalidate"].set()
+
+        def settled() -> bool:
+            world.passed += 10
+            return process.cache.stats().owing == 0
+
+        await until(settled)
+        assert await world.process().flows.require(flow.id) == edited
+
+
+@run
+async def test_a_process_that_ends_drops_what_it_still_has_to() -> None:
+    """If it can."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        world.faults.away = True
+        edited = await process.flows.patch(flow.id, category="new")
+        world.faults.away = False
+    assert await world.process().flows.require(flow.id) == edited
+
+
+@run
+async def test_of_very_many_changes_all_of_the_tenant_is_dropped() -> None:
+    """What is remembered has a bound."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        world.faults.away = True
+        others = await process.flows.create_many(a_draft(f"{n}") for n in range(MAX_OWED // 2))
+        for other in others:
+            await process.flows.patch(other.id, category="new")
+        await process.flows.create_many(a_draft(f"more {n}") for n in range(MAX_OWED))
+        edited = await process.flows.patch(flow.id, category="new")
+        world.faults.away = False
+    assert await world.process().flows.require(flow.id) == edited
+
+
+@run
+async def test_of_very_many_tenants_nothing_is_read_until_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is forgotten can't be served."""
+    monkeypatch.setattr("adapters.cached.flow_cache.MAX_OWING", 3)
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        world.faults.away = True
+        edited = await process.flows.patch(flow.id, category="new")
+        for n in range(5):
+            await process.cache.written(process.cache.tenant(TenantId(f"t{n}")), [uuid4()])
+        assert process.cache.stats().owing == 3
+        world.faults.away = False
+        world.passes(10)
+        assert await process.flows.require(flow.id) == edited
+
+
+@run
+async def test_a_consumer_that_cant_drop_says_so() -> None:
+    """So that it is told again."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        edited = await world.flows.patch(flow.id, category="new")
+        world.faults.away = True
+        with pytest.raises(RepositoryError):
+            await FlowCacheInvalidation(process.cache).consume([changed(edited)])
+        assert await process.flows.require(flow.id) == edited
+        world.faults.away = False
+        await FlowCacheInvalidation(process.cache).consume([changed(edited)])
+    assert await world.process().flows.require(flow.id) == edited
+
+
+@run
+async def test_a_write_whose_outcome_is_unknown_shows_at_once() -> None:
+    """It may have happened; and who was cancelled doesn't know, either."""
+    for lost in (OutcomeUnknownError("lost"), asyncio.CancelledError()):
+        world, flow = await a_world()
+        async with closing(world.process()) as process:
+            await process.flows.require(flow.id)
+            world.course.lost = lost
+            with pytest.raises(type(lost)):
+                await process.flows.patch(flow.id, category="new")
+            assert (await process.flows.require(flow.id)).category == "new"
+        assert (await world.process().flows.require(flow.id)).category == "new"
+
+
+@run
+async def test_a_writer_that_is_cancelled_leaves_nothing_undropped() -> None:
+    """It had committed, and was about to tell the shared cache."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        world.faults.held["drop"] = asyncio.Event()
+        world.faults.asked.clear()
+        writing = asyncio.create_task(process.flows.patch(flow.id, category="new"))
+        await until(lambda: "drop" in world.faults.asked)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        assert (await process.flows.require(flow.id)).category == "new"
+        world.faults.held["drop"].set()
+        await until(lambda: process.cache.stats().owing == 0)
+        assert (await world.process().flows.require(flow.id)).category == "new"
+
+
+@run
+async def test_a_unit_whose_commit_is_cancelled_leaves_nothing_undropped() -> None:
+    """Nor does one that committed and was cancelled as it told."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        await process.flows.require(flow.id)
+        world.faults.held["drop"] = asyncio.Event()
+        world.faults.asked.clear()
+
+        async def unit() -> None:
+            async with process.scope.authoring() as work:
+                await work.flows.patch(flow.id, category="new")
+
+        writing = asyncio.create_task(unit())
+        await until(lambda: "drop" in world.faults.asked)
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+        world.faults.held["drop"].set()
+        assert (await process.flows.require(flow.id)).category == "new"
+        await until(lambda: process.cache.stats().owing == 0)
+        assert (await world.process().flows.require(flow.id)).category == "new"
+
+
+@run
+async def test_a_caller_that_leaves_takes_no_read_along() -> None:
+    """Others who wait for it get it; with the last one it ends."""
+    world, flow = await a_world()
+    async with closing(world.process(shared=False)) as process:
+        world.course.held = asyncio.Event()
+        callers = [asyncio.create_task(process.flows.require(flow.id)) for _ in range(3)]
+        world.course.begun.clear()
+        await world.course.begun.wait()
+        reads = world.course.reads
+        callers[0].cancel()
+        await asyncio.wait(callers[:1])
+        world.course.held.set()
+        assert await asyncio.gather(*callers[1:]) == [flow, flow]
+        assert world.course.reads == reads
+        world.passes(1)
+        world.course.held = asyncio.Event()
+        running = asyncio.all_tasks()
+        caller = asyncio.create_task(process.flows.require(flow.id))
+        await reading(world, reads)
+        caller.cancel()
+        await asyncio.wait([caller])
+        await until(lambda: asyncio.all_tasks() == running)
+
+
+@run
+async def test_a_read_that_was_overtaken_is_kept_nowhere() -> None:
+    """It read before the change, and is answered after it."""
+    for shared in (True, False):
+        world, flow = await a_world()
+        async with closing(world.process(shared=shared)) as process:
+            world.course.held = asyncio.Event()
+            early = asyncio.create_task(process.flows.require(flow.id))
+            reads = world.course.reads
+            await reading(world, reads)
+            edited = await process.flows.patch(flow.id, category="new")
+            late = asyncio.create_task(process.flows.require(flow.id))
+            await reading(world, reads + 1)
+            world.course.held.set()
+            assert (await early, await late) == (flow, edited)
+            assert await process.flows.require(flow.id) == edited
+            assert await world.process().flows.require(flow.id) == edited
+
+
+@run
+async def test_nobody_joins_a_read_that_takes_longer_than_the_bound() -> None:
+    """What it read may be later than that by the time it is answered."""
+    world, flow = await a_world()
+    async with closing(world.process(shared=False)) as process:
+        world.course.held = asyncio.Event()
+        early = asyncio.create_task(process.flows.require(flow.id))
+        reads = world.course.reads
+        await reading(world, reads)
+        edited = await world.flows.patch(flow.id, category="new")
+        world.passes(1)
+        late = asyncio.create_task(process.flows.require(flow.id))
+        await reading(world, reads + 1)
+        world.course.held.set()
+        assert (await early, await late) == (flow, edited)
