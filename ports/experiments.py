@@ -29,7 +29,6 @@ EXPERIMENT_SCHEMA = EntitySchema(
         FieldSchema("status", Kind.ENUM, sortable=True, members=ExperimentStatus),
         FieldSchema("hypothesis", Kind.TEXT, nullable=True),
         FieldSchema("flow_id", Kind.UUID, nullable=True),
-        FieldSchema("metrics", Kind.TEXTS),
         FieldSchema("starts_at", Kind.INSTANT, nullable=True, sortable=True),
         FieldSchema("ends_at", Kind.INSTANT, nullable=True, sortable=True),
         FieldSchema("traffic_share", Kind.NUMBER, sortable=True),
