@@ -10,6 +10,7 @@ from cyclopts import App, CycloptsError
 from rich.markup import escape
 
 from bootstrap.cli import options
+from bootstrap.cli.audit import verify_command
 from bootstrap.cli.benchmarks import bench
 from bootstrap.cli.demo import demo
 from bootstrap.cli.dialogues import export_dialogues_command, import_dialogues_command
@@ -45,6 +46,9 @@ def _app() -> App:
     exporting.command(export_flows_command, name="flows")
     exporting.command(export_dialogues_command, name="dialogues")
     app.command(exporting)
+    auditing = App(name="audit", help="What was changed, and by whom.")
+    auditing.command(verify_command, name="verify")
+    app.command(auditing)
     app.command(bench)
     return app
 
