@@ -10,6 +10,7 @@ from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.cache import MemoryCache, MemoryCacheEntries
 from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.executions import MemoryExecutionStore
+from adapters.memory.experiments import MemoryExperimentRepository
 from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.integrations import MemoryIntegrationRepository
 from adapters.memory.locks import MemoryLocks
@@ -36,6 +37,7 @@ GROUPS = {
 }
 PORTS = {
     MemoryFlowRepository: (MemoryAuthoringStore, "flows"),
+    MemoryExperimentRepository: (MemoryAuthoringStore, "experiments"),
     MemoryIntegrationRepository: (MemoryAuthoringStore, "integrations"),
     MemoryAuditLog: (MemoryAuthoringStore, "audit"),
     MemoryConversationRepository: (MemoryDialogueStore, "conversations"),
