@@ -15,6 +15,7 @@ from bootstrap.cli.benchmarks import bench
 from bootstrap.cli.demo import demo
 from bootstrap.cli.dialogues import export_dialogues_command, import_dialogues_command
 from bootstrap.cli.doctor import doctor
+from bootstrap.cli.experiments import results_command
 from bootstrap.cli.flows import export_flows_command, import_flows_command
 from bootstrap.cli.servers import migrate, up
 from bootstrap.embedded import EmbeddedServerError
@@ -49,6 +50,9 @@ def _app() -> App:
     auditing = App(name="audit", help="What was changed, and by whom.")
     auditing.command(verify_command, name="verify")
     app.command(auditing)
+    experimenting = App(name="experiments", help="A/B tests.")
+    experimenting.command(results_command, name="results")
+    app.command(experimenting)
     app.command(bench)
     return app
 

@@ -1,4 +1,4 @@
-"""Faults in who is assigned what, and in what is recorded of it: as real A/B tests have had them."""
+"""Faults in who is assigned what, and in what is recorded of it, as real tests have had them."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
