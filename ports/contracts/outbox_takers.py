@@ -63,6 +63,7 @@ class Taker(Consumer):
             return
         self.offered.append(events)
         entity = events[0].entity_id
+        await asyncio.sleep(0)
         if entity in self.hanging:
             self.called.set()
             await self.hanging[entity].wait()
