@@ -11,7 +11,7 @@ costs: who may read the table over time sees when a row's secret is one that it 
 import hmac
 import re
 import secrets
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final, Self
@@ -88,7 +88,8 @@ class KeyRing(SecretBox):
         if key is None:
             raise EncryptionKeyError(name)
         try:
-            return key.open(urlsafe_b64decode(text + "=" * (-len(text) % 4)), associated)
+            sealed = b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+            return key.open(sealed, associated)
         except (InvalidTag, ValueError):
             pass
         raise ValueError("not sealed so")

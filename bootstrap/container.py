@@ -8,6 +8,7 @@ opens all of them, is never called. Tests override a provider on an instance:
     container.authoring.override(providers.Object(my_store))
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -18,8 +19,10 @@ from adapters.cached import FlowCache
 from adapters.memory import MemoryAuthoringStore, MemoryDialogueStore, MemoryRuntimeStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
+from bootstrap.keys import ring, ring_of_folder
 from bootstrap.settings import ServerName, Settings
 from ports.errors import RepositoryError
+from ports.secrets import SecretBox
 from ports.stores import AuthoringStore, DialogueStore, RuntimeStore
 from ports.time import Clock, IdGenerator
 
@@ -57,8 +60,22 @@ class NotMigratedError(RepositoryError):
         )
 
 
+async def _secrets(settings: Settings, urls: ServerUrls) -> AsyncIterator[SecretBox | None]:
+    # The data folder is there once its servers are.
+    if settings.encryption_keys is not None:
+        yield ring(settings.encryption_keys, settings.encryption_key)
+    elif settings.profile == "embedded":
+        yield await asyncio.to_thread(ring_of_folder, settings.data)
+    else:
+        yield None
+
+
 async def _postgres_store(
-    settings: Settings, urls: ServerUrls, clock: Clock, ids: IdGenerator
+    settings: Settings,
+    urls: ServerUrls,
+    secrets: SecretBox | None,
+    clock: Clock,
+    ids: IdGenerator,
 ) -> AsyncIterator[AuthoringStore]:
     # Imported here, so that whoever doesn't choose PostgreSQL needs no driver.
     from adapters.postgres.migrations import migrate, state
@@ -71,7 +88,9 @@ async def _postgres_store(
     elif pending := (await state(urls.postgres, deadline=deadline)).pending:
         raise NotMigratedError("PostgreSQL", pending)
     options = PoolOptions(deadline=deadline, max_size=settings.pool_size)
-    store = await PostgresStore.open(urls.postgres, clock=clock, ids=ids, options=options)
+    store = await PostgresStore.open(
+        urls.postgres, clock=clock, ids=ids, options=options, secrets=secrets
+    )
     try:
         yield store
     finally:
@@ -147,7 +166,8 @@ class Container(containers.DeclarativeContainer):
     memory_dialogue = providers.Singleton(MemoryDialogueStore, clock=clock, ids=ids)
     memory_runtime = providers.Resource(_memory_runtime_store, clock)
     # `urls` is an argument of its own: what a resource is given is shut down after it.
-    postgres = providers.Resource(_postgres_store, settings, urls, clock, ids)
+    secrets = providers.Resource(_secrets, settings, urls)
+    postgres = providers.Resource(_postgres_store, settings, urls, secrets, clock, ids)
     mongo = providers.Resource(_mongo_store, settings, urls, clock, ids)
     redis = providers.Resource(_redis_store, settings, urls)
 

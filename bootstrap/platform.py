@@ -1,8 +1,8 @@
 """What a service holds: the platform, opened and closed as one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from inspect import isawaitable
 from typing import TypeVar
 
@@ -14,7 +14,9 @@ from bootstrap.container import Container
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
 from domain.identity import Author, tenant_id
+from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.outbox import Consumer
+from ports.secrets import SecretBox
 from ports.stores import AuthoringStore, DialogueStore, RuntimeStore, TenantScope
 from ports.time import Clock, IdGenerator
 from ports.together import together
@@ -62,6 +64,34 @@ class Platform:
         cache = self.flow_cache
         return () if cache is None else (FlowCacheInvalidation(cache),)
 
+    def dispatcher(
+        self, consumers: Sequence[Consumer] = (), *, options: DispatchOptions = DEFAULT_OPTIONS
+    ) -> Dispatcher:
+        """Gives these consumers, and the platform's own, what was changed.
+
+        Raises:
+            ValidationError: if two of them have the same name, or what is none.
+        """
+        every = (*self.consumers, *consumers)
+        return self._authoring.maintenance().dispatcher(every, options=options)
+
+    def dispatching(
+        self, consumers: Sequence[Consumer] = (), *, options: DispatchOptions = DEFAULT_OPTIONS
+    ) -> AbstractAsyncContextManager[None]:
+        """Does so in tasks of this process for a block; see `Dispatcher.running`.
+
+            async with platform.dispatching([CallbackConsumer("search index", reindex)]):
+                ...  # serve
+
+        Raises:
+            ValidationError: if two of them have the same name, or what is none.
+        """
+        return self.dispatcher(consumers, options=options).running()
+
+    def stream(self, name: str) -> Consumer:
+        """A consumer that publishes what was changed; see `RuntimeStore.stream`."""
+        return self._runtime.stream(name)
+
     async def check(self) -> None:
         """Answer at once if every store can be used now: a readiness probe. All are asked at once.
 
@@ -77,6 +107,7 @@ async def open(
     *,
     clock: Clock | None = None,
     ids: IdGenerator | None = None,
+    secrets: SecretBox | None = None,
     authoring: AuthoringStore | None = None,
     dialogue: DialogueStore | None = None,
     runtime: RuntimeStore | None = None,
@@ -87,6 +118,7 @@ async def open(
     yet, and migrated. At the block's end, however it ends, all that was opened is closed; so it is
     if opening fails or is cancelled. A `clock`, `ids` or store that is handed in takes the
     place of ours, and a store handed in is not closed. (Redis goes by its server's clock.)
+    `secrets` takes the place of the settings' keys for what PostgreSQL is to keep encrypted.
 
     Raises:
         SettingsError: if the environment has no usable settings.
@@ -100,6 +132,8 @@ async def open(
         container.clock.override(providers.Object(clock))
     if ids is not None:
         container.ids.override(providers.Object(ids))
+    if secrets is not None:
+        container.secrets.override(providers.Object(secrets))
     if authoring is not None:
         container.authoring.override(providers.Object(authoring))
     if dialogue is not None:

@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 import attrs
 from attrs import field
 
+from bootstrap.keys import keys
 from domain.errors import Fault, ValidationError
-from domain.rules import Rule, Value, flag, instance, number, optional, rule, whole
+from domain.rules import Rule, Value, flag, identifier, instance, number, optional, rule, whole
+from domain.secrets import Secret
 
 Profile = Literal["memory", "embedded", "servers"]
 AuthoringChoice = Literal["memory", "postgres"]
@@ -181,6 +183,15 @@ class Settings(Value):
     flow_cache_staleness_seconds: float = field(default=1.0, metadata=rule(number(0.001, 3_600)))
     """For how long at most a process serves a flow from its own memory."""
 
+    encryption_keys: Secret | None = field(default=None, metadata=rule(optional(keys)))
+    """What credentials in PostgreSQL are encrypted with: `id:key`, a key being 32 random bytes in
+    base64url (`dialogbase keys generate` makes one), several separated by commas; in a file, a
+    table. All of them can be read. Without any, the profile `embedded` has one of its own in
+    `data`, and `servers` takes no credentials; memory needs none."""
+
+    encryption_key: str | None = field(default=None, metadata=rule(optional(identifier(32))))
+    """The id of the key that new credentials are encrypted with; None: the first."""
+
     stores: Stores = field(factory=Stores, metadata=rule(_stores))
 
     def __attrs_post_init__(self) -> None:
@@ -199,6 +210,9 @@ class Settings(Value):
         return frozenset(server for server, group in _USER_OF.items() if chosen[group] == server)
 
     def _cross_faults(self) -> Iterator[Fault]:
+        known = () if self.encryption_keys is None else self.encryption_keys.reveal()
+        if self.encryption_key is not None and self.encryption_key not in known:
+            yield Fault("encryption_key", "is none of encryption_keys")
         for server in sorted(self.servers_needed):
             if self.profile == "memory":
                 yield Fault(

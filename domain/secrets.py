@@ -2,13 +2,12 @@
 
 import hmac
 import json
-import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import permutations
+from string import ascii_letters, digits
 from typing import Any, Final, NoReturn, Self, final
-from urllib.parse import quote, quote_plus
 
 from domain.documents import JsonObject
 from domain.errors import Fault, ValidationError
@@ -18,6 +17,7 @@ MASK: Final = "***"
 """What is shown in place of a secret, wherever one would be."""
 _SHOWN: Final = f"Secret({MASK})"
 _MAX_PAIRED: Final = 12
+_UNRESERVED: Final = ascii_letters + digits + "-._~"
 
 
 @final
@@ -71,11 +71,7 @@ class Secret:
         Every text and number of the content is replaced by `MASK`: as it is, escaped as JSON or in
         a URL, in base64, and as the pair of HTTP's basic authentication (RFC 7617).
         """
-        traces = _traces(self.reveal())
-        if not traces:
-            return value
-        longest_first = sorted(traces, key=len, reverse=True)
-        return _without(value, re.compile("|".join(map(re.escape, longest_first))))
+        return _without(value, sorted(_traces(self.reveal()), key=len, reverse=True))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
@@ -143,11 +139,19 @@ def _forms(value: str) -> Iterator[str]:
     yield value
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
-    yield quote(value)
-    yield quote(value, safe="")
-    yield quote_plus(value)
+    for kept in ("", "/"):
+        for form in ("%{:02X}", "%{:02x}"):
+            escaped = _escaped(value, _UNRESERVED + kept, form)
+            yield escaped
+            yield escaped.replace("%20", "+")
     yield _base64(value)
     yield _base64(value).replace("+", "-").replace("/", "_")
+
+
+def _escaped(value: str, kept: str, form: str) -> str:
+    """As in a URL (RFC 3986, section 2.1)."""
+    signs = (chr(byte) for byte in value.encode())
+    return "".join(sign if sign in kept else form.format(ord(sign)) for sign in signs)
 
 
 def _base64(value: str) -> str:
@@ -167,13 +171,15 @@ def _values(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _without(value: Any, traces: re.Pattern[str]) -> Any:
+def _without(value: Any, traces: Sequence[str]) -> Any:
     if isinstance(value, str):
-        return traces.sub(MASK, value)
+        for trace in traces:  # the longest first, since one may be a part of another
+            value = value.replace(trace, MASK)
+        return value
     if isinstance(value, Mapping):
         return {_without(key, traces): _without(item, traces) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_without(item, traces) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return MASK if traces.fullmatch(str(value)) else value
+        return MASK if str(value) in traces else value
     return value

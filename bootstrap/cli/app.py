@@ -14,9 +14,11 @@ from bootstrap.cli.audit import verify_command
 from bootstrap.cli.benchmarks import bench
 from bootstrap.cli.demo import demo
 from bootstrap.cli.dialogues import export_dialogues_command, import_dialogues_command
+from bootstrap.cli.dispatch import backlog_command, dispatch, unsubscribe_command
 from bootstrap.cli.doctor import doctor
 from bootstrap.cli.experiments import results_command
 from bootstrap.cli.flows import export_flows_command, import_flows_command
+from bootstrap.cli.keys import generate_command
 from bootstrap.cli.servers import migrate, up
 from bootstrap.embedded import EmbeddedServerError
 from bootstrap.settings import SettingsError
@@ -53,6 +55,14 @@ def _app() -> App:
     experimenting = App(name="experiments", help="A/B tests.")
     experimenting.command(results_command, name="results")
     app.command(experimenting)
+    keys = App(name="keys", help="What credentials are encrypted with.")
+    keys.command(generate_command, name="generate")
+    app.command(keys)
+    app.command(dispatch)
+    outbox = App(name="outbox", help="What was changed and consumers are yet to be told of.")
+    outbox.command(backlog_command, name="backlog")
+    outbox.command(unsubscribe_command, name="unsubscribe")
+    app.command(outbox)
     app.command(bench)
     return app
 
