@@ -18,7 +18,7 @@ from domain.experiments import Experiment
 from ports.errors import EntityNotFoundError
 from ports.experiments import ExperimentRepository
 
-_HEADINGS = ("variant", "units", "outcomes", "rate", "lift", "p", "mean", "lift", "p")
+_HEADINGS = ("units", "rate", "lift", "p", "mean", "lift", "p")
 
 
 def results_command(
@@ -82,18 +82,20 @@ def _tell(results: ExperimentResults) -> None:
     )
     metrics = [figures.metric for figures in results.variants[0].metrics]
     for metric in metrics:
-        table = Table(box=box.SIMPLE_HEAD, title=Text(metric), title_justify="left")
+        table = Table(
+            box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), title=Text(metric), title_justify="left"
+        )
+        table.add_column("variant", overflow="fold")
         for heading in _HEADINGS:
-            table.add_column(heading, justify="left" if heading == "variant" else "right")
+            table.add_column(heading, justify="right", no_wrap=True)
         for variant in results.variants:
             figures = results.of(variant.variant, metric)
             named = Text(variant.variant)
             if variant.is_control:
-                named.append(" (control)", style="dim")
+                named.append("\n(control)", style="dim")
             table.add_row(
                 named,
-                f"{figures.units} of {variant.assigned}",
-                str(figures.count),
+                f"{figures.units} of {variant.assigned}\n{figures.count} outcomes",
                 *_cells(figures.rate, "%"),
                 *_cells(figures.mean, ""),
             )
@@ -119,8 +121,9 @@ def _cells(estimate: Estimate | None, sign: str) -> tuple[str, str, str]:
 
 def _shown(value: float, interval: Interval | None, sign: str, *, signed: bool = False) -> str:
     def one(number: float) -> str:
-        scaled = number * 100 if sign else number
-        return f"{scaled:+.1f}{sign}" if signed else f"{scaled:.4g}{sign}"
+        if sign:
+            return f"{number * 100:+.1f}" if signed else f"{number * 100:.1f}"
+        return f"{number:.4g}"
 
-    ends = "—" if interval is None else f"{one(interval.low)} … {one(interval.high)}"
-    return f"{one(value)}\n{ends}"
+    ends = "—" if interval is None else f"{one(interval.low)}…{one(interval.high)}{sign}"
+    return f"{one(value)}{sign}\n{ends}"

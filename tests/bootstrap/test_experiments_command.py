@@ -59,7 +59,7 @@ def test_results_are_shown_by_name_or_id(
     assert call([*show, NAME]) == 0
     printed = capsys.readouterr().out
     assert f"{NAME}, running; intervals of 0.95" in printed
-    for part in ("bought", "spent", "[warmer]", "control (control)", "<0.001", "100%", "12.5"):
+    for part in ("bought", "spent", "[warmer]", "(control)", "<0.001", "100.0%", "12.5"):
         assert part in printed
     code, narrow = answer(capsys, *show, NAME, "--metric", "spent", "--confidence", "0.5")
     assert (code, narrow["confidence"]) == (0, 0.5)
