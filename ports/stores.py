@@ -188,6 +188,16 @@ class RuntimeStore(Store[RuntimePorts, RuntimeMaintenance]):
     The time is the store's own (a server's clock, not its clients'), whichever process asks.
     """
 
+    def stream(self, name: str) -> Consumer:
+        """A consumer of the outbox that publishes what was changed for others to read, under a
+        name of 1 to 93 characters. In what form, the store says.
+
+        Raises:
+            ValidationError: for what can't be a name.
+            UnsupportedOperationError: if it has nothing to publish in.
+        """
+        raise UnsupportedOperationError("this store publishes nothing: streams are for Redis")
+
 
 def _offered(store: T | None, what: str) -> T:
     if store is None:
