@@ -1,6 +1,6 @@
 """Secrets of entities as a store keeps them: sealed, and bound to the entity that they are of."""
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import attrs
 import orjson
@@ -11,13 +11,16 @@ from domain.secrets import Secret, encoded
 from ports.errors import CorruptRecordError, EncryptionKeyError
 from ports.secrets import SecretBox
 
+Owner: TypeAlias = tuple[str, str, TenantId, Any]
+"""Whose a secret is: the type of the entity, its field, its tenant, its id."""
+
 
 @attrs.frozen
 class Sealed:
-    """Where a stored secret is from. `associated`: whose it is; None: nobody knows yet."""
+    """Where a stored secret is from. `owner` None: nobody knows yet."""
 
     token: str = attrs.field(repr=False)
-    associated: bytes | None = attrs.field(repr=False)
+    owner: Owner | None
 
 
 def unbound(token: str) -> Secret:
@@ -47,9 +50,7 @@ class Vault:
 
     def __init__(self, box: SecretBox | None, tenant: TenantId, entity_type: str, field: str):
         self._box = box
-        self._tenant = tenant
-        self._entity_type = entity_type
-        self._field = field
+        self._place = (entity_type, field, tenant)
 
     @property
     def prefix(self) -> str:
@@ -70,15 +71,15 @@ class Vault:
             EncryptionKeyError: if there is no key to seal it, or to open it first.
             CorruptRecordError: if it can't be opened.
         """
-        associated, origin = self._associated(id), secret.origin
-        if isinstance(origin, Sealed) and origin.associated == associated:
+        owner, origin = self._owner(id), secret.origin
+        if isinstance(origin, Sealed) and origin.owner == owner:
             if self._box is None or origin.token.startswith(self._box.prefix):
                 return secret
             try:
-                return self._seal(id, associated, secret)
+                return self._seal(owner, secret)
             except EncryptionKeyError:
                 return secret
-        return self._seal(id, associated, secret)
+        return self._seal(owner, secret)
 
     def resealed(self, id: Any, secret: Secret) -> Secret:
         """The secret that the entity of that id stores, under the active key.
@@ -86,11 +87,11 @@ class Vault:
         Raises:
             EncryptionKeyError, CorruptRecordError: as `sealed`.
         """
-        return self._seal(id, self._associated(id), secret)
+        return self._seal(self._owner(id), secret)
 
     def bound(self, id: Any, token: str) -> Secret:
         """The secret of a token that the entity of that id stores."""
-        return self._bound(id, self._associated(id), token)
+        return self._bound(self._owner(id), token)
 
     @property
     def _sealing(self) -> SecretBox:
@@ -98,27 +99,29 @@ class Vault:
             raise EncryptionKeyError(None)
         return self._box
 
-    def _bound(self, id: Any, associated: bytes, token: str) -> Secret:
-        return Secret.deferred(
-            lambda: self._opened(id, associated, token), Sealed(token, associated)
-        )
+    def _bound(self, owner: Owner, token: str) -> Secret:
+        return Secret.deferred(lambda: self._opened(owner, token), Sealed(token, owner))
 
-    def _seal(self, id: Any, associated: bytes, secret: Secret) -> Secret:
-        box = self._sealing
-        return self._bound(id, associated, box.seal(encoded(secret.reveal()), associated))
+    def _seal(self, owner: Owner, secret: Secret) -> Secret:
+        token = self._sealing.seal(encoded(secret.reveal()), _associated(owner))
+        return self._bound(owner, token)
 
-    def _opened(self, id: Any, associated: bytes, token: str) -> JsonObject:
+    def _opened(self, owner: Owner, token: str) -> JsonObject:
         box = self._sealing
         try:
-            content = freeze(orjson.loads(box.open(token, associated)))
+            content = freeze(orjson.loads(box.open(token, _associated(owner))))
         except ValueError:
             content = None
         if not isinstance(content, JsonObject):
-            raise CorruptRecordError(self._entity_type, id, (self._field,))
+            entity_type, field, _, id = owner
+            raise CorruptRecordError(entity_type, id, (field,))
         return content
 
-    def _associated(self, id: Any) -> bytes:
-        # Each part behind its length: no two lists of parts are alike.
-        parts = ("dialogbase", self._entity_type, self._field, self._tenant, str(id))
-        encodings = [part.encode() for part in parts]
-        return b"".join(len(part).to_bytes(4) + part for part in encodings)
+    def _owner(self, id: Any) -> Owner:
+        return *self._place, id
+
+
+def _associated(owner: Owner) -> bytes:
+    """Each part behind its length: no two lists of parts are alike."""
+    encodings = [str(part).encode() for part in ("dialogbase", *owner)]
+    return b"".join(len(part).to_bytes(4) + part for part in encodings)
