@@ -37,7 +37,8 @@ class Executor(ABC):
     @abstractmethod
     async def pour(self, sql: str, batches: Batches, rows: int) -> None:
         """Run a statement with each batch of arguments, of so many `rows` in all: everything or
-        nothing. A batch is made when the one before was sent; the deadline grows with the rows.
+        nothing. A batch is made while the one before is under way; the deadline grows with the
+        rows.
         """
 
     @abstractmethod

@@ -61,8 +61,18 @@ class TransactionExecutor(Executor):
     async def pour(self, sql: str, batches: Batches, rows: int) -> None:
         self._wrote = True
         seconds = pouring_deadline(self._pool.options.deadline, rows)
-        for arguments in batches():
-            await self._run("execute", (sql, *arguments), timeout=seconds)
+        made = iter(batches())
+        arguments = next(made, None)
+        while arguments is not None:
+            sent = asyncio.create_task(self._run("execute", (sql, *arguments), timeout=seconds))
+            try:
+                # The next batch is made while the server is at work on this one.
+                await asyncio.sleep(0)
+                arguments = next(made, None)
+            except BaseException:
+                sent.cancel()
+                raise
+            await sent
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         # A failure dooms the whole transaction, so nothing less than it need be undone.
