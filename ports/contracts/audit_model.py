@@ -1,6 +1,6 @@
 """What an audit entry must say, worked out by itself: from the entities that a contract wrote."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from enum import Enum
 from hashlib import sha256
@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 import pytest
 
-from domain.audit import AuditEntry, FieldChange
+from domain.audit import AuditAction, AuditEntry, FieldChange
 from domain.definitions import FlowDefinition
 from domain.documents import JsonObject, thaw
 from domain.secrets import Secret
@@ -96,11 +96,45 @@ def digest_of(entry: AuditEntry, previous: str) -> str:
     return sha256(encoded.encode()).hexdigest()
 
 
+def retold(subject: Subject, trail: Iterable[AuditEntry]) -> dict[Any, tuple[int, dict[str, Any]]]:
+    """The revision and fields of every entity that there is, by its trail alone.
+
+    `trail` is by position. Each entry must go on from what those before it say.
+    """
+    told: dict[Any, tuple[int, dict[str, Any]]] = {}
+    for entry in trail:
+        if entry.entity_type != subject.name:
+            continue
+        if entry.action is AuditAction.CREATED:
+            assert entry.entity_id not in told
+            revision, fields = entry.revision, _blank(subject)
+        else:
+            before, fields = told.pop(entry.entity_id)
+            revision = before if entry.action is AuditAction.DELETED else before + 1
+        for name, change in entry.changes.items():
+            if entry.action is not AuditAction.CREATED:
+                assert exact(thaw(change.before)) == exact(fields[name])
+            fields[name] = thaw(change.after)
+        assert entry.revision == revision
+        if entry.action is not AuditAction.DELETED:
+            told[entry.entity_id] = revision, fields
+    return told
+
+
 async def trail_of(scope: TenantScope, entity_id: Any = None) -> list[AuditEntry]:
     """What a tenant's trail holds, of one entity or of all, by position."""
     audit = scope.audit
     wanted = None if entity_id is None else audit.where("entity_id").eq(entity_id)
     return [entry async for entry in audit.stream(wanted, "position")]
+
+
+def _blank(subject: Subject) -> dict[str, Any]:
+    """The fields of an entity of which nobody said anything."""
+    fields = attrs.fields_dict(subject.schema.entity)
+    return {
+        name: None if fields[name].default is attrs.NOTHING else _json(_default(fields[name]))
+        for name in fields.keys() - subject.schema.maintained - set(_NEVER)
+    }
 
 
 def _differ(before: Entity, after: Entity, name: str) -> bool:

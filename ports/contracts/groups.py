@@ -43,6 +43,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "audit_reading": Group.AUTHORING,
     "audit_chain": Group.AUTHORING,
     "audit_tampering": Group.AUTHORING,
+    "audit_machine": Group.AUTHORING,
     "outbox": Group.AUTHORING,
     "outbox_delivery": Group.AUTHORING,
     "outbox_machine": Group.AUTHORING,
