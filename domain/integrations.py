@@ -311,7 +311,7 @@ class CallReport(Value):
     status_code: int | None = field(default=None, metadata=rule(_STATUS_CODE))
     error: str | None = field(default=None, repr=False, metadata=rule(optional(_said)))
     conversation_id: str | None = field(default=None, metadata=rule(optional(DIALOGUE_ID)))
-    metadata: JsonObject = field(default=EMPTY, repr=False, metadata=rule(_CALL_METADATA))
+    metadata: Mapping[str, Any] = field(default=EMPTY, repr=False, metadata=rule(_CALL_METADATA))
     at: datetime | None = field(default=None, metadata=rule(optional(instant)))
 
     def _cross_faults(self) -> Iterable[Fault]:

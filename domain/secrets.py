@@ -3,9 +3,9 @@
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
-from itertools import permutations
+from itertools import product
 from string import ascii_letters, digits
 from typing import Any, Final, NoReturn, Self, final
 
@@ -129,10 +129,10 @@ def _digest(secret: Secret) -> bytes:
 def _traces(content: JsonObject) -> set[str]:
     """The forms in which a value of the content may stand in a text."""
     values = {value for value in _values(content) if value}
-    pairs: Iterable[tuple[str, str]] = permutations(sorted(values)[:_MAX_PAIRED], 2)
     traces = {trace for value in values for trace in _forms(value)}
-    traces |= {_base64(f"{user}:{password}") for user, password in pairs}
-    return traces
+    either = ("", *sorted(values)[:_MAX_PAIRED])
+    pairs = [pair for pair in product(either, repeat=2) if any(pair)]
+    return traces | {_base64(f"{user}:{password}") for user, password in pairs}
 
 
 def _forms(value: str) -> Iterator[str]:
