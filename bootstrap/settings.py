@@ -178,7 +178,9 @@ class Settings(Value):
     flow_cache: bool | None = field(default=None, metadata=rule(optional(flag)))
     """Whether flows that are read outside a unit of work come from caches: this process' own and,
     unless the store of runtime data is memory, the one that processes share. None: unless flows
-    are in memory. How late they may then be read is said in `adapters.cached.flow_cache`."""
+    are in memory. How late they may then be read is said in `adapters.cached.flow_cache`. All
+    processes over the same data have it alike: of the changes of one that has it off, the others
+    hear by way of the outbox alone."""
 
     flow_cache_staleness_seconds: float = field(default=1.0, metadata=rule(number(0.001, 3_600)))
     """For how long at most a process serves a flow from its own memory."""

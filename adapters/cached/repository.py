@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from adapters.cached.codec import Flows
 from adapters.cached.flow_cache import FlowCache
 from adapters.cached.shared import DEFAULT, active, by_id, by_name
+from adapters.cached.tenant import TenantFlows
 from domain.errors import ValidationError
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements
 from ports.criteria import Criteria
@@ -157,9 +158,9 @@ class ToldFlowRepository(FlowRepository):
 class _ToCache(Changes):
     """Tells the process' cache at once."""
 
-    def __init__(self, cache: FlowCache, origin: FlowRepository) -> None:
+    def __init__(self, cache: FlowCache, flows: TenantFlows) -> None:
         self._cache = cache
-        self._flows = cache.tenant(origin._context.tenant)
+        self._flows = flows
 
     async def written(self, ids: Collection[UUID] | None) -> None:
         await self._cache.written(self._flows, ids)
@@ -175,10 +176,13 @@ class CachedFlowRepository(ToldFlowRepository):
     """The origin's flows, five reads of which may be answered by caches: see `FlowCache`."""
 
     def __init__(self, origin: FlowRepository, cache: FlowCache) -> None:
-        super().__init__(origin, _ToCache(cache, origin))
-        # Writes that read first do so by this.
-        self._direct = ToldFlowRepository(origin, self._changes)
         self._flows = cache.tenant(origin._context.tenant)
+        super().__init__(origin, _ToCache(cache, self._flows))
+
+    @cached_property
+    def _direct(self) -> ToldFlowRepository:
+        """By which writes read that look at something first."""
+        return ToldFlowRepository(self._origin, self._changes)
 
     async def get_by_id(self, id: Any) -> Flow | None:
         """As the port's; maybe from a cache."""

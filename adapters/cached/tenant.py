@@ -85,6 +85,7 @@ class TenantFlows:
         if flight is None or not self._serves(flight, lookup):
             flight = _Flight(self._process.now(), self.generation, self._uses.number)
             flight.task = asyncio.create_task(self._flown(flight, lookup, load))
+            flight.task.add_done_callback(_seen)
             self._flights[lookup.key] = flight
         flight.callers += 1
         try:
@@ -175,3 +176,9 @@ class TenantFlows:
     def forgive(self) -> None:
         """Owe nothing any more, for what was owed will have ended by itself."""
         self._owed.clear()
+
+
+def _seen(task: "asyncio.Task[Flows]") -> None:
+    """Whoever awaited it was told; if all have left, nobody needs to be."""
+    if not task.cancelled():
+        task.exception()
