@@ -149,9 +149,10 @@ class Dispatcher:
         busy = True
         while busy:
             busy = await self._distribute()
-            while await self._seal_next():
-                pass
             busy |= any(await together(lane.exhaust() for lane in self._lanes))
+        # Last, so that nobody waits for it; who is told of a change can have it sealed themselves.
+        while await self._seal_next():
+            pass
         return Dispatched(
             delivered=self.done.delivered - before.delivered,
             refused=self.done.refused - before.refused,
@@ -170,29 +171,27 @@ class Dispatcher:
         """
         await self._subscribe()
         self._stopping.clear()
-        tasks = [
-            asyncio.create_task(self._steadily(step, rest))
-            for step, rest in [
-                (self._distribute, self._rest),
-                (self._seal_next, self._until_sealable),
-                *(
-                    (lane.step, lane.rest)
-                    for lane in self._lanes
-                    for _ in range(self._options.at_once)
-                ),
-            ]
+        # Neither is worth waiting for at the end: each of their steps happens or doesn't.
+        others = [
+            asyncio.create_task(self._steadily(self._distribute, self._rest)),
+            asyncio.create_task(self._steadily(self._seal_next, self._until_sealable)),
+        ]
+        deliveries = [
+            asyncio.create_task(self._steadily(lane.step, lane.rest))
+            for lane in self._lanes
+            for _ in range(self._options.at_once)
         ]
         try:
             yield
             self._stopping.set()
-            self._sealable.set()
             for lane in self._lanes:
                 lane.awake.set()
-            await asyncio.wait(tasks)
+            if deliveries:
+                await asyncio.wait(deliveries)
         finally:
-            for task in tasks:
+            for task in (*others, *deliveries):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*others, *deliveries, return_exceptions=True)
 
     async def run(self) -> None:
         """Dispatches until it is cancelled; as `running`."""
@@ -255,8 +254,7 @@ class Dispatcher:
         return True
 
     async def _until_sealable(self) -> None:
-        if not self._stopping.is_set():
-            await self._sealable.wait()
+        await self._sealable.wait()
 
 
 class _Lane:

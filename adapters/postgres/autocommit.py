@@ -18,7 +18,7 @@ from adapters.postgres.executor import (
     pouring_deadline,
 )
 from adapters.postgres.pool import Pool
-from adapters.postgres.transaction import BEGIN, TransactionExecutor
+from adapters.postgres.transaction import TransactionExecutor, begin_bounded
 from domain.identity import TenantId
 from ports.errors import StoreUnavailableError, TransactionError
 
@@ -67,7 +67,8 @@ class PoolExecutor(Executor):
             async with asyncio.timeout(seconds):
                 async for attempt in _attempts(_ATTEMPTS):
                     with attempt:
-                        transaction = TransactionExecutor(self._pool, BEGIN, self._tenant)
+                        begin = begin_bounded(seconds)
+                        transaction = TransactionExecutor(self._pool, begin, self._tenant)
                         async with transaction.whole():
                             return await body(transaction)
         except TimeoutError:

@@ -24,9 +24,8 @@ from adapters.postgres.outbox_statements import (
 )
 from adapters.postgres.pool import Pool
 from adapters.postgres.statements import Statement
-from adapters.postgres.transaction import BEGIN, TransactionExecutor
+from adapters.postgres.transaction import TransactionExecutor, begin_bounded
 from domain.audit import AuditAction
-from domain.durations import MILLISECOND
 from domain.identity import TenantId
 from domain.outbox import ChangeEvent
 from ports.dispatch import PAGE
@@ -107,9 +106,8 @@ class PostgresOutbox(Outbox):
     async def deliver(
         self, tenant: TenantId, consumer: str, *, again: bool, limit: int, lasting: timedelta
     ) -> AsyncIterator[Delivery | None]:
-        patience = lasting + timedelta(seconds=self._deliveries.options.deadline)
-        limited = f"SET LOCAL idle_in_transaction_session_timeout = {patience // MILLISECOND}"
-        transaction = TransactionExecutor(self._deliveries, f"{BEGIN}; {limited}", tenant)
+        begin = begin_bounded(lasting.total_seconds() + self._deliveries.options.deadline)
+        transaction = TransactionExecutor(self._deliveries, begin, tenant)
         async with transaction.whole():
             values = {"tenant": tenant, "consumer": consumer, "limit": limit}
             if again:

@@ -26,6 +26,15 @@ _FAILED = "an operation within this unit of work failed; nothing of it is kept"
 _ENDED = "this unit of work has ended"
 
 
+def begin_bounded(seconds: float) -> str:
+    """BEGIN of a transaction that the server ends if it waits so long for its next statement: a
+    process that is frozen in the middle of it doesn't hold others up for ever.
+    """
+    return (
+        f"{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = {max(1, int(seconds * 1_000))}"
+    )
+
+
 class TransactionExecutor(Executor):
     """One transaction on a connection of its own, begun by its first statement; `tenant`'s rows are
     those that row-level security lets it see.
