@@ -11,6 +11,7 @@ from adapters.postgres.columns import instant
 from adapters.postgres.errors import FOREIGN_KEY, ConstraintBroken
 from adapters.postgres.executor import Row
 from adapters.postgres.repository import PostgresRepository, writing
+from domain.bucketing import BUCKETS
 from domain.experiment_results import ExperimentAssignment, ExperimentOutcome
 from domain.experiments import Allocation, Experiment, ExperimentStatus
 from domain.rules import restored
@@ -49,6 +50,9 @@ class PostgresExperimentRepository(
         revision, status, salt, traffic_share, starts_at, ends_at, variants = terms
         try:
             named = self.relation.mapper.stored("variants", variants)
+            weights = tuple([(variant.name, variant.weight) for variant in named])
+            if sum(weight for _, weight in weights) != BUCKETS:
+                raise ValueError
             return Allocation(
                 tenant_id=self._tenant,
                 experiment_id=id,
@@ -56,7 +60,7 @@ class PostgresExperimentRepository(
                 status=ExperimentStatus(status),
                 salt=salt,
                 traffic_share=traffic_share,
-                weights=tuple([(variant.name, variant.weight) for variant in named]),
+                weights=weights,
                 starts_at=None if starts_at is None else instant(starts_at),
                 ends_at=None if ends_at is None else instant(ends_at),
             )
