@@ -58,6 +58,7 @@ _EXPECTED = optional(instance(AuditHead))
 class AuditLog(Reading[AuditEntry]):
     """A tenant's audit trail, to be read, sealed and verified.
 
+    Where no order is asked for, entries go by id, as everything does: that is about by time.
     Within a unit of work it shows the unit's own entries, too, which are gone if it is rolled back.
     Positions order what an entity's entries tell; times are those of the clocks of whoever wrote
     them.

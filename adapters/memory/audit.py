@@ -39,11 +39,11 @@ def record(
         return
     form = form_of(schema)
     if before is None:
-        action, changes = AuditAction.CREATED, partial(form.created, after)
+        action, load = AuditAction.CREATED, partial(_loaded, form.created, after)
     elif after is None:
-        action, changes = AuditAction.DELETED, partial(form.deleted, before)
+        action, load = AuditAction.DELETED, partial(_loaded, form.deleted, before)
     else:
-        action, changes = AuditAction.UPDATED, partial(form.updated, before, after)
+        action, load = AuditAction.UPDATED, partial(_loaded, form.updated, before, after)
     entity: Any = before if after is None else after
     author = context.author
     event = ChangeEvent(
@@ -58,7 +58,7 @@ def record(
     )
     told = outbox_row(event)
     # Worked out when somebody reads it: entities don't change, and most entries nobody reads.
-    entry = AuditEntry.deferred(partial(_loaded, changes))
+    entry = AuditEntry.deferred(load)
     vars(entry).update(
         id=event.id,
         tenant_id=event.tenant_id,
@@ -78,8 +78,8 @@ def record(
     transaction.append(EVENTS, told.position, told)
 
 
-def _loaded(changes: Callable[[], Any]) -> Mapping[str, Any]:
-    return {"changes": changes()}
+def _loaded(changes: Callable[..., Any], *entities: Entity | None) -> Mapping[str, Any]:
+    return {"changes": changes(*entities)}
 
 
 class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):

@@ -231,12 +231,13 @@ class Transaction:
             DuplicateEntityError: if a unique key was taken meanwhile.
         """
         for name, rows in self.writes.items():
-            for key in rows:
+            for key in rows if name in self.preserved else ():
                 self._refuse_changed(name, key)
         for name, rows in self.writes.items():
-            for key, row in rows.items():
+            table = self.base.tables[name]
+            for key, row in rows.items() if table.unique else ():
                 if row is not GONE:
-                    self._refuse_lost(self.base.tables[name], name, key, row)
+                    self._refuse_lost(table, name, key, row)
         self.base.watching.discard(self)
         for name, rows in self.writes.items():
             table = self.base.tables[name]
