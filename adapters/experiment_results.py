@@ -1,8 +1,10 @@
 """What the outcomes of an experiment say: the statistics, which SciPy computes.
 
-It is imported when it is first needed: it takes a good part of a second.
+It is imported when it is first needed, for it takes about a second; and that, as the computing of
+many figures, happens in a thread, so that nobody else waits.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 
@@ -26,7 +28,7 @@ _REFUSED = 1e300
 class JudgedByScipy(ExperimentRepository):
     """The part of an `ExperimentRepository` that no store does differently."""
 
-    def _judged(
+    async def _judged(
         self,
         experiment: Experiment,
         assigned: Mapping[str, int],
@@ -34,11 +36,11 @@ class JudgedByScipy(ExperimentRepository):
         confidence: float,
     ) -> ExperimentResults:
         try:
-            import scipy.stats  # noqa: F401  # whether it is there
+            return await asyncio.to_thread(judged, experiment, assigned, outcomes, confidence)
         except ImportError:
-            failure = UnsupportedOperationError("results need SciPy: dialogbase[experiments]")
-        else:
-            return judged(experiment, assigned, outcomes, confidence)
+            failure = UnsupportedOperationError(
+                "results need SciPy: install dialogbase[experiments]"
+            )
         raise failure
 
 

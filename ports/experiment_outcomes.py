@@ -99,7 +99,8 @@ class ExperimentOutcomes(Repository[Experiment]):
         While the experiment is running or paused, whether or not `ends_at` has passed: what is
         bought the week after counts. With an idempotency key (1 to 128 characters, the
         experiment's) it counts once: False, and nothing is changed, if an outcome came with that
-        key before. A key is kept as long as the experiment.
+        key before; so it may be repeated when its outcome is unknown. A key is kept as long as the
+        experiment.
 
         Raises, the first that holds:
             ValidationError: for a value that isn't a number from -1e15 to 1e15.
@@ -158,7 +159,7 @@ class ExperimentOutcomes(Repository[Experiment]):
         """
         level: float = argument("Experiment", "confidence", confidence, _CONFIDENCE)
         experiment, assigned, outcomes = await self._figures(id, metric)
-        return self._judged(experiment, assigned, outcomes, level)
+        return await self._judged(experiment, assigned, outcomes, level)
 
     async def _figures(
         self, id: UUID, metric: str | None
@@ -196,7 +197,7 @@ class ExperimentOutcomes(Repository[Experiment]):
         """How many units each variant has, and what was recorded of some metrics; one moment's."""
 
     @abstractmethod
-    def _judged(
+    async def _judged(
         self,
         experiment: Experiment,
         assigned: Mapping[str, int],

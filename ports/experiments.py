@@ -158,7 +158,8 @@ class ExperimentRepository(ExperimentOutcomes):
         none yet and isn't part of the traffic, or the experiment isn't running or lies outside of
         `starts_at` and `ends_at`.
 
-        One round trip if it has one, or gets none; else two (more only if others come between).
+        One round trip if it has one, or gets none; else two (more only if others come between). It
+        may be repeated without harm.
 
         Raises:
             EntityNotFoundError: if there is no such experiment.

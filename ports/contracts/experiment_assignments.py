@@ -1,5 +1,6 @@
 """Assignments: what a store of experiments promises to those who take part."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -15,7 +16,7 @@ from ports.contracts.exact import exact
 from ports.contracts.experiments import METRICS, VARIANTS, new_experiment, running, weighing
 from ports.contracts.harness import Backend, contract, raised_by, raised_by_each
 from ports.contracts.strategies import HOSTILE
-from ports.errors import EntityNotFoundError, InvalidQueryError
+from ports.errors import EntityNotFoundError, InvalidQueryError, TransactionError
 from ports.experiments import ExperimentRepository
 from ports.stores import TenantScope
 from ports.unit_of_work import AuthoringRepositories
@@ -305,6 +306,28 @@ async def test_an_assignment_joins_its_unit_of_work(backend: Backend) -> None:
         await act(work)
     assert [one.unit for one in (await there.experiments.assignments(made.id)).items] == ["ada"]
     assert sum(it.count for it in await there.experiments.outcomes(made.id)) == 1
+
+
+@contract
+async def test_a_unit_of_work_that_comes_too_late_is_told(backend: Backend) -> None:
+    """It can't see who assigned or recorded since it began; what it would have kept, isn't."""
+    here, there = backend.rivals()
+    made = await running(here.experiments)
+
+    async def overtaken(act: Callable[[ExperimentRepository], Awaitable[object]]) -> None:
+        async with here.authoring() as work:
+            await work.experiments.require(made.id)
+            await act(there.experiments)
+            await act(work.experiments)
+
+    for act in (
+        lambda experiments: experiments.assign(made.id, "ada"),
+        lambda experiments: experiments.record_outcome(made.id, "ada", "bought"),
+        lambda experiments: experiments.record_outcome(made.id, "ada", "spent", key="k"),
+    ):
+        assert isinstance(await raised_by(overtaken(act)), TransactionError)
+    assert len((await here.experiments.assignments(made.id)).items) == 1
+    assert sum(it.count for it in await here.experiments.outcomes(made.id)) == 2
 
 
 @contract

@@ -1,13 +1,19 @@
 """The statistics, against what was worked out by hand or printed in the papers."""
 
+import asyncio
 import math
+import sys
 from fractions import Fraction
 from itertools import product
 
 import pytest
 
 from adapters.experiment_results import mean_of, rate_of
+from adapters.memory import MemoryAuthoringStore
 from domain.experiment_results import Estimate, ExperimentOutcome, Interval, Lift
+from domain.experiments import Experiment, Variant
+from domain.identity import TenantId
+from ports.errors import UnsupportedOperationError
 
 
 def units_with(units: int, assigned: int) -> ExperimentOutcome:
@@ -181,3 +187,24 @@ def test_what_can_t_be_said_isn_t() -> None:
     assert mean(valued(1, 2), valued(-1, 1)).lift is None
     found = lift(mean(valued(5, 6), valued(-9, 10)))
     assert (found.interval, found.p_value is None) == (None, False)
+
+
+def test_without_scipy_there_are_outcomes_and_no_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install."""
+    monkeypatch.setitem(sys.modules, "scipy.stats", None)
+
+    async def scenario() -> None:
+        experiments = MemoryAuthoringStore().repositories(TenantId("acme")).experiments
+        variants = (
+            Variant(name="control", weight=10_000, is_control=True),
+            Variant(name="other", weight=0),
+        )
+        draft = Experiment.draft(name="greeting", variants=variants, metrics=("bought",))
+        made = await experiments.create(draft)
+        await experiments.start(made.id)
+        await experiments.assign(made.id, "ada")
+        assert (await experiments.outcomes(made.id))[0].assigned == 1
+        with pytest.raises(UnsupportedOperationError, match=r"dialogbase\[experiments\]"):
+            await experiments.results(made.id)
+
+    asyncio.run(scenario())
