@@ -109,6 +109,22 @@ async def test_credentials_may_be_handed_on(backend: Backend, scope: TenantScope
 
 
 @contract
+async def test_a_token_is_bound_to_whose_it_is(backend: Backend, scope: TenantScope) -> None:
+    """So that one which is moved to another row, by whoever writes there, doesn't open: no two
+    integrations are sealed for alike, not even under one id in two tenants.
+    """
+    other = backend.fresh()
+    before = len(backend.keys.associated)
+    one = await new_integration(scope.integrations, "one", credentials=SECRET)
+    await new_integration(scope.integrations, "two", credentials=SECRET)
+    await other.integrations.create(attrs.evolve(one, tenant_id=other.tenant))
+    bound = backend.keys.associated[before:]
+    if not bound:
+        pytest.skip(f"{backend.name} writes nothing down, and encrypts nothing")
+    assert len(set(bound)) == len(bound) == 3
+
+
+@contract
 async def test_criteria_can_not_ask_for_credentials(scope: TenantScope) -> None:
     """Neither for what they are nor for whether there are any; nor can an order."""
     integrations = scope.integrations

@@ -19,6 +19,8 @@ class ContractKeys(SecretBox):
         self._keys: dict[str, bytes] = {}
         self.opened = 0
         """How often something was opened."""
+        self.associated: list[bytes] = []
+        """What each secret that was sealed is bound to."""
         self.another()
 
     @property
@@ -40,6 +42,7 @@ class ContractKeys(SecretBox):
         return f"{self.active}."
 
     def seal(self, plaintext: bytes, associated: bytes) -> str:
+        self.associated.append(associated)
         sealed = _sealed(self._keys[self.active], plaintext, associated)
         return f"{self.prefix}{sealed.hex()}"
 
