@@ -30,6 +30,7 @@ from tests.bootstrap.running import run
 DRIVERS = (
     *("asyncpg", "sqlalchemy", "alembic", "greenlet"),
     *("motor", "pymongo", "redis", "hiredis"),
+    "scipy",
 )
 MINUTE = timedelta(minutes=1)
 
@@ -221,6 +222,7 @@ import asyncio, sys, bootstrap
 async def main():
     async with bootstrap.open(bootstrap.Settings.memory()) as platform:
         await platform.for_tenant("acme").flows.count()
+        await platform.for_tenant("acme").experiments.count()
         await platform.for_tenant("acme").conversations.count()
         await platform.for_tenant("acme").sessions.create("ada")
         await platform.for_tenant("acme").cache.set("greeting", "Hello")
