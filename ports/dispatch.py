@@ -291,7 +291,6 @@ class _Lane:
         for _ in range(TURN):
             if self._stopping.is_set() or not await self._deliver(tenant):
                 break
-            self._fruitful = True
         return True
 
     async def exhaust(self) -> bool:
@@ -322,6 +321,7 @@ class _Lane:
             return None
 
     async def _deliver(self, tenant: TenantId) -> bool:
+        """One entity's events; whether there may be others'."""
         options = self._options
         async with self._outbox.deliver(
             tenant,
@@ -332,6 +332,7 @@ class _Lane:
         ) as delivery:
             if delivery is None:
                 return False
+            self._fruitful = True
             failure = await self._consumed(delivery)
             if failure is None:
                 await delivery.taken()
@@ -343,7 +344,7 @@ class _Lane:
                 self.refused += 1
                 if attempts == 1:
                     _LOG.warning("consumer %s refused an event (%s)", self._consumer.name, name)
-        return True
+            return delivery.more or len(delivery.events) == options.batch
 
     async def _consumed(self, delivery: Delivery) -> BaseException | None:
         """What the consumer raised."""

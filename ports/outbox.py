@@ -78,10 +78,13 @@ class Backlog:
 class Delivery(ABC):
     """Events of one entity that are being given to one consumer, by nobody else meanwhile."""
 
-    def __init__(self, events: Sequence[ChangeEvent], attempts: int) -> None:
+    def __init__(self, events: Sequence[ChangeEvent], attempts: int, *, more: bool = True) -> None:
         self.events = events
         self.attempts = attempts
         """How often the first of them was refused before."""
+
+        self.more = more
+        """Whether there may be others for the same tenant and consumer."""
 
     @abstractmethod
     async def taken(self) -> None:

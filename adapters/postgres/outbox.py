@@ -140,7 +140,7 @@ class PostgresDelivery(Delivery):
         rows: Sequence[Row],
         clock: Clock,
     ) -> None:
-        super().__init__([_event(tenant, row) for row in rows], rows[0][1])
+        super().__init__([_event(tenant, row) for row in rows], rows[0][1], more=rows[0][2])
         self._executor = executor
         self._clock = clock
         self._positions = [row[0] for row in rows]
@@ -170,7 +170,7 @@ def _named(rows: Sequence[Row]) -> list[TenantId]:
 
 
 def _event(tenant: TenantId, row: Row) -> ChangeEvent:
-    _, _, id, at, actor, action, entity_type, entity_id, revision = row
+    _, _, _, id, at, actor, action, entity_type, entity_id, revision = row
     return ChangeEvent(
         id=uuid(id),
         tenant_id=tenant,

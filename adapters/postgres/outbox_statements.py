@@ -1,6 +1,6 @@
 """The statements of the outbox."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -39,6 +39,10 @@ def _of_tenant(table: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:
     return as_tenant(), table.c.tenant_id == _TENANT
 
 
+def _of_consumer(table: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:
+    return *_of_tenant(table), table.c.consumer == _CONSUMER
+
+
 _KEY = sa.func.hashtextextended(_TENANT, sa.literal_column("7239875"), type_=sa.BigInteger())
 _ALONE = sa.select(sa.func.pg_try_advisory_xact_lock(_KEY, type_=sa.Boolean())).scalar_subquery()
 """Whether this transaction is the only one that distributes the tenant's events. (Two tenants may
@@ -55,9 +59,11 @@ def _distribute() -> sa.ClauseElement:
         .order_by(OUTBOX.c.position)
         .limit(_LIMIT)
     )
+    # (As an array, they are looked up; a join might read all of the tenant's.)
+    positions = sa.func.array(first.scalar_subquery())
     taken = (
         sa.delete(OUTBOX)
-        .where(*_of_tenant(OUTBOX), OUTBOX.c.position.in_(first))
+        .where(*_of_tenant(OUTBOX), OUTBOX.c.position == sa.func.any(positions))
         .returning(OUTBOX.c.position, *(OUTBOX.c[name] for name in EVENT))
         .cte("taken")
     )
@@ -97,22 +103,33 @@ def _distribute() -> sa.ClauseElement:
 DISTRIBUTE = compiled(_distribute())
 
 
-def _take(due: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]]) -> sa.ClauseElement:
+def _take(due: Callable[[sa.FromClause], sa.ColumnElement[bool]], *order: str) -> sa.ClauseElement:
     # Rows of a queue go only with its first row locked, so who locks that has all that the snapshot
     # shows; it is passed over if others have it, or have taken it or put it off since the snapshot.
-    before = DELIVERIES.alias("before")
-    earlier = sa.exists().where(*_queued(before, DELIVERIES), before.c.position < D.position)
+    first = DELIVERIES.alias("first")
+    head_position = (
+        sa.select(first.c.position)
+        .where(*_of_tenant(first), *_queued(first, DELIVERIES))
+        .order_by(first.c.position)
+        .limit(sa.literal_column("1"))
+        .scalar_subquery()
+    )
     head = (
         sa.select(*(D[name] for name in _QUEUE))
-        .where(*_of_tenant(DELIVERIES), D.consumer == _CONSUMER, due, ~earlier)
-        .order_by(*order)
+        .where(*_of_consumer(DELIVERIES), due(DELIVERIES), D.position == head_position)
+        .order_by(*(D[name] for name in order))
         .limit(sa.literal_column("1"))
         .with_for_update(of=DELIVERIES, skip_locked=True)
         .cte("head")
     )
-    queue = DELIVERIES.alias("queue")
+    other, queue = DELIVERIES.alias("other"), DELIVERIES.alias("queue")
+    more = sa.exists().where(
+        *_of_consumer(other),
+        due(other),
+        sa.or_(other.c.entity_id != head.c.entity_id, other.c.entity_type != head.c.entity_type),
+    )
     return (
-        sa.select(queue.c.position, queue.c.attempts, *(queue.c[name] for name in EVENT))
+        sa.select(queue.c.position, queue.c.attempts, more, *(queue.c[name] for name in EVENT))
         .join_from(head, queue, sa.and_(*_queued(queue, head)))
         .where(*_of_tenant(queue))
         .order_by(queue.c.position)
@@ -120,12 +137,11 @@ def _take(due: sa.ColumnElement[bool], order: Sequence[sa.ColumnElement[Any]]) -
     )
 
 
-TAKE_NEW = compiled(_take(D.due_at.is_(None), [D.position]))
-TAKE_DUE = compiled(_take(D.due_at <= _DUE, [D.due_at, D.position]))
+TAKE_NEW = compiled(_take(lambda table: table.c.due_at.is_(None), "position"))
+TAKE_DUE = compiled(_take(lambda table: table.c.due_at <= _DUE, "due_at", "position"))
 
 _IN_QUEUE = (
-    *_of_tenant(DELIVERIES),
-    D.consumer == _CONSUMER,
+    *_of_consumer(DELIVERIES),
     D.entity_type == sa.bindparam("entity_type", type_=TEXT),
     D.entity_id == sa.bindparam("entity_id", type_=postgresql.UUID(as_uuid=True)),
 )
@@ -156,14 +172,13 @@ EVERYONE = compiled(sa.select(CONSUMERS.c.name).order_by(CONSUMERS.c.name))
 
 _SOME = (
     sa.select(D.entity_type, D.entity_id, D.position)
-    .where(*_of_tenant(DELIVERIES), D.consumer == _CONSUMER)
+    .where(*_of_consumer(DELIVERIES))
     .limit(_LIMIT)
     .with_for_update(skip_locked=True)
 )
 FORGET = compiled(
     sa.delete(DELIVERIES).where(
-        *_of_tenant(DELIVERIES),
-        D.consumer == _CONSUMER,
+        *_of_consumer(DELIVERIES),
         sa.tuple_(D.entity_type, D.entity_id, D.position).in_(_SOME),
     )
 )
