@@ -170,16 +170,18 @@ UNSUBSCRIBE = compiled(
 )
 EVERYONE = compiled(sa.select(CONSUMERS.c.name).order_by(CONSUMERS.c.name))
 
-_SOME = (
-    sa.select(D.entity_type, D.entity_id, D.position)
-    .where(*_of_consumer(DELIVERIES))
+_waiting = DELIVERIES.alias("waiting")
+_rows: sa.Select[Any] = (
+    sa.select(sa.literal_column("waiting.ctid"))
+    .where(*_of_consumer(_waiting))
     .limit(_LIMIT)
     .with_for_update(skip_locked=True)
 )
 FORGET = compiled(
     sa.delete(DELIVERIES).where(
         *_of_consumer(DELIVERIES),
-        sa.tuple_(D.entity_type, D.entity_id, D.position).in_(_SOME),
+        sa.literal_column("outbox_deliveries.ctid")
+        == sa.func.any(sa.func.array(_rows.scalar_subquery())),
     )
 )
 """Some of what waits for a consumer, but for what is just being delivered."""
