@@ -1,5 +1,7 @@
 """The audit trail in PostgreSQL: its entries are written by the statements of `trail`."""
 
+import asyncio
+
 from adapters.postgres import audit_statements as sql
 from adapters.postgres.errors import Undecodable
 from adapters.postgres.executor import Executor
@@ -11,7 +13,11 @@ from ports.audit import AuditLog
 from ports.errors import CorruptRecordError, TransactionError, UnsupportedOperationError
 
 _BATCH = 250
-"""Entries that are sealed in one transaction, and in memory together."""
+_BYTES = 1024 * 1024
+"""What is sealed in one transaction, and in memory together: entries, and bytes of their changes as
+the server keeps them (an entry that is larger goes by itself)."""
+_BREATH = 10
+"""Entries after which other tasks get a turn: digests are work for the processor."""
 _NAME = AuditLog.schema.name
 
 
@@ -35,18 +41,17 @@ class PostgresAuditLog(PostgresReading[AuditEntry], AuditLog):
 
 async def seal(executor: Executor, tenant: TenantId, limit: int) -> int:
     """As `AuditLog.seal` promises, for whoever has no log of the tenant; in batches."""
-    sealed = 0
-    while sealed < limit:
-        size = min(_BATCH, limit - sealed)
-        batch = await _sealed(executor, tenant, size)
+    sealed, more = 0, True
+    while more and sealed < limit:
+        batch, more = await _sealed(executor, tenant, min(_BATCH, limit - sealed))
         sealed += batch
-        if batch < size:
-            break
     return sealed
 
 
-async def _sealed(executor: Executor, tenant: TenantId, limit: int) -> int:
-    async def in_turn(executor: Executor) -> int:
+async def _sealed(executor: Executor, tenant: TenantId, limit: int) -> tuple[int, bool]:
+    """How many, and whether there may be more."""
+
+    async def in_turn(executor: Executor) -> tuple[int, bool]:
         await executor.read(sql.LOCK.sql, [tenant])
         head = await _head(executor, tenant)
         place = {"tenant": tenant, "sequence": head.sequence + 1}
@@ -70,15 +75,20 @@ async def _head(executor: Executor, tenant: TenantId) -> AuditHead:
     return restored(AuditHead, {"sequence": sequence, "digest": digest})
 
 
-async def _chained(executor: Executor, tenant: TenantId, head: AuditHead, limit: int) -> int:
-    pending = sql.UNSEALED.arguments({"tenant": tenant, "limit": limit})
-    rows = await executor.read(sql.UNSEALED.sql, pending)
+async def _chained(
+    executor: Executor, tenant: TenantId, head: AuditHead, limit: int
+) -> tuple[int, bool]:
+    pending = {"tenant": tenant, "limit": limit, "bytes": _BYTES}
+    rows = await executor.read(sql.UNSEALED.sql, sql.UNSEALED.arguments(pending))
+    if not rows:
+        return 0, False
     sealed: list[AuditEntry] = []
-    for entry in sql.RELATION.mapper.all_restored(rows):
-        entry, head = head.followed_by(entry)
+    found = rows[0][-1]
+    for *row, _ in rows:
+        entry, head = head.followed_by(sql.RELATION.mapper.restored(row))
         sealed.append(entry)
-    if not sealed:
-        return 0
+        if len(sealed) % _BREATH == 0:
+            await asyncio.sleep(0)
     places = {
         "tenant": tenant,
         "ids": [entry.id for entry in sealed],
@@ -89,4 +99,4 @@ async def _chained(executor: Executor, tenant: TenantId, head: AuditHead, limit:
         raise TransactionError("entries were removed while they were sealed")
     moved = {"tenant": tenant, "sequence": head.sequence, "digest": head.digest}
     await executor.affect(sql.MOVE_HEAD.sql, sql.MOVE_HEAD.arguments(moved))
-    return len(sealed)
+    return len(sealed), found > len(sealed) or found == limit

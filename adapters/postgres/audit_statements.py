@@ -40,12 +40,26 @@ HEAD = compiled(
 AT_PLACE = compiled(
     sa.select(_ENTRIES.id).where(RELATION.is_tenants(), _ENTRIES.sequence == _SEQUENCE)
 )
-UNSEALED = compiled(
+_NEXT = (
     sa.select(*RELATION.columns)
     .where(RELATION.is_tenants(), _ENTRIES.sequence.is_(None))
     .order_by(_ENTRIES.position)
     .limit(_LIMIT)
+    .subquery("next")
 )
+_SIZE = sa.func.pg_column_size(_NEXT.c.changes)
+_SIZED = sa.select(
+    *_NEXT.c,
+    (sa.func.sum(_SIZE).over(order_by=_NEXT.c.position, rows=(None, 0)) - _SIZE).label("before"),
+    sa.func.count().over().label("found"),
+).subquery("sized")
+UNSEALED = compiled(
+    sa.select(*(_SIZED.c[column.name] for column in RELATION.columns), _SIZED.c.found)
+    .where(_SIZED.c.before < sa.bindparam("bytes", type_=sa.BigInteger()))
+    .order_by(_SIZED.c.position)
+)
+"""The first ones, as long as those before them take less than so many bytes; and how many there
+were to choose from."""
 
 _GIVEN = sa.select(
     *(

@@ -12,6 +12,7 @@ from uuid import UUID
 import attrs
 import pytest
 
+from adapters.postgres import audit
 from domain.audit import AuditAction, AuditEntry, FieldChange
 from domain.flows import Flow, MetricIncrements
 from domain.identity import Author, TenantId
@@ -194,6 +195,25 @@ def test_processes_that_seal_while_another_writes_make_one_chain(url: str) -> No
 
     asyncio.run(scenario())
     assert [sealer.returncode for sealer in sealers] == [0, 0]
+
+
+def test_large_entries_are_sealed_a_few_at_a_time(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However little may be in memory together, each batch seals one, and all are sealed."""
+    monkeypatch.setattr(audit, "_BYTES", 1)
+    monkeypatch.setattr(audit, "_BATCH", 4)
+
+    async def scenario() -> None:
+        async with ListeningWire.to(url) as (wire, listened), store(listened) as opened:
+            here = opened.repositories(new_tenant())
+            await here.flows.create_many(Flow.draft(name=f"flow {n}") for n in range(6))
+            before = wire.statements
+            assert await here.audit.seal() == 6
+            assert wire.statements - before > 6 * 5
+            assert (await here.audit.verify()).sound
+
+    asyncio.run(scenario())
 
 
 def test_writers_do_not_wait_for_a_chain_that_is_being_sealed(url: str) -> None:
