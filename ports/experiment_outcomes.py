@@ -18,6 +18,7 @@ ASSIGNMENT = "experiment assignment"
 """What errors call a unit's variant."""
 
 _EXPERIMENT = "experiment"
+_COUNTING = (ExperimentStatus.RUNNING, ExperimentStatus.PAUSED)
 _KEY = optional(identifier(128))
 _METRIC = optional(METRIC_NAME)
 _CONFIDENCE = number(0.5, 0.9999)
@@ -61,7 +62,7 @@ def admitted(id: UUID, outcome: Recorded, standing: Standing | None) -> bool:
         if standing.first != (outcome.unit, outcome.metric, outcome.value):
             raise IdempotencyKeyReusedError(_EXPERIMENT, id)
         return False
-    if standing.status.is_over:
+    if standing.status not in _COUNTING:
         raise ValidationError(
             "Experiment", [Fault("status", f"is {standing.status.value}: no outcome counts")]
         )
@@ -108,7 +109,7 @@ class ExperimentOutcomes(Repository[Experiment]):
             ValidationError: for a metric that isn't one of its.
             EntityNotFoundError: if the unit has no assignment.
             IdempotencyKeyReusedError: if the key came with another unit, metric or value before.
-            ValidationError: if the experiment is over.
+            ValidationError: if the experiment is neither running nor paused.
         """
         recorded = Recorded(
             unit=checked_unit(unit),

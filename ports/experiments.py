@@ -74,7 +74,7 @@ class ExperimentRepository(ExperimentOutcomes):
         )
         return page.items
 
-    # Its life. One that is there already is returned as it is, unchanged.
+    # Its life. One that is in that status already is returned as it is, unchanged.
 
     async def start(self, id: UUID, *, expected_revision: int | None = None) -> Experiment:
         """Begin, as `Experiment.start` says.
