@@ -3,7 +3,7 @@
 import hmac
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from hashlib import sha256
 from itertools import product
 from string import ascii_letters, digits
@@ -17,7 +17,7 @@ MASK: Final = "***"
 """What is shown in place of a secret, wherever one would be."""
 _SHOWN: Final = f"Secret({MASK})"
 _MAX_PAIRED: Final = 12
-_UNRESERVED: Final = ascii_letters + digits + "-._~"
+_UNRESERVED: Final = frozenset(ascii_letters + digits + "-._~")
 
 
 @final
@@ -137,21 +137,23 @@ def _traces(content: JsonObject) -> set[str]:
 
 def _forms(value: str) -> Iterator[str]:
     yield value
-    yield json.dumps(value)[1:-1]
-    yield json.dumps(value, ensure_ascii=False)[1:-1]
-    for kept in ("", "/"):
-        for form in ("%{:02X}", "%{:02x}"):
-            escaped = _escaped(value, _UNRESERVED + kept, form)
-            yield escaped
-            yield escaped.replace("%20", "+")
     yield _base64(value)
     yield _base64(value).replace("+", "-").replace("/", "_")
+    if _UNRESERVED.issuperset(value):
+        return  # it is written the same everywhere else
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    for kept in (_UNRESERVED, _UNRESERVED | {"/"}):
+        for form in ("%{:02X}", "%{:02x}"):
+            escaped = _escaped(value, kept, form)
+            yield escaped
+            yield escaped.replace("%20", "+")
 
 
-def _escaped(value: str, kept: str, form: str) -> str:
+def _escaped(value: str, kept: Set[str], form: str) -> str:
     """As in a URL (RFC 3986, section 2.1)."""
-    signs = (chr(byte) for byte in value.encode())
-    return "".join(sign if sign in kept else form.format(ord(sign)) for sign in signs)
+    signs = map(chr, value.encode())
+    return "".join([sign if sign in kept else form.format(ord(sign)) for sign in signs])
 
 
 def _base64(value: str) -> str:

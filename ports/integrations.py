@@ -202,8 +202,8 @@ class IntegrationRepository(Repository[Integration]):
         revision that stands.
 
         An error's text is cut at 500 characters. In it, and in the metadata, what the stored
-        credentials hold is masked; where these can't be opened now, neither is kept. Only a report
-        that has an error's text or metadata costs a second round trip for it.
+        credentials hold is masked; where these can't be opened now, neither is kept. One round
+        trip, a second if the report has an error's text or metadata, and one for a changed health.
 
         Raises:
             EntityNotFoundError: if there is no such integration.

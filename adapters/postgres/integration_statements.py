@@ -10,7 +10,6 @@ from adapters.postgres.integration_tables import INTEGRATION_CALLS, INTEGRATIONS
 from adapters.postgres.outbox_tables import OUTBOX
 from adapters.postgres.relation import Relation
 from adapters.postgres.statements import compiled
-from adapters.postgres.tables import tenant_set
 from domain.audit import AuditAction
 from domain.integrations import UNHEALTHY_AFTER, IntegrationHealth
 from ports.integrations import CALL_SCHEMA, INTEGRATION_SCHEMA
@@ -42,16 +41,9 @@ _ERROR = _given("error", TEXT)
 _ONE = _number("1")
 _NONE = _number("0")
 
-# The row as it is once it is locked, so that a change of health is told once: what the UPDATE
-# returns is only what it became.
-_BEFORE = (
-    sa.select(INTEGRATIONS.c.id, _I.health)
-    .where(RELATION.is_one())
-    .with_for_update(key_share=True)
-    .cte("before")
-)
 # As `domain.integrations.health_after` says.
-_FAILED = sa.case(
+_BECOMES = sa.case(
+    (_SUCCESS, _text(IntegrationHealth.HEALTHY)),
     (
         sa.or_(
             _I.consecutive_failures >= _number(str(UNHEALTHY_AFTER - 1)),
@@ -61,76 +53,113 @@ _FAILED = sa.case(
     ),
     else_=_text(IntegrationHealth.DEGRADED),
 )
-_AFTER = (
-    sa.update(INTEGRATIONS)
-    .where(
-        RELATION.is_tenants(),
-        _I.id == _BEFORE.c.id,
-        # Beyond 64 bits nothing is counted: the caller is told why.
-        _I.call_count < _number(_LAST_NUMBER),
-        _I.failure_count < _number(_LAST_NUMBER),
-        _I.consecutive_failures < _number(_LAST_NUMBER),
-        _I.latency_total_ms <= _number(_LAST_NUMBER) - _LATENCY,
+
+
+def _counted(*conditions: Any) -> Any:
+    """The row, with one call more."""
+    return (
+        sa.update(INTEGRATIONS)
+        .where(
+            *conditions,
+            # Beyond 64 bits nothing is counted: the caller is told why.
+            _I.call_count < _number(_LAST_NUMBER),
+            _I.failure_count < _number(_LAST_NUMBER),
+            _I.consecutive_failures < _number(_LAST_NUMBER),
+            _I.latency_total_ms <= _number(_LAST_NUMBER) - _LATENCY,
+        )
+        .values(
+            {
+                "health": _BECOMES,
+                "consecutive_failures": sa.case(
+                    (_SUCCESS, _NONE), else_=_I.consecutive_failures + _ONE
+                ),
+                "last_checked_at": sa.func.greatest(_I.last_checked_at, _AT),
+                "last_success_at": sa.case(
+                    (_SUCCESS, sa.func.greatest(_I.last_success_at, _AT)),
+                    else_=_I.last_success_at,
+                ),
+                "last_error": sa.case((_SUCCESS, _I.last_error), else_=_ERROR),
+                "call_count": _I.call_count + _ONE,
+                "failure_count": _I.failure_count + sa.case((_SUCCESS, _NONE), else_=_ONE),
+                "latency_total_ms": _I.latency_total_ms + _LATENCY,
+            }
+        )
+        .returning(
+            _I.tenant_id.label("tenant_id"),
+            _I.id.label("id"),
+            _I.revision.label("revision"),
+            _I.call_count.label("call_count"),
+            _I.health.label("health"),
+            _I.consecutive_failures.label("consecutive_failures"),
+        )
     )
-    .values(
-        {
-            "health": sa.case((_SUCCESS, _text(IntegrationHealth.HEALTHY)), else_=_FAILED),
-            "consecutive_failures": sa.case(
-                (_SUCCESS, _NONE), else_=_I.consecutive_failures + _ONE
-            ),
-            "last_checked_at": sa.func.greatest(_I.last_checked_at, _AT),
-            "last_success_at": sa.case(
-                (_SUCCESS, sa.func.greatest(_I.last_success_at, _AT)), else_=_I.last_success_at
-            ),
-            "last_error": sa.case((_SUCCESS, _I.last_error), else_=_ERROR),
-            "call_count": _I.call_count + _ONE,
-            "failure_count": _I.failure_count + sa.case((_SUCCESS, _NONE), else_=_ONE),
-            "latency_total_ms": _I.latency_total_ms + _LATENCY,
-        }
-    )
-    .returning(
-        _I.id.label("id"),
-        _I.call_count.label("call_count"),
-        _I.health.label("health"),
-        _I.consecutive_failures.label("consecutive_failures"),
-        _I.revision.label("revision"),
-        (_I.health != _BEFORE.c.health).label("changed"),
-    )
-    .cte("after")
-)
-_CALL = {
-    "id": _given("call_id", _UUID),
-    "tenant_id": tenant_set(),
-    "integration_id": _AFTER.c.id,
-    "sequence": _AFTER.c.call_count,
-    "at": _AT,
-    "success": _SUCCESS,
-    "latency_ms": _LATENCY,
-    "status_code": _given("status_code", sa.BigInteger()),
-    "error": _ERROR,
-    "conversation_id": _given("conversation_id", TEXT),
-    "metadata": _given("metadata", INTEGRATION_CALLS.c.metadata.type),
-}
-_LOGGED = sa.insert(INTEGRATION_CALLS).from_select(list(_CALL), sa.select(*_CALL.values()))
-_EVENT = {
-    "tenant_id": tenant_set(),
-    "id": _given("event_id", _UUID),
-    "at": _given("now", OUTBOX.c.at.type),
-    "actor": _given("actor", TEXT),
-    "action": _text(AuditAction.UPDATED),
-    "entity_type": _text(INTEGRATION_SCHEMA.name),
-    "entity_id": _AFTER.c.id,
-    "revision": _AFTER.c.revision,
-}
-_TOLD = sa.insert(OUTBOX).from_select(
-    list(_EVENT), sa.select(*_EVENT.values()).where(_AFTER.c.changed)
-)
+
+
+def _logged(after: Any) -> Any:
+    call = {
+        "id": _given("call_id", _UUID),
+        "tenant_id": after.c.tenant_id,
+        "integration_id": after.c.id,
+        "sequence": after.c.call_count,
+        "at": _AT,
+        "success": _SUCCESS,
+        "latency_ms": _LATENCY,
+        "status_code": _given("status_code", sa.BigInteger()),
+        "error": _ERROR,
+        "conversation_id": _given("conversation_id", TEXT),
+        "metadata": _given("metadata", INTEGRATION_CALLS.c.metadata.type),
+    }
+    return sa.insert(INTEGRATION_CALLS).from_select(list(call), sa.select(*call.values()))
+
+
+def _told(after: Any) -> Any:
+    event = {
+        "tenant_id": after.c.tenant_id,
+        "id": _given("event_id", _UUID),
+        "at": _given("now", OUTBOX.c.at.type),
+        "actor": _given("actor", TEXT),
+        "action": _text(AuditAction.UPDATED),
+        "entity_type": _text(INTEGRATION_SCHEMA.name),
+        "entity_id": after.c.id,
+        "revision": after.c.revision,
+    }
+    changed = sa.select(*event.values()).where(after.c.changed)
+    return sa.insert(OUTBOX).from_select(list(event), changed)
+
+
+_AFTER = _counted(RELATION.is_one(), _I.health == _BECOMES).cte("after")
 RECORD_CALL = compiled(
     sa.select(
-        _AFTER.c.call_count, _AFTER.c.health, _AFTER.c.consecutive_failures, _AFTER.c.changed
-    ).add_cte(_LOGGED.cte("logged"), _TOLD.cte("told"))
+        _AFTER.c.call_count, _AFTER.c.health, _AFTER.c.consecutive_failures, sa.false()
+    ).add_cte(_logged(_AFTER).cte("logged"))
 )
-"""One step for whoever records at the same time: each waits for the row, and then counts on."""
+"""A call that leaves the health as it is, as most do; of another one, nothing is done.
+
+One step for whoever records at the same time: each waits for the row, and then counts on.
+"""
+
+# The row as it is once it is locked, so that a change of health is told once: what an UPDATE
+# returns is only what it became.
+_BEFORE = (
+    sa.select(INTEGRATIONS.c.id, _I.health)
+    .where(RELATION.is_one())
+    .with_for_update(key_share=True)
+    .cte("before")
+)
+_CHANGED = (
+    _counted(RELATION.is_tenants(), _I.id == _BEFORE.c.id)
+    .returning((_I.health != _BEFORE.c.health).label("changed"))
+    .cte("after")
+)
+RECORD_CHANGE = compiled(
+    sa.select(
+        _CHANGED.c.call_count,
+        _CHANGED.c.health,
+        _CHANGED.c.consecutive_failures,
+        _CHANGED.c.changed,
+    ).add_cte(_logged(_CHANGED).cte("logged"), _told(_CHANGED).cte("told"))
+)
+"""Any call: where the health changes, the outbox has it. A third dearer than the other."""
 
 COUNTS = compiled(
     sa.select(_I.call_count, _I.failure_count, _I.consecutive_failures, _I.latency_total_ms).where(

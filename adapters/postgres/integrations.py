@@ -90,9 +90,14 @@ class PostgresIntegrationRepository(PostgresRepository[Integration], Integration
         row["tenant"], row["now"] = self._tenant, instant(now)
         row["event_id"] = self._context.ids.new_uuid()
         row["actor"] = self._context.author.actor
-        arguments = sql.RECORD_CALL.arguments(row)
-        while not (rows := await self._executor.write(sql.RECORD_CALL.sql, arguments)):
-            await self._uncounted(call)
+        rows: list[Row] = []
+        while not rows:
+            for statement in (sql.RECORD_CALL, sql.RECORD_CHANGE):
+                arguments = statement.arguments(row)
+                if rows := await self._executor.write(statement.sql, arguments):
+                    break
+            else:
+                await self._uncounted(call)
         sequence, health, failures, changed = rows[0]
         return RecordedCall(
             call=restored(IntegrationCall, {**vars(call), "sequence": sequence}),

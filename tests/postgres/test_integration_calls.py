@@ -10,6 +10,7 @@ import pytest
 
 from adapters.postgres import integration_statements as sql
 from adapters.postgres.autocommit import PoolExecutor
+from adapters.postgres.statements import Statement
 from domain.identity import TenantId
 from domain.integrations import CallReport, Integration
 from ports.criteria import coerce
@@ -24,16 +25,21 @@ _CALLS = 3_000
 @pytest.mark.parametrize(
     ("report", "statements"),
     [
-        (CallReport(success=True, latency_ms=1), 1),
-        (CallReport(success=False, latency_ms=1, status_code=500), 1),
-        (CallReport(success=False, latency_ms=1, error="down"), 2),
+        (CallReport(success=False, latency_ms=1, status_code=500), [sql.RECORD_CALL]),
+        (
+            CallReport(success=False, latency_ms=1, error="down"),
+            [sql.CREDENTIALS, sql.RECORD_CALL],
+        ),
+        (CallReport(success=True, latency_ms=1), [sql.RECORD_CALL, sql.RECORD_CHANGE]),
     ],
-    ids=["success", "failure", "failure in words"],
+    ids=["as before", "in words", "changed"],
 )
 def test_a_call_is_recorded_by_one_statement(
-    url: str, monkeypatch: pytest.MonkeyPatch, report: CallReport, statements: int
+    url: str, monkeypatch: pytest.MonkeyPatch, report: CallReport, statements: list[Statement]
 ) -> None:
-    """Which commits by itself; one more reads the credentials, if there are words to be masked."""
+    """Which commits by itself. Another reads the credentials, if there are words to be masked; and
+    one that finds the health changed has done nothing, and leaves it to a second.
+    """
     sent: list[str] = []
     run = PoolExecutor._run
 
@@ -45,12 +51,12 @@ def test_a_call_is_recorded_by_one_statement(
         async with store(url) as opened:
             integrations = opened.repositories(new_tenant()).integrations
             made = await integrations.create(Integration.draft(name="crm", type="webhook"))
+            await integrations.record_call(made.id, CallReport(success=False, latency_ms=1))
             monkeypatch.setattr(PoolExecutor, "_run", counted)
             await integrations.record_call(made.id, report)
 
     asyncio.run(scenario())
-    assert len(sent) == statements
-    assert sent[-1] == sql.RECORD_CALL.sql
+    assert sent == [statement.sql for statement in statements]
 
 
 @pytest.fixture(scope="module")
