@@ -1,7 +1,8 @@
 """Processes with caches of flows over the same data, and an origin and a shared cache that fail."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
@@ -16,7 +17,7 @@ from adapters.memory.session import Session
 from adapters.memory.store import MemoryAuthoring
 from domain.definitions import FlowDefinition
 from domain.flows import Flow
-from domain.identity import TenantId
+from domain.identity import NOBODY, Author, TenantId
 from ports.cache_entries import CacheEntries
 from ports.errors import StoreUnavailableError
 from ports.flows import FlowRepository
@@ -84,7 +85,7 @@ class Course:
     """Reads aren't answered before it is set; what they read was read before."""
     begun: asyncio.Event = attrs.field(factory=asyncio.Event)
     lost: BaseException | None = None
-    """Raised by writes that have happened."""
+    """Raised by writes, and by commits, that have happened."""
 
     async def read(self, found: T) -> T:
         """A read has been done."""
@@ -123,6 +124,16 @@ class WatchedStore(MemoryAuthoringStore):
     """Authoring data, the course of whose flows is watched."""
 
     course: Course
+
+    @asynccontextmanager
+    async def unit(
+        self, tenant: TenantId, author: Author = NOBODY
+    ) -> AsyncIterator[MemoryAuthoring]:
+        lost, self.course.lost = self.course.lost, None
+        async with super().unit(tenant, author) as work:
+            yield work
+        self.course.lost = lost
+        self.course.written()
 
     def _on(self, context: Context, session: Session) -> MemoryAuthoring:
         made = super()._on(context, session)
@@ -177,7 +188,11 @@ class Process:
     @property
     def scope(self) -> TenantScope:
         """A tenant's scope, made anew as for each request."""
-        return TenantScope(TENANT, CachedAuthoringStore(self.origin, self.cache))
+        return self.scope_of(TENANT)
+
+    def scope_of(self, tenant: str) -> TenantScope:
+        """Another tenant's."""
+        return TenantScope(TenantId(tenant), CachedAuthoringStore(self.origin, self.cache))
 
     @property
     def flows(self) -> FlowRepository:
@@ -201,3 +216,23 @@ async def until(holds: Callable[[], bool]) -> None:
     async with asyncio.timeout(PATIENCE):
         while not holds():  # noqa: ASYNC110  # what is awaited has no event
             await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def closing(process: Process) -> AsyncIterator[Process]:
+    """A process that ends in good order."""
+    try:
+        yield process
+    finally:
+        await process.cache.close()
+
+
+async def a_world() -> tuple[World, Flow]:
+    """A world with a flow that was read from no cache yet."""
+    world = World()
+    return world, await an_active(world.flows)
+
+
+async def reading(world: World, reads: int) -> None:
+    """Until the origin has been asked more often than so."""
+    await until(lambda: world.course.reads > reads)

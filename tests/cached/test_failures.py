@@ -1,8 +1,6 @@
 """The shared cache fails, callers leave, and outcomes get lost: nobody is told anything wrong."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
@@ -14,30 +12,10 @@ from domain.flows import Flow
 from domain.identity import TenantId
 from ports.errors import OutcomeUnknownError, RepositoryError, StoreUnavailableError
 from tests.bootstrap.running import run
-from tests.cached.parts import Process, World, a_draft, an_active, until
+from tests.cached.parts import Process, a_draft, a_world, closing, reading, until
 from tests.cached.test_staleness import changed
 
 CALLERS = 50
-
-
-@asynccontextmanager
-async def closing(process: Process) -> AsyncIterator[Process]:
-    """A process that ends in good order."""
-    try:
-        yield process
-    finally:
-        await process.cache.close()
-
-
-async def a_world() -> tuple[World, Flow]:
-    """A world with a flow that was read from no cache yet."""
-    world = World()
-    return world, await an_active(world.flows)
-
-
-async def reading(world: World, reads: int) -> None:
-    """Until the origin has been asked more often than so."""
-    await until(lambda: world.course.reads > reads)
 
 
 @run
@@ -140,9 +118,10 @@ async def test_the_origins_errors_are_the_callers() -> None:
     process = world.process()
     with pytest.raises(RepositoryError):
         await process.flows.get_active(0)
-    failed = StoreUnavailableError("the origin is away")
+    failed, calls = StoreUnavailableError("the origin is away"), []
 
-    async def fails(*_: object) -> None:
+    async def fails(id: object) -> None:
+        calls.append(id)
         raise failed
 
     flows = process.flows
@@ -150,6 +129,7 @@ async def test_the_origins_errors_are_the_callers() -> None:
     with pytest.raises(StoreUnavailableError) as caught:
         await flows.get_by_id(uuid4())
     assert caught.value is failed
+    assert len(calls) == 1
     assert process.cache.stats().shared
 
 
@@ -256,6 +236,44 @@ async def test_a_write_whose_outcome_is_unknown_shows_at_once() -> None:
 
 
 @run
+async def test_a_unit_whose_outcome_is_unknown_shows_at_once() -> None:
+    """As a single write."""
+    for lost in (OutcomeUnknownError("lost"), asyncio.CancelledError()):
+        world, flow = await a_world()
+        async with closing(world.process()) as process:
+            await process.flows.require(flow.id)
+
+            async def unit(process: Process = process, flow: Flow = flow) -> None:
+                async with process.scope.authoring() as work:
+                    await work.flows.patch(flow.id, category="new")
+
+            world.course.lost = lost
+            with pytest.raises(type(lost)):
+                await unit()
+            assert (await process.flows.require(flow.id)).category == "new"
+        assert (await world.process().flows.require(flow.id)).category == "new"
+
+
+@run
+async def test_what_changes_again_is_dropped_again() -> None:
+    """Though what was owed for the first change is paid meanwhile."""
+    world, flow = await a_world()
+    async with closing(world.process()) as process:
+        world.faults.held["invalidate"] = asyncio.Event()
+        first = asyncio.create_task(process.flows.patch(flow.id, category="first"))
+        await until(lambda: "invalidate" in world.faults.asked)
+        await world.process().flows.require(flow.id)
+        world.faults.away = True
+        second = await process.flows.patch(flow.id, category="second")
+        world.faults.held["invalidate"].set()
+        await first
+        assert process.cache.stats().owing == 1
+        world.faults.away = False
+        assert await process.flows.require(flow.id) == second
+    assert await world.process().flows.require(flow.id) == second
+
+
+@run
 async def test_a_writer_that_is_cancelled_leaves_nothing_undropped() -> None:
     """It had committed, and was about to tell the shared cache."""
     world, flow = await a_world()
@@ -296,64 +314,3 @@ async def test_a_unit_whose_commit_is_cancelled_leaves_nothing_undropped() -> No
         assert (await process.flows.require(flow.id)).category == "new"
         await until(lambda: process.cache.stats().owing == 0)
         assert (await world.process().flows.require(flow.id)).category == "new"
-
-
-@run
-async def test_a_caller_that_leaves_takes_no_read_along() -> None:
-    """Others who wait for it get it; with the last one it ends."""
-    world, flow = await a_world()
-    async with closing(world.process(shared=False)) as process:
-        world.course.held = asyncio.Event()
-        callers = [asyncio.create_task(process.flows.require(flow.id)) for _ in range(3)]
-        world.course.begun.clear()
-        await world.course.begun.wait()
-        reads = world.course.reads
-        callers[0].cancel()
-        await asyncio.wait(callers[:1])
-        world.course.held.set()
-        assert await asyncio.gather(*callers[1:]) == [flow, flow]
-        assert world.course.reads == reads
-        world.passes(1)
-        world.course.held = asyncio.Event()
-        running = asyncio.all_tasks()
-        caller = asyncio.create_task(process.flows.require(flow.id))
-        await reading(world, reads)
-        caller.cancel()
-        await asyncio.wait([caller])
-        await until(lambda: asyncio.all_tasks() == running)
-
-
-@run
-async def test_a_read_that_was_overtaken_is_kept_nowhere() -> None:
-    """It read before the change, and is answered after it."""
-    for shared in (True, False):
-        world, flow = await a_world()
-        async with closing(world.process(shared=shared)) as process:
-            world.course.held = asyncio.Event()
-            early = asyncio.create_task(process.flows.require(flow.id))
-            reads = world.course.reads
-            await reading(world, reads)
-            edited = await process.flows.patch(flow.id, category="new")
-            late = asyncio.create_task(process.flows.require(flow.id))
-            await reading(world, reads + 1)
-            world.course.held.set()
-            assert (await early, await late) == (flow, edited)
-            assert await process.flows.require(flow.id) == edited
-            assert await world.process().flows.require(flow.id) == edited
-
-
-@run
-async def test_nobody_joins_a_read_that_takes_longer_than_the_bound() -> None:
-    """What it read may be later than that by the time it is answered."""
-    world, flow = await a_world()
-    async with closing(world.process(shared=False)) as process:
-        world.course.held = asyncio.Event()
-        early = asyncio.create_task(process.flows.require(flow.id))
-        reads = world.course.reads
-        await reading(world, reads)
-        edited = await world.flows.patch(flow.id, category="new")
-        world.passes(1)
-        late = asyncio.create_task(process.flows.require(flow.id))
-        await reading(world, reads + 1)
-        world.course.held.set()
-        assert (await early, await late) == (flow, edited)

@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from adapters.cached import FlowCacheInvalidation
-from adapters.cached.uses import MAX_USES
+from adapters.cached.uses import MAX_USES, Uses
 from domain.audit import AuditAction
 from domain.errors import ValidationError
 from domain.flows import Flow
@@ -20,6 +20,7 @@ from tests.bootstrap.running import run
 from tests.cached.parts import TENANT, World, a_draft, an_active
 
 ALMOST = 0.999
+USED = datetime(2026, 1, 1, tzinfo=UTC)
 LIVES = 60.0
 """Seconds, at most, in the shared cache."""
 
@@ -181,26 +182,23 @@ async def test_without_a_shared_cache_only_the_bound_is_left(way: str) -> None:
 async def test_what_writes_looks_at_the_origin() -> None:
     """However late the process' own reads are."""
     world = World()
-    late = world.process()
-    one = await a_default(world.flows)
-    two = await an_active(world.flows, "two")
-    for flow in (one, two):
-        await late.flows.require(flow.id)
-    assert await late.flows.get_default() == one
+    editing, moving, unsetting, rolling = (world.process().flows for _ in range(4))
+    one, two = [await an_active(world.flows, name) for name in ("one", "two")]
+    for flows in (editing, moving, unsetting, rolling):
+        assert await flows.get_default() is None
+        for flow in (one, two):
+            await flows.require(flow.id)
     await world.flows.set_default(two.id)
-    await world.flows.create_version(two.id)
+    await world.flows.delete(one.id)
     stands = await world.flows.patch(two.id, category="new")
-    assert (await late.flows.require(two.id)).category is None
-    edited = await late.flows.modify(two.id, lambda flow: flow.edited(description="late"))
+    edited = await editing.modify(two.id, lambda flow: flow.edited(description="late"))
     assert (edited.category, edited.revision) == ("new", stands.revision + 1)
     with pytest.raises(ConflictError):
-        await late.flows.archive(two.id, expected_revision=2)
-    assert (await late.flows.rollback_to(two.id, "1.0")).version == "1.0"
-    assert await late.flows.unset_default()
-    await world.flows.delete(two.id)
+        await moving.archive(two.id, expected_revision=two.revision)
     with pytest.raises(EntityNotFoundError) as caught:
-        await late.flows.rollback_to(two.id, "9")
+        await rolling.rollback_to(one.id, "9")
     assert caught.value.entity_type == "flow"
+    assert await unsetting.unset_default()
 
 
 @run
@@ -229,6 +227,9 @@ async def test_an_own_use_outlives_what_the_shared_cache_holds() -> None:
     await here.flows.require(flow.id)
     await here.flows.increment_usage(flow.id, 5)
     world.passes(2)
+    # As others come and go, too.
+    await here.scope_of("other").flows.get_default()
+    await here.flows.increment_usage((await here.flows.create(a_draft("other"))).id)
     reads = world.course.reads
     assert (await here.flows.require(flow.id)).usage_count == 5
     assert (await there.flows.require(flow.id)).usage_count == 0
@@ -238,12 +239,33 @@ async def test_an_own_use_outlives_what_the_shared_cache_holds() -> None:
 
 
 @run
+async def test_a_flow_that_came_back_counts_anew() -> None:
+    """What was counted of the one that was deleted is no use of it."""
+    process = World().process()
+    flow = await a_default(process.flows)
+    await process.flows.increment_usage(flow.id, 5)
+    await process.flows.delete(flow.id)
+    await process.flows.create(flow)
+    assert [await process.flows.require(flow.id) for _ in range(2)] == [flow] * 2
+
+
+def test_uses_that_are_told_out_of_order_are_the_latest() -> None:
+    """Of two that count at once, the first to be counted may be the last to be told."""
+    uses, flow = Uses(60, lambda: 0.0), a_draft().assigned(tenant=TENANT, new_id=uuid4(), at=USED)
+    uses.note(flow.id, 2, USED + timedelta(days=1))
+    uses.note(flow.id, 1, USED)
+    shown = uses.shown((flow,))
+    assert shown is not None
+    assert (shown[0].usage_count, shown[0].last_used_at) == (2, USED + timedelta(days=1))
+
+
+@run
 async def test_a_list_that_lacks_a_flow_in_use_is_read_anew() -> None:
     """One that has all active flows is put in order; one that was cut may lack one that came up."""
     world = World()
     here = world.process()
     made = [await an_active(here.flows, f"{n}") for n in range(3)]
-    at = datetime(2026, 1, 1, tzinfo=UTC)
+    at = USED
     for n, flow in enumerate(made):
         await here.flows.increment_usage(flow.id, at=at + timedelta(days=n))
     assert [flow.name for flow in await here.flows.get_active(2)] == ["2", "1"]
