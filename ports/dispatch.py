@@ -76,6 +76,10 @@ class DispatchOptions(Value):
     batch: int = field(default=100, metadata=rule(whole(1, 1_000)))
     at_once: int = field(default=2, metadata=rule(whole(1, 32)))
 
+    def rest(self) -> float:
+        """For how many seconds to rest this time."""
+        return self.interval / _SECOND * uniform(0.5, 1.5)
+
     def pause(self, refused: int) -> timedelta:
         """How long what was refused for the `refused`-th time, counted from 1, has to wait."""
         longest: timedelta = self.longest_pause
@@ -189,6 +193,7 @@ class Dispatcher:
             if deliveries:
                 await asyncio.wait(deliveries)
         finally:
+            self._stopping.set()
             for task in (*others, *deliveries):
                 task.cancel()
             await asyncio.gather(*others, *deliveries, return_exceptions=True)
@@ -215,8 +220,7 @@ class Dispatcher:
                 _LOG.warning(
                     "dispatching failed (%s); it goes on in %.1f s", type(error).__name__, pause
                 )
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause)
+                await _within(self._stopping, pause)
                 continue
             failures = 0
             if not busy:
@@ -241,7 +245,7 @@ class Dispatcher:
         return busy
 
     async def _rest(self) -> None:
-        await _within(self._stopping, self._options.interval)
+        await _within(self._stopping, self._options.rest())
 
     async def _seal_next(self) -> bool:
         if self._seal is None or not self._unsealed:
@@ -302,7 +306,7 @@ class _Lane:
 
     async def rest(self) -> None:
         """Until there may be something to deliver."""
-        await _within(self.awake, self._options.interval)
+        await _within(self.awake, self._options.rest())
         self.awake.clear()
 
     async def _next(self) -> TenantId | None:
@@ -361,6 +365,9 @@ class _Lane:
         return None
 
 
-async def _within(event: asyncio.Event, interval: timedelta) -> None:
+async def _within(event: asyncio.Event, seconds: float) -> None:
+    # Not by `wait_for`, which forgets a cancellation that comes at the moment of its timeout
+    # (Python 3.11, https://github.com/python/cpython/issues/86296).
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), interval / _SECOND * uniform(0.5, 1.5))
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from typing import Annotated, Any
+from typing import Annotated
 
 import attrs
 from cyclopts import Parameter
@@ -94,11 +94,11 @@ async def _backlog(common: Common) -> Backlog:
 def _tell(backlog: Backlog) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("consumer", "waiting", "oldest", "failing", "attempts", "last error"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for one in backlog.consumers:
-        values: list[Any] = [one.name, one.waiting, one.oldest, one.failing, one.attempts]
-        values.append(one.last_error)
-        table.add_row(*("—" if value is None else escape(str(value)) for value in values))
+        oldest = "—" if one.oldest is None else f"{one.oldest:%Y-%m-%d %H:%M:%S}Z"
+        figures = (str(one.waiting), oldest, str(one.failing), str(one.attempts))
+        table.add_row(escape(one.name), *figures, escape(one.last_error or "—"))
     console = options.output()
     if backlog.consumers:
         console.print(table)
