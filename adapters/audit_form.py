@@ -33,6 +33,14 @@ class AuditForm:
             for field in attrs.fields(schema.entity)
             if field.name not in _NEVER | schema.maintained
         }
+        self._maintained = tuple(sorted(schema.maintained))
+
+    @property
+    def maintained(self) -> tuple[str, ...]:
+        """The fields that only an entry of a change may tell of: somebody set what the store else
+        counts by itself.
+        """
+        return self._maintained
 
     @property
     def defaults(self) -> Mapping[str, Any]:
@@ -54,7 +62,7 @@ class AuditForm:
     def updated(self, before: Any, after: Any) -> FrozenDict[str, FieldChange]:
         """What the entry of a change says: nothing, if it changed none of the fields."""
         changes: dict[str, FieldChange] = {}
-        for name in self._defaults:
+        for name in (*self._defaults, *self._maintained):
             old, new = getattr(before, name), getattr(after, name)
             if not same(old, new):
                 changes[name] = FieldChange(shown(old), shown(new))

@@ -99,10 +99,10 @@ class AuditEntry(Deferrable, Value):
     `changes`: of an entity that was created, every field that isn't None or at its default, from
     None; of one that was deleted, the same, to None; of one that was updated, the fields that
     changed, which may be none. Never in it are the entity's id, tenant, revision and `updated_at`,
-    nor what the store counts by itself. Values are JSON: a UUID is its text, a time ISO 8601 in UTC
-    with milliseconds and a `Z`, an enumeration its value, a value of several parts an object of
-    them; a secret is `domain.secrets.MASK` on either side, so that one sees that it changed and no
-    more. A field changed if its JSON did, the order of keys aside.
+    nor, unless somebody set it, what the store counts by itself. Values are JSON: a UUID is its
+    text, a time ISO 8601 in UTC with milliseconds and a `Z`, an enumeration its value, a value of
+    several parts an object of them; a secret is `domain.secrets.MASK` on either side, so that one
+    sees that it changed and no more. A field changed if its JSON did, the order of keys aside.
 
     `revision` is the entity's after the change; that of one that was deleted is its last.
     `position` rises with each entry of an entity, in the order of their writing; between those of

@@ -110,6 +110,14 @@ def _fields(schema: EntitySchema[Any]) -> Iterator[_Told]:
         yield _Told(name, codec.sql, codec.secret, literal)
 
 
+def _counted(schema: EntitySchema[Any]) -> Iterator[_Told]:
+    """What an entry tells only where a statement sets it."""
+    columns = columns_of(schema.entity, schema.name)
+    for name in form_of(schema).maintained:
+        codec, _ = columns[name]
+        yield _Told(name, codec.sql, codec.secret, None)
+
+
 def _default(value: Any, kind: Any) -> str:
     if isinstance(kind, sa.Double):
         return f"{_quoted(repr(value))}::float8::text"
@@ -138,6 +146,8 @@ class Trail:
         self._type = schema.name
         self._table = table
         self._fields = {field.name: field for field in _fields(schema)}
+        counted = {field.name: field for field in _counted(schema)}
+        self._settable = self._fields | counted
 
     def inserted(self, insert: Any, *returning: Any, many: bool = False) -> Any:
         """Adds rows."""
@@ -163,7 +173,7 @@ class Trail:
         was changing that is what it left, as for a plain UPDATE.
         """
         table = self._table
-        fields = [field for name, field in self._fields.items() if name in values]
+        fields = [field for name, field in self._settable.items() if name in values]
         read = matches.add_columns(*(table.c[field.name] for field in fields))
         before = read.with_for_update(key_share=True).cte("before")
         changes = _object(

@@ -138,6 +138,13 @@ async def test_a_mark_is_a_change_like_any_other(backend: Backend, scope: Tenant
         ("updated", 2),
         ("created", 1),
     ]
+    told = {name: attrs.astuple(change) for name, change in trail[1].changes.items()}
+    at = now.strftime("%Y-%m-%dT%H:%M:%S.") + f"{now.microsecond // 1000:03}Z"
+    before = told.pop("last_checked_at")[0]
+    assert before is not None
+    assert told == {"health": ("degraded", "unhealthy"), "last_error": (None, "a probe says no")}
+    assert attrs.astuple(trail[0].changes["last_success_at"]) == (None, at)
+    assert attrs.astuple(trail[0].changes["consecutive_failures"]) == (3, 0)
     wrong: Any = "no such"
     assert isinstance(await raised_by(integrations.mark_health(made.id, wrong)), ValidationError)
 
