@@ -24,6 +24,12 @@ whose id, name or place as the default was asked for just before may be missed f
 `get_active`, outside of a unit of work. All others, and all that a write looks at before it writes,
 ask the origin.
 
+**Costs.** A read from memory decodes nothing and waits for nothing. One from the shared cache is a
+command; who misses there pays for three more, once for all processes. A write waits for a round
+trip to the shared cache (more where much is to be dropped: `set_default`, `update_where`,
+`delete_where` and the erasure of a tenant drop all of the tenant's flows); a use that is counted,
+for none.
+
 **Failures** of the shared cache are nobody's error. Who asks waits a quarter of a second for it at
 most, and from then on nobody does until it answers again; meanwhile the origin is asked, once for
 all callers of a process who want the same. What this process couldn't drop from the shared cache it
