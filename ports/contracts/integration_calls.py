@@ -11,6 +11,7 @@ import pytest
 from domain.documents import JsonObject
 from domain.errors import ValidationError
 from domain.integrations import CallReport, Integration, IntegrationCall, IntegrationHealth
+from ports.capabilities import Capability
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, raised_by, raised_by_each
 from ports.contracts.integrations import FAILURE, SUCCESS, new_integration
@@ -316,7 +317,7 @@ async def test_old_calls_are_purged(backend: Backend, scope: TenantScope) -> Non
     assert [type(error) for error in errors] == [ValidationError, InvalidQueryError]
 
 
-@contract
+@contract(needs=Capability.TRANSACTIONS)
 async def test_a_changed_health_is_told(backend: Backend, scope: TenantScope) -> None:
     """Once, with the commit, at the revision that stands; a health that stays is none's news."""
     integrations = scope.integrations

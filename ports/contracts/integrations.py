@@ -16,6 +16,7 @@ from domain.integrations import (
     IntegrationStatus,
     IntegrationType,
 )
+from ports.capabilities import Capability
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, raised_by, raised_by_each
 from ports.errors import EntityNotFoundError, InvalidQueryError
@@ -165,7 +166,7 @@ async def test_an_erased_tenants_calls_are_gone(backend: Backend, scope: TenantS
     assert await store.maintenance().erase_tenant(scope.tenant) == 0
 
 
-@contract
+@contract(needs=Capability.TRANSACTIONS)
 async def test_a_unit_of_work_holds_all_of_a_call(backend: Backend, scope: TenantScope) -> None:
     """It is seen within, by nobody else before the commit, and gone with a roll-back."""
     integrations = scope.integrations
