@@ -42,7 +42,11 @@ async def server_urls(settings: Settings) -> AsyncIterator[ServerUrls]:
             "mongo": settings.mongo_url,
             "valkey": settings.redis_url,
         }
-        yield ServerUrls({kind: url for kind, url in given.items() if url is not None})
+        owner = settings.postgres_owner_url
+        yield ServerUrls(
+            {kind: url for kind, url in given.items() if url is not None},
+            {} if owner is None else {"postgres": owner},
+        )
 
 
 class NotMigratedError(RepositoryError):
@@ -84,7 +88,7 @@ async def _postgres_store(
 
     deadline = settings.deadline_seconds
     if settings.profile == "embedded":
-        await migrate(urls.postgres)
+        await migrate(urls.postgres_owner)
     elif pending := (await state(urls.postgres, deadline=deadline)).pending:
         raise NotMigratedError("PostgreSQL", pending)
     options = PoolOptions(deadline=deadline, max_size=settings.pool_size)

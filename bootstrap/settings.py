@@ -159,6 +159,13 @@ class Settings(Value):
     """Where the servers are; the profile `servers` reads these, the others don't. For Redis or
     Valkey, alone or any node of a cluster."""
 
+    postgres_owner_url: str | None = field(
+        default=None, repr=_masked, metadata=rule(optional(_url("postgres")))
+    )
+    """The same database as `postgres_url`, as the role that owns the tables: `dialogbase migrate`
+    connects so, if it is given. Then services may do with a login that is merely a member of
+    `dialogbase_app`, for whom row-level security can't be turned off."""
+
     mongo_driver: MongoDriver = field(
         default="motor", metadata=rule(_choice(*get_args(MongoDriver)))
     )

@@ -74,3 +74,5 @@ BACKLOG = "dialogbase_outbox_backlog"
 
 These three look across tenants: they run with their owner's rights, and show no tenant's data but
 names and numbers. Migration 0003 makes them."""
+
+FUNCTIONS = (WITH_NEWS, WITH_DELIVERIES, BACKLOG)

@@ -1,14 +1,19 @@
-"""What works across tenants."""
+"""What works across tenants: their names, and one tenant's erasure.
 
-from collections.abc import AsyncIterator
+Row-level security holds here, too. The names come from a function of the database's that tells
+nothing else; what is erased is seen and deleted as the tenant whose it is.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
 from adapters.postgres.audit import seal
+from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
 from adapters.postgres.columns import TEXT
 from adapters.postgres.database import ENTITIES, TENANT_TABLES
 from adapters.postgres.executor import Executor
-from adapters.postgres.statements import compiled
+from adapters.postgres.statements import Statement, compiled
 from adapters.postgres.tables import as_tenant
 from domain.identity import TenantId, tenant_id
 from ports.audit import SEAL_BATCH
@@ -18,42 +23,48 @@ from ports.stores import AuthoringMaintenance
 
 BATCH = 1_000
 
-
-def _next_tenant(table: sa.Table) -> sa.ScalarSelect[str]:
-    column = table.c.tenant_id
-    after = sa.bindparam("after", type_=TEXT)
-    return sa.select(column).where(column > after).order_by(column).limit(_ONE).scalar_subquery()
-
-
 _ONE = sa.literal_column("1", sa.BigInteger())
-NEXT_TENANT = compiled(sa.select(sa.func.least(*map(_next_tenant, ENTITIES))))
-"""The least tenant after one, in any table: one step down each primary key, however many rows a
-tenant has (a loose index scan; PostgreSQL would read every row for a DISTINCT)."""
+_LIMIT = sa.bindparam("limit", type_=sa.BigInteger())
+NEXT_TENANT = compiled(
+    sa.select(sa.func.dialogbase_next_tenant(sa.bindparam("after", type_=TEXT), type_=TEXT))
+)
+"""The least tenant after one that has an entity: one step down each primary key, however many rows
+a tenant has (a loose index scan; PostgreSQL would read every row for a DISTINCT)."""
 
 
-def _of_tenant(table: sa.Table) -> tuple[sa.ColumnElement[bool], ...]:
-    return as_tenant(), table.c.tenant_id == sa.bindparam("tenant", type_=TEXT)
+def _is_tenants(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.tenant_id == sa.bindparam("tenant", type_=TEXT), as_tenant())
 
 
-def _erase(table: sa.Table) -> tuple[str, tuple[str, ...]]:
-    key = [column for column in table.primary_key if column is not table.c.tenant_id]
-    erased = sa.delete(table).where(*_of_tenant(table))
-    if key:  # otherwise a tenant has one row
-        some = sa.select(*key).where(*_of_tenant(table)).order_by(*key)
-        limit = sa.bindparam("limit", type_=sa.BigInteger())
-        erased = erased.where(sa.tuple_(*key).in_(some.limit(limit)))
-    statement = compiled(erased)
-    return statement.sql, statement.names
+def _erase(table: sa.Table) -> Statement:
+    keys = [column for column in table.primary_key if column.name != "tenant_id"]
+    if not keys:
+        return compiled(sa.delete(table).where(_is_tenants(table)))
+    key = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
+    some = sa.select(*keys).where(_is_tenants(table)).order_by(*keys).limit(_LIMIT)
+    return compiled(sa.delete(table).where(_is_tenants(table), key.in_(some)))
 
 
-def _left(table: sa.Table) -> str:
-    return compiled(sa.select(_ONE).select_from(table).where(*_of_tenant(table)).limit(_ONE)).sql
+def _left(table: sa.Table) -> Statement:
+    return compiled(sa.select(_ONE).select_from(table).where(_is_tenants(table)).limit(_ONE))
 
 
-_ERASE = [
-    (*_erase(table), _left(table), table in ENTITIES) for table in (*ENTITIES, *TENANT_TABLES)
-]
-"""In this order: statement and its parameters, whether anything is left, whether it counts."""
+_ERASE_AUDIT = compiled(
+    sa.select(
+        sa.func.dialogbase_erase_audit(
+            sa.bindparam("tenant", type_=TEXT), _LIMIT, type_=sa.Boolean()
+        )
+    ).where(as_tenant())
+)
+"""Deletes so many entries; whether any are left. Services may write the trail and not delete from
+it, so this, too, is a function of the database's."""
+
+_TRAIL = (AUDIT_ENTRIES, AUDIT_HEADS)
+_ERASURES: Mapping[sa.Table, tuple[Statement, Statement]] = {
+    table: (_erase(table), _left(table))
+    for table in (*ENTITIES, *TENANT_TABLES)
+    if table not in _TRAIL
+}
 
 
 class PostgresMaintenance(AuthoringMaintenance):
@@ -80,12 +91,20 @@ class PostgresMaintenance(AuthoringMaintenance):
             yield TenantId(tenant)
 
     async def erase_tenant(self, tenant: TenantId) -> int:
-        named, erased = tenant_id(tenant), 0
-        for sql, names, left, counted in _ERASE:
-            values = {"tenant": named, "limit": BATCH}
+        named = tenant_id(tenant)
+        erased = await self._emptied(ENTITIES, named)
+        await self._emptied(TENANT_TABLES, named)
+        values = {"tenant": named, "limit": BATCH}
+        while (await self._executor.write(_ERASE_AUDIT.sql, _ERASE_AUDIT.arguments(values)))[0][0]:
+            pass
+        return erased
+
+    async def _emptied(self, tables: Sequence[sa.Table], tenant: TenantId) -> int:
+        values, erased = {"tenant": tenant, "limit": BATCH}, 0
+        for erase, left in (_ERASURES[table] for table in tables if table in _ERASURES):
             went = 0
             # None went, too, if another deleted the same batch meanwhile.
-            while went or await self._executor.read(left, [named]):
-                went = await self._executor.affect(sql, [values[name] for name in names])
-                erased += went if counted else 0
+            while went or await self._executor.read(left.sql, left.arguments(values)):
+                went = await self._executor.affect(erase.sql, erase.arguments(values))
+                erased += went
         return erased

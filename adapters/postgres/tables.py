@@ -5,12 +5,13 @@ entries lie together. A folded text stands in a column of its own, `<field>_fold
 searchable fields together are what a search looks through.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any, get_args
 
 import attrs
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from adapters.postgres.columns import TEXT
 from adapters.postgres.mapper import columns_of
@@ -64,7 +65,7 @@ def entity_table(name: str, schema: EntitySchema[Any], *extras: Any) -> sa.Table
             sa.Index(called, *columns, unique=True, postgresql_where=table.c[unique.where])
     if schema.searchable:
         keys = grams(table.c.tenant_id, search_document(table, schema))
-        sa.Index(f"ix_{name}_search", keys, postgresql_using="gin")
+        sa.Index(search_index(name), keys, postgresql_using="gin")
     return table
 
 
@@ -131,6 +132,27 @@ grams: Callable[..., sa.ColumnElement[Any]] = getattr(sa.func, GRAMS)
 in the text, each behind the tenant's name: the keys of the search index. A search so reads its own
 tenant's entries only, however common its letters are elsewhere; without `btree_gin`, which is an
 extension, an index of tenant and trigram can't be had otherwise. Migration 0001 makes it."""
+
+
+def find(table: sa.Table, terms: Sequence[sa.ColumnElement[str]]) -> sa.ColumnElement[Any]:
+    """The ids of the rows of the tenant that is set in which each trigram of the terms occurs: the
+    candidates of a search, off the search index.
+
+    The function reads past row-level security, which would keep it from the index, and so looks at
+    the tenant itself; the table's migration makes it.
+    """
+    found: Callable[..., sa.ColumnElement[Any]] = getattr(sa.func, finds(table))
+    return found(postgresql.array(terms, type_=TEXT))
+
+
+def finds(table: sa.Table) -> str:
+    """What that function of a table is called."""
+    return f"dialogbase_find_{table.name}"
+
+
+def search_index(table: str) -> str:
+    """What the search index of a table is called."""
+    return f"ix_{table}_search"
 
 
 def search_document(table: sa.Table, schema: EntitySchema[Any]) -> sa.ColumnElement[str]:

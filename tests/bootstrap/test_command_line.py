@@ -189,6 +189,7 @@ def test_databases_that_lack_migrations_are_not_used_before_they_were_made(
         settings = Settings(
             profile="servers",
             postgres_url=urls.postgres,
+            postgres_owner_url=urls.postgres_owner,
             mongo_url=urls.mongo,
             redis_url=urls.valkey,
         )
@@ -269,7 +270,7 @@ def test_up_serves_until_it_is_told_to_end(tmp_path: Path, told: signal.Signals)
     )
     assert process.stdout is not None
     urls = json.loads(process.stdout.readline())
-    assert set(urls) == {"postgres", "mongo", "valkey"}
+    assert set(urls) == {"postgres", "postgres_owner", "mongo", "valkey"}
 
     async def use() -> None:
         settings = Settings(

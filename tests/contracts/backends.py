@@ -17,7 +17,7 @@ from tests.contracts.tampering import (
     tamper_postgres,
     tamper_postgres_head,
 )
-from tests.servers import servers
+from tests.servers import as_service, make_service, servers
 
 
 class MemoryBackend(Backend):
@@ -54,6 +54,7 @@ class PostgresBackend(ServerBackend):
     @contextmanager
     def servers(self) -> Iterator[Sequence[str]]:
         with servers("postgres") as urls:
+            make_service(urls["postgres"])
             yield [urls["postgres"]]
 
     @asynccontextmanager
@@ -68,7 +69,7 @@ class PostgresBackend(ServerBackend):
             for _ in range(2):
                 ids = Uuid7Generator(self.clock)
                 store = await PostgresStore.open(
-                    self.url, clock=self.clock, ids=ids, secrets=self.keys
+                    as_service(self.url), clock=self.clock, ids=ids, secrets=self.keys
                 )
                 opened.push_async_callback(store.close)
                 stores.append(store)

@@ -16,7 +16,8 @@ from domain.integrations import CallReport, Integration
 from domain.secrets import Secret
 from ports.errors import CorruptRecordError, DuplicateEntityError, EncryptionKeyError
 from ports.secrets import SecretBox
-from tests.postgres.opening import bare, new_tenant
+from tests.postgres.opening import bare, new_tenant, see
+from tests.servers import as_service
 
 ONE, OTHER = bytes(range(32)), bytes(range(32, 64))
 RING = KeyRing({"one": ONE})
@@ -29,7 +30,7 @@ _CLOCK = SystemClock()
 async def sealing(url: str, secrets: SecretBox | None = RING) -> AsyncIterator[PostgresStore]:
     """A store with these keys."""
     ids = Uuid7Generator(_CLOCK)
-    opened = await PostgresStore.open(url, clock=_CLOCK, ids=ids, secrets=secrets)
+    opened = await PostgresStore.open(as_service(url), clock=_CLOCK, ids=ids, secrets=secrets)
     try:
         yield opened
     finally:
@@ -46,7 +47,7 @@ def test_what_is_stored_is_a_token_that_names_its_key(url: str) -> None:
 
     async def scenario() -> None:
         tenant = new_tenant()
-        async with sealing(url) as opened, bare(url) as connection:
+        async with sealing(url) as opened, bare(url, tenant) as connection:
             integrations = opened.repositories(tenant).integrations
             made = await integrations.create(draft())
 
@@ -72,7 +73,7 @@ def test_a_token_that_was_moved_does_not_open(url: str, moved_to: str) -> None:
 
     async def scenario() -> None:
         mine, theirs = new_tenant(), new_tenant()
-        async with sealing(url) as opened, bare(url) as connection:
+        async with sealing(url) as opened, bare(url, mine) as connection:
             integrations = opened.repositories(mine).integrations
             made = await integrations.create(draft())
             if moved_to == "another tenant":
@@ -80,11 +81,12 @@ def test_a_token_that_was_moved_does_not_open(url: str, moved_to: str) -> None:
             other = await integrations.create(
                 Integration.draft(name="other", type="rest_api", credentials=Secret({"a": 1}))
             )
+            token = await connection.fetchval(
+                "SELECT credentials FROM integrations WHERE id = $1", made.id
+            )
+            await see(connection, other.tenant_id)
             await connection.execute(
-                "UPDATE integrations SET credentials ="
-                " (SELECT credentials FROM integrations WHERE id = $1) WHERE id = $2",
-                made.id,
-                other.id,
+                "UPDATE integrations SET credentials = $2 WHERE id = $1", other.id, token
             )
             (read,) = [one for one in (await integrations.list()).items if one.id == other.id]
             assert read.credentials is not None
@@ -105,8 +107,9 @@ def test_what_is_no_token_does_not_open(url: str, token: str) -> None:
     """Not as it is either: a secret that somebody wrote there by hand isn't shown."""
 
     async def scenario() -> None:
-        async with sealing(url) as opened, bare(url) as connection:
-            integrations = opened.repositories(new_tenant()).integrations
+        tenant = new_tenant()
+        async with sealing(url) as opened, bare(url, tenant) as connection:
+            integrations = opened.repositories(tenant).integrations
             made = await integrations.create(draft())
             await connection.execute(
                 "UPDATE integrations SET credentials = $2 WHERE id = $1", made.id, token
@@ -196,7 +199,7 @@ def test_no_table_and_no_log_has_a_secret(url: str, caplog: pytest.LogCaptureFix
     async def scenario() -> list[str]:
         tenant = new_tenant()
         asyncio.get_running_loop().set_debug(True)
-        async with sealing(url) as opened, bare(url) as connection:
+        async with sealing(url) as opened, bare(url, tenant) as connection:
             integrations = opened.repositories(tenant).integrations
             made = await integrations.create(draft())
             with pytest.raises(DuplicateEntityError):

@@ -17,7 +17,7 @@ from ports.criteria import coerce
 from ports.integrations import CALL_SCHEMA
 from ports.paging import Order
 from ports.reading import Selection
-from tests.postgres.opening import bare, new_tenant, store
+from tests.postgres.opening import bare, new_tenant, see, store
 
 _CALLS = 3_000
 
@@ -68,6 +68,7 @@ def filled(url: str) -> tuple[TenantId, Any]:
         async with store(url) as opened, bare(url) as connection:
             ids = []
             for tenant in (mine, new_tenant()):
+                await see(connection, tenant)
                 for name in "ab":
                     integrations = opened.repositories(tenant).integrations
                     draft = Integration.draft(name=name, type="webhook")

@@ -12,54 +12,50 @@ depends_on = None
 TEXT = sa.Text(collation="C")
 TIME = postgresql.TIMESTAMP(timezone=True)
 
-# They look across tenants, and so run with their owner's rights, whom row-level security lets do so
-# while `dialogbase.maintenance` is on. (Only a superuser could attach that setting to a function.)
-# A tenant is found by one step down an index, however many rows it has.
+# They look across tenants, and so run with their owner's rights: under row-level security, those of
+# a role whom policies let do so. A tenant is found by one step down an index, however many
+# rows it has.
 WITH_NEWS = """
 CREATE FUNCTION dialogbase_tenants_with_news(after text, most integer) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SECURITY DEFINER {settings} AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     named text := after;
 BEGIN
-    PERFORM set_config('dialogbase.maintenance', 'on', true);
     FOR i IN 1..most LOOP
-        SELECT o.tenant_id INTO named FROM outbox o
+        SELECT o.tenant_id INTO named FROM {schema}.outbox o
          WHERE o.tenant_id > named ORDER BY o.tenant_id LIMIT 1;
         EXIT WHEN named IS NULL;
         RETURN NEXT named;
     END LOOP;
-    PERFORM set_config('dialogbase.maintenance', '', true);
 END $$
 """
 WITH_DELIVERIES = """
 CREATE FUNCTION dialogbase_tenants_with_deliveries(
     consumer_name text, until timestamp with time zone, after text, most integer
 ) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SECURITY DEFINER {settings} AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     named text := after;
     given integer := 0;
 BEGIN
-    PERFORM set_config('dialogbase.maintenance', 'on', true);
     WHILE given < most LOOP
         IF until IS NULL THEN
-            SELECT d.tenant_id INTO named FROM outbox_deliveries d
+            SELECT d.tenant_id INTO named FROM {schema}.outbox_deliveries d
              WHERE d.consumer = consumer_name AND d.due_at IS NULL AND d.tenant_id > named
              ORDER BY d.tenant_id LIMIT 1;
             EXIT WHEN named IS NULL;
         ELSE
-            SELECT d.tenant_id INTO named FROM outbox_deliveries d
+            SELECT d.tenant_id INTO named FROM {schema}.outbox_deliveries d
              WHERE d.consumer = consumer_name AND d.due_at IS NOT NULL AND d.tenant_id > named
              ORDER BY d.tenant_id LIMIT 1;
             EXIT WHEN named IS NULL;
-            PERFORM FROM outbox_deliveries d
+            PERFORM FROM {schema}.outbox_deliveries d
               WHERE d.consumer = consumer_name AND d.tenant_id = named AND d.due_at <= until;
             CONTINUE WHEN NOT FOUND;
         END IF;
         RETURN NEXT named;
         given := given + 1;
     END LOOP;
-    PERFORM set_config('dialogbase.maintenance', '', true);
 END $$
 """
 BACKLOG = """
@@ -67,17 +63,15 @@ CREATE FUNCTION dialogbase_outbox_backlog() RETURNS TABLE (
     consumer text, waiting bigint, oldest timestamp with time zone,
     failing bigint, attempts integer, error text
 )
-LANGUAGE plpgsql STABLE SECURITY DEFINER {settings} AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM set_config('dialogbase.maintenance', 'on', true);
-    RETURN QUERY SELECT NULL, count(*), min(o.at), 0::bigint, 0, NULL FROM outbox o;
+    RETURN QUERY SELECT NULL, count(*), min(o.at), 0::bigint, 0, NULL FROM {schema}.outbox o;
     RETURN QUERY
         SELECT d.consumer, count(*), min(d.at), count(*) FILTER (WHERE d.attempts > 0),
                max(d.attempts), (array_agg(d.error ORDER BY d.attempts DESC, d.position DESC)
                                  FILTER (WHERE d.attempts > 0))[1]
-          FROM outbox_deliveries d GROUP BY d.consumer;
-    PERFORM set_config('dialogbase.maintenance', '', true);
+          FROM {schema}.outbox_deliveries d GROUP BY d.consumer;
 END $$
 """
 
@@ -125,9 +119,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
-    settings = f"SET search_path = {schema}, pg_temp"
     for function in (WITH_NEWS, WITH_DELIVERIES, BACKLOG):
-        op.execute(function.format(settings=settings))
+        op.execute(function.format(schema=schema))
 
 
 def downgrade() -> None:
