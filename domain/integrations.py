@@ -24,6 +24,7 @@ from domain.rules import (
     number,
     one_of,
     optional,
+    restored,
     rule,
     text,
     uuid,
@@ -267,20 +268,23 @@ class Integration(Value):
         Raises:
             ValidationError: if a count leaves its bounds.
         """
+        kind = type(self)
         failures = 0 if call.success else self.consecutive_failures + 1
+        latency = self.latency_total_ms + call.latency_ms
         changes: dict[str, Any] = {
             "health": health_after(self.health, failures),
-            "consecutive_failures": failures,
+            "consecutive_failures": checked(kind, "consecutive_failures", failures),
             "last_checked_at": max(call.at, self.last_checked_at or call.at),
-            "call_count": call.sequence,
-            "latency_total_ms": self.latency_total_ms + call.latency_ms,
+            "call_count": checked(kind, "call_count", call.sequence),
+            "latency_total_ms": checked(kind, "latency_total_ms", latency),
         }
         if call.success:
             changes["last_success_at"] = max(call.at, self.last_success_at or call.at)
         else:
             changes["last_error"] = call.error
-            changes["failure_count"] = self.failure_count + 1
-        return evolve(self, **changes)
+            changes["failure_count"] = checked(kind, "failure_count", self.failure_count + 1)
+        # Everything else was checked when it was made, and this is done for every call.
+        return restored(kind, {**vars(self), **changes})
 
 
 EDITABLE = frozenset(

@@ -286,8 +286,8 @@ class IntegrationRepository(Repository[Integration]):
 
         `criteria` may narrow them, such as `{"success": False}`. As `scan` in every respect.
         """
-        log = self._log
-        of = log.where("integration_id").eq(self.schema.check_id(id))
+        log = self._log(self.schema.check_id(id))
+        of = log.where("integration_id").eq(id)
         return await log.scan(coerce(criteria, CALL_SCHEMA) & of, "-sequence", after, limit)
 
     @property
@@ -331,9 +331,11 @@ class IntegrationRepository(Repository[Integration]):
 
     # What a store implements beside the primitives of every repository.
 
-    @property
     @abstractmethod
-    def _log(self) -> Reading[IntegrationCall]: ...
+    def _log(self, id: UUID) -> Reading[IntegrationCall]:
+        """The calls of an integration, or of any: it is asked for those of this one only, in the
+        order of their sequences, the last first.
+        """
 
     @abstractmethod
     async def _credentials(self, id: UUID) -> Secret | None:

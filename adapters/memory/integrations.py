@@ -1,11 +1,10 @@
 """Integrations in memory: what isn't the same for every entity."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from itertools import dropwhile, islice
 from typing import Any
 from uuid import UUID
-
-from attrs import evolve
 
 from adapters.memory.outbox import EVENTS, outbox_row
 from adapters.memory.reading import MemoryReading
@@ -16,7 +15,7 @@ from adapters.sealing import Vault, token_of
 from domain.audit import AuditAction
 from domain.integrations import Integration, IntegrationCall
 from domain.outbox import ChangeEvent
-from domain.rules import checked, instant, restored
+from domain.rules import instant, restored
 from domain.secrets import Secret
 from ports.errors import CorruptRecordError, EncryptionKeyError
 from ports.integrations import (
@@ -25,15 +24,31 @@ from ports.integrations import (
     RecordedCall,
     Rotation,
 )
-from ports.reading import Context
+from ports.reading import Context, Selection
 
 CALLS = CALL_SCHEMA.name
 
 
 class MemoryCallLog(MemoryReading[IntegrationCall]):
-    """The calls of a tenant's integrations."""
+    """The calls of one integration, read from the end: no page depends on how long the log is."""
 
     schema = CALL_SCHEMA
+
+    def __init__(self, context: Context, session: Session, integration_id: UUID) -> None:
+        super().__init__(context, session)
+        self._of = integration_id
+
+    async def _select(self, selection: Selection) -> Sequence[IntegrationCall]:
+        view = self._session.reading()
+        if not view.pristine:
+            return await super()._select(selection)
+        places: dict[int, IntegrationCall] = view.table(CALLS).places.get(self._of, {})
+        # They were recorded, and so put there, in their order.
+        found: Iterable[IntegrationCall] = (places[number] for number in reversed(places))
+        if selection.after is not None:
+            before = selection.after[0]
+            found = dropwhile(lambda call: call.sequence >= before, found)
+        return list(islice(filter(selection.criteria.matches, found), selection.limit))
 
 
 class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepository):
@@ -88,9 +103,8 @@ class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepo
         for call in transaction.members(CALLS, id):
             transaction.remove(CALLS, call.id)
 
-    @property
-    def _log(self) -> MemoryCallLog:
-        return MemoryCallLog(self._context, self._session)
+    def _log(self, id: UUID) -> MemoryCallLog:
+        return MemoryCallLog(self._context, self._session, id)
 
     async def _credentials(self, id: UUID) -> Secret | None:
         found = await self._get(id)
@@ -99,8 +113,7 @@ class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepo
     async def _record_call(self, call: IntegrationCall, now: datetime) -> RecordedCall:
         with self._session.writing() as transaction:
             before: Integration = self._expected(transaction, call.integration_id, None)
-            count = checked(Integration, "call_count", before.call_count + 1)
-            made = evolve(call, sequence=count)
+            made = restored(IntegrationCall, {**vars(call), "sequence": before.call_count + 1})
             after = before.after(made)
             transaction.replace(self._name, after)
             transaction.insert(CALLS, made)

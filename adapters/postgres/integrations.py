@@ -73,8 +73,7 @@ class PostgresIntegrationRepository(PostgresRepository[Integration], Integration
             vars(entity)["credentials"] = bound
         return entity
 
-    @property
-    def _log(self) -> PostgresCallLog:
+    def _log(self, id: UUID) -> PostgresCallLog:
         return PostgresCallLog(self._context, self._executor)
 
     async def _credentials(self, id: UUID) -> Secret | None:
