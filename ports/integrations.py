@@ -202,8 +202,9 @@ class IntegrationRepository(Repository[Integration]):
         revision that stands.
 
         An error's text is cut at 500 characters. In it, and in the metadata, what the stored
-        credentials hold is masked; where these can't be opened now, neither is kept. One round
-        trip, a second if the report has an error's text or metadata, and one for a changed health.
+        credentials hold is masked (not what they held before); where these can't be opened now,
+        neither is kept. One round trip, a second if the report has an error's text or metadata, and
+        one for a changed health.
 
         Raises:
             EntityNotFoundError: if there is no such integration.
