@@ -9,7 +9,7 @@ from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-_DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's
+DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's
 _MAX_SHAPES = 512
 
 
@@ -27,7 +27,7 @@ class Statement:
 
 def compiled(statement: ClauseElement) -> Statement:
     """The statement as PostgreSQL takes it, each of its parameters a `bindparam` of a name."""
-    made = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
+    made = cast(SQLCompiler, statement.compile(dialect=DIALECT))
     # A Python literal in a statement would be a parameter that nobody gives.
     assert all(bind.required for bind in made.binds.values()), str(made)
     return Statement(str(made), tuple(made.positiontup or ()))
@@ -35,7 +35,7 @@ def compiled(statement: ClauseElement) -> Statement:
 
 def definition(statement: ExecutableDDLElement) -> str:
     """The text of a statement that defines something."""
-    return str(statement.compile(dialect=_DIALECT))
+    return str(statement.compile(dialect=DIALECT))
 
 
 class Shapes:

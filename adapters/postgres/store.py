@@ -1,9 +1,12 @@
 """The PostgreSQL store of authoring data."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import ClassVar, Self
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
+
+from sqlalchemy.sql import ClauseElement
 
 from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.autocommit import PoolExecutor
@@ -15,7 +18,8 @@ from adapters.postgres.maintenance import PostgresMaintenance
 from adapters.postgres.outbox import MOST_DELIVERIES, PostgresOutbox
 from adapters.postgres.pool import Pool, PoolOptions
 from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
-from domain.identity import NOBODY, Author, TenantId
+from adapters.postgres.way_down import read
+from domain.identity import NOBODY, Author, TenantId, tenant_id
 from ports.audit import AuditLog
 from ports.capabilities import Capability
 from ports.experiments import ExperimentRepository
@@ -89,6 +93,34 @@ class PostgresStore(AuthoringStore):
 
     async def check(self) -> None:
         await self._executor.read("SELECT 1", ())
+
+    def read(
+        self,
+        tenant: TenantId,
+        statement: str | ClauseElement,
+        parameters: Mapping[str, Any] = MappingProxyType({}),
+    ) -> AsyncIterator[Mapping[str, Any]]:
+        """The way down, for what no port covers: the rows of one statement, read as the tenant.
+
+            async for row in store.read(tenant, "SELECT category, count(*) AS flows FROM flows"
+                                                " WHERE status = :status GROUP BY 1",
+                                        {"status": "active"}): ...
+
+        Text with `:name` for each parameter, or a statement of SQLAlchemy Core on the tables of
+        `database.METADATA`; values go to the server beside the statement, in the forms that asyncpg
+        takes. Rows are streamed, some hundred in memory at a time, on a connection of the pool that
+        is busy until the end; who may stop before closes the iterator (`contextlib.aclosing`). The
+        deadline is each fetch's.
+
+        Row-level security shows the tenant's rows alone, unless it is inert for the role that
+        connects (see `doctor`), and the transaction can't write. The text is the service's own:
+        it must never come from a user, since SQL that means to can name another tenant to the
+        server (`set_config`). That is what parameters are for.
+
+        Raises:
+            InvalidQueryError: if PostgreSQL doesn't take the statement, or it doesn't only read.
+        """
+        return read(self._pool, tenant_id(tenant), statement, parameters)
 
     def _repositories(
         self, tenant: TenantId, author: Author, executor: Executor

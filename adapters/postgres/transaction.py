@@ -46,7 +46,7 @@ class TransactionExecutor(Executor):
 
     def __init__(self, pool: Pool, begin: str, tenant: TenantId | None) -> None:
         self._pool = pool
-        self._begin = begin if tenant is None else f"{begin}; {_naming(tenant)}"
+        self._begin = begin if tenant is None else f"{begin}; {naming(tenant)}"
         self.in_snapshot = begin == SNAPSHOT
         self._connection: Any = None
         self._turn = asyncio.Lock()
@@ -179,7 +179,7 @@ class TransactionExecutor(Executor):
             await self._connection.execute(self._begin)
 
 
-def _naming(tenant: TenantId) -> str:
+def naming(tenant: TenantId) -> str:
     """Names the tenant to the server until the transaction's end. Sent along with its beginning,
     since neither is a query: no round trip, and no snapshot yet.
     """

@@ -15,6 +15,7 @@ from bootstrap.container import server_urls
 from ports.errors import RepositoryError
 
 if TYPE_CHECKING:
+    from adapters.postgres.inspection import Inspection as PostgresInspection
     from adapters.redis.inspection import Inspection as RedisInspection
     from adapters.redis.inspection import NodeSeen
 
@@ -34,8 +35,9 @@ class Check:
 
 def doctor(*, common: Common = DEFAULTS) -> int:
     """Look at the chosen stores: do they answer, which version are they, are all migrations there
-    and nothing else, do indexes and constraints stand as declared, are the clocks together; and for
-    Redis, is its cluster well, may it forget what hasn't expired, has every key its expiry.
+    and nothing else, do indexes and constraints stand as declared, are the clocks together; for
+    PostgreSQL, does row-level security bind the role that services connect by; and for Redis, is
+    its cluster well, may it forget what hasn't expired, has every key its expiry.
 
     Changes nothing. The exit code is 1 if anything isn't well.
     """
@@ -73,8 +75,27 @@ async def _postgres(url: str, deadline: float) -> list[Check]:
     except RepositoryError as error:
         return [Check("postgres", "answers", False, str(error))]
     encoding = Check("postgres", "encoding", seen.encoding == "UTF8", seen.encoding)
-    told = "columns, indexes and constraints as declared"
-    return [*_seen("postgres", f"PostgreSQL {seen.server_version}", seen, told), encoding]
+    told = "columns, indexes, constraints, policies and rights as declared"
+    checks = [*_seen("postgres", f"PostgreSQL {seen.server_version}", seen, told), encoding]
+    return checks if seen.migrations.pending else [*checks, _row_security(seen)]
+
+
+def _row_security(seen: "PostgresInspection") -> Check:
+    """Whether row-level security stands between tenants for the role that the service connects by.
+    What it is on each table is part of the schema."""
+    standing = seen.standing
+    role = f"the role {standing.role}"
+    if standing.bypasses:
+        why = "a superuser" if standing.superuser else "one with BYPASSRLS"
+        found = (
+            f"inert: {role} is {why}, whom it doesn't bind; let services connect by a login of "
+            "their own: CREATE ROLE … LOGIN PASSWORD … IN ROLE dialogbase_app"
+        )
+        return Check("postgres", "row security", False, found)
+    found = f"binds {role} on {seen.protected} tables"
+    if standing.owns:
+        found += ", which it owns: it is bound as well, but could turn that off"
+    return Check("postgres", "row security", True, found)
 
 
 async def _mongo(url: str, deadline: float) -> list[Check]:

@@ -215,7 +215,7 @@ def test_databases_that_lack_migrations_are_not_used_before_they_were_made(
         assert (code, not_well(told)) == (0, [])
         common = {"answers", "migrations", "schema", "clock"}
         assert {(one["store"], one["subject"]) for one in told["checks"]} == {
-            *(("postgres", subject) for subject in common | {"encoding"}),
+            *(("postgres", subject) for subject in common | {"encoding", "row security"}),
             *(("mongo", subject) for subject in common | {"replica set"}),
             *(("redis", subject) for subject in REDIS_SUBJECTS),
         }

@@ -8,6 +8,13 @@ of `dialogbase up postgres`, which prints its URL; then `make format`, and read 
         revision --autogenerate -m campaigns
 
 A search index whose fields change is written in by hand: Alembic can't compare those.
+
+Neither does it know of row-level security (`adapters.postgres.row_security`), so a migration that
+makes a table also enables and forces it, makes the policies and grants the rights, as 0006 does for
+the tables before it; if the table is an entity's, it makes `dialogbase_next_tenant` anew, and if it
+is searched, its `dialogbase_find_…`. Functions of `dialogbase_definer` are made by who migrates and
+then given to it. `doctor` and a test name what was forgotten. One that changes rows acts for each
+tenant in turn, since policies bind the owner, too.
 """
 
 import asyncio
@@ -24,10 +31,18 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from adapters.postgres.errors import failed, not_connected
+from adapters.postgres.errors import FORBIDDEN, failed, not_connected
+from ports.errors import RepositoryError
 
 VERSION_TABLE = "dialogbase_migrations"
 _LOCK = 0x6469616C6F67  # "dialog"; held by whoever migrates
+_FORBIDDEN = (
+    f"the role that migrates may not do all that this takes (SQLSTATE {FORBIDDEN}): it must own the"
+    " database and, before the cluster has the roles of row-level security, have CREATEROLE. Or a"
+    " superuser runs, with the name of the role that migrates in the place of OWNER:"
+    " CREATE ROLE dialogbase_app NOLOGIN; CREATE ROLE dialogbase_definer NOLOGIN;"
+    " GRANT dialogbase_definer TO OWNER"
+)
 
 
 @attrs.frozen
@@ -109,6 +124,8 @@ async def _with_connection(url: str, deadline: float, work: Any, *, lock: bool) 
         except sa.exc.DBAPIError as error:
             cause = getattr(error.orig, "__cause__", None) or error
             failure = failed(cause, writing=lock)
+            if lock and getattr(cause, "sqlstate", None) == FORBIDDEN:
+                failure = RepositoryError(_FORBIDDEN)
         finally:
             # The session's end also gives back its lock.
             await asyncio.shield(connection.close())
