@@ -1,6 +1,6 @@
 """The PostgreSQL store of authoring data."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from types import MappingProxyType
@@ -99,7 +99,7 @@ class PostgresStore(AuthoringStore):
         tenant: TenantId,
         statement: str | ClauseElement,
         parameters: Mapping[str, Any] = MappingProxyType({}),
-    ) -> AsyncIterator[Mapping[str, Any]]:
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
         """The way down, for what no port covers: the rows of one statement, read as the tenant.
 
             async for row in store.read(tenant, "SELECT category, count(*) AS flows FROM flows"

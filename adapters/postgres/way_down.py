@@ -1,6 +1,6 @@
 """The way down: what no port covers, asked of PostgreSQL in its own words, as the tenant."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +26,7 @@ _NOT_ENCODED = "22000"
 
 async def read(
     pool: Pool, tenant: TenantId, statement: str | ClauseElement, parameters: Mapping[str, Any]
-) -> AsyncIterator[Mapping[str, Any]]:
+) -> AsyncGenerator[Mapping[str, Any], None]:
     """As `PostgresStore.read` promises."""
     sql, arguments = _compiled(statement, parameters)
     deadline = pool.options.deadline
