@@ -15,7 +15,7 @@ from adapters.memory.repository import MemoryRepository
 from adapters.memory.tables import Table, Transaction
 from domain.experiment_results import ExperimentAssignment, ExperimentOutcome
 from domain.experiments import Allocation, Experiment
-from ports.errors import EntityNotFoundError, TransactionError
+from ports.errors import EntityNotFoundError
 from ports.experiment_outcomes import Recorded, Standing, admitted
 from ports.experiments import ExperimentRepository
 
@@ -58,7 +58,10 @@ class MemoryExperimentRepository(JudgedByScipy, MemoryRepository[Experiment], Ex
         }
         return {
             **super().tables(),
-            **{name: Table(name, key=key, group=of_experiment) for name, key in keys.items()},
+            **{
+                name: Table(name, key=key, group=of_experiment, parent=cls.schema.name)
+                for name, key in keys.items()
+            },
         }
 
     def _forget(self, transaction: Transaction, id: UUID) -> None:
@@ -85,7 +88,6 @@ class MemoryExperimentRepository(JudgedByScipy, MemoryRepository[Experiment], Ex
                 return False
             if transaction.get(ASSIGNMENTS, (experiment.id, assignment.unit)) is not None:
                 return False
-            self._refuse_deleted(transaction, experiment.id)
             transaction.replace(ASSIGNMENTS, assignment)
             return True
 
@@ -101,7 +103,6 @@ class MemoryExperimentRepository(JudgedByScipy, MemoryRepository[Experiment], Ex
         with self._session.writing() as transaction:
             if not admitted(id, outcome, self._standing_of(transaction, id, outcome)):
                 return False
-            self._refuse_deleted(transaction, id)
             if outcome.key is not None:
                 content = (outcome.unit, outcome.metric, outcome.value)
                 used = UsedKey(experiment_id=id, key=outcome.key, content=content)
@@ -121,12 +122,6 @@ class MemoryExperimentRepository(JudgedByScipy, MemoryRepository[Experiment], Ex
             recorded, total = known.recorded + 1, known.total + Fraction(outcome.value)
             transaction.replace(OUTCOMES, evolve(known, recorded=recorded, total=total))
             return True
-
-    def _refuse_deleted(self, transaction: Transaction, id: UUID) -> None:
-        """A unit of work may still see what isn't there any more, and can add nothing to it."""
-        written = transaction.writes.get(self._name, {})
-        if id not in transaction.table(self._name).rows and id not in written:
-            raise TransactionError("another transaction deleted the experiment first")
 
     def _standing_of(
         self, transaction: Transaction, id: UUID, outcome: Recorded

@@ -69,6 +69,7 @@ class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepo
                 key=lambda row: row.id,
                 group=lambda row: row.integration_id,
                 grouped_by="integration_id",
+                parent=cls.schema.name,
                 place=lambda row: row.sequence,
             ),
         }

@@ -330,30 +330,6 @@ async def test_a_unit_of_work_that_comes_too_late_is_told(backend: Backend) -> N
     assert sum(it.count for it in await here.experiments.outcomes(made.id)) == 2
 
 
-@pytest.mark.parametrize("act", ["assign", "record_outcome"])
-@contract
-async def test_a_unit_of_work_adds_nothing_to_what_another_deleted(
-    backend: Backend, act: str
-) -> None:
-    """Though it still sees it; one that comes back has nothing of it."""
-    here, there = backend.rivals()
-    made = await running(here.experiments)
-    await here.experiments.assign(made.id, "ada")
-
-    async def overtaken() -> None:
-        async with here.authoring() as work:
-            await work.experiments.require(made.id)
-            await there.experiments.delete(made.id)
-            if act == "assign":
-                await work.experiments.assign(made.id, "grace")
-            else:
-                await work.experiments.record_outcome(made.id, "ada", "bought", key="k")
-
-    assert isinstance(await raised_by(overtaken()), TransactionError)
-    await there.experiments.create(made)
-    assert all(it.assigned == it.count == 0 for it in await here.experiments.outcomes(made.id))
-
-
 @contract
 async def test_a_unit_that_makes_an_experiment_assigns_in_it(scope: TenantScope) -> None:
     """Created, started and assigned in one step."""

@@ -34,6 +34,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "flow_values": Group.AUTHORING,
     "flow_versions": Group.AUTHORING,
     "flow_races": Group.AUTHORING,
+    "belonging": Group.AUTHORING,
     "experiments": Group.AUTHORING,
     "experiment_assignments": Group.AUTHORING,
     "experiment_outcomes": Group.AUTHORING,

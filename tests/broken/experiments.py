@@ -7,9 +7,10 @@ from uuid import UUID
 
 from attrs import evolve
 
+from adapters.memory import MemoryAuthoringStore
 from adapters.memory.experiments import ASSIGNMENTS, OUTCOMES, MemoryExperimentRepository
 from adapters.memory.repository import MemoryRepository
-from adapters.memory.tables import Transaction
+from adapters.memory.tables import Tables, Transaction
 from domain.experiment_results import ExperimentAssignment, ExperimentOutcome
 from domain.experiments import Allocation, ExperimentStatus
 from domain.identity import TenantId
@@ -145,3 +146,14 @@ class LeavesWhatBelongsToIt(MemoryExperimentRepository):
 
     def _forget(self, transaction: Transaction, id: UUID) -> None:
         MemoryRepository._forget(self, transaction, id)
+
+
+class AddsToWhatIsGone(MemoryAuthoringStore):
+    """Looks for what something belongs to when it is asked, and never again."""
+
+    def _tables(self, tenant: TenantId) -> Tables:
+        tables = super()._tables(tenant)
+        tables.children.clear()
+        for table in tables.tables.values():
+            table.parent = ""
+        return tables

@@ -3,7 +3,12 @@
 import pytest
 
 from adapters.memory import MemoryAuthoringStore
-from ports.contracts import experiment_assignments, experiment_outcomes, experiment_races
+from ports.contracts import (
+    belonging,
+    experiment_assignments,
+    experiment_outcomes,
+    experiment_races,
+)
 from ports.errors import RepositoryError
 from tests.broken import experiments
 from tests.broken.finding_out import Case, found_out, on_the_sound
@@ -55,6 +60,21 @@ CASES = [
         experiments.LeavesWhatBelongsToIt,
         experiment_assignments.test_what_belongs_to_an_experiment_goes_with_it,
         {"by": "delete"},
+    ),
+    Case(
+        experiments.AddsToWhatIsGone,
+        belonging.test_what_a_unit_adds_goes_with_what_another_deletes,
+        {"what": "units of an experiment"},
+    ),
+    Case(
+        experiments.AddsToWhatIsGone,
+        belonging.test_what_is_added_while_a_unit_deletes_goes_with_it,
+        {"what": "outcomes of an experiment"},
+    ),
+    Case(
+        experiments.AddsToWhatIsGone,
+        belonging.test_a_unit_deletes_no_more_than_it_sees,
+        {"what": "units of an experiment"},
     ),
 ]
 
