@@ -63,8 +63,13 @@ def _counted(*conditions: Any) -> Any:
             *conditions,
             # Beyond 64 bits nothing is counted: the caller is told why.
             _I.call_count < _number(_LAST_NUMBER),
-            _I.failure_count < _number(_LAST_NUMBER),
-            _I.consecutive_failures < _number(_LAST_NUMBER),
+            sa.or_(
+                _SUCCESS,
+                sa.and_(
+                    _I.failure_count < _number(_LAST_NUMBER),
+                    _I.consecutive_failures < _number(_LAST_NUMBER),
+                ),
+            ),
             _I.latency_total_ms <= _number(_LAST_NUMBER) - _LATENCY,
         )
         .values(

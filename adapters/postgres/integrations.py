@@ -111,7 +111,9 @@ class PostgresIntegrationRepository(PostgresRepository[Integration], Integration
         rows = await self._executor.read(sql.COUNTS.sql, (self._tenant, id))
         if not rows:
             raise EntityNotFoundError(self.schema.name, id)
-        for name, count, more in zip(_COUNTS, rows[0], (1, 1, 1, call.latency_ms), strict=True):
+        failed = 0 if call.success else 1
+        added = (1, failed, failed, call.latency_ms)
+        for name, count, more in zip(_COUNTS, rows[0], added, strict=True):
             checked(Integration, name, count + more)
 
     @writing

@@ -252,6 +252,21 @@ async def test_a_count_beyond_all_bounds_is_refused(scope: TenantScope, full: st
     assert len((await integrations.calls(stored.id)).items) == 1
 
 
+@pytest.mark.parametrize("full", ["failure_count", "consecutive_failures"])
+@contract
+async def test_a_success_needs_no_room_for_failures(scope: TenantScope, full: str) -> None:
+    """Only what a call would add to can be too full for it."""
+    integrations = scope.integrations
+    made = await new_integration(integrations)
+    fields: dict[str, Any] = {full: LAST, "health": H.DEGRADED}
+    stored = await integrations.create(attrs.evolve(made, id=uuid4(), name="full", **fields))
+    for _ in range(2):  # a change of the health, and none
+        assert (await integrations.record_call(stored.id, SUCCESS)).consecutive_failures == 0
+    counted = await integrations.require(stored.id)
+    assert (counted.call_count, counted.health) == (2, H.HEALTHY)
+    assert counted.failure_count == (LAST if full == "failure_count" else 0)
+
+
 @contract
 async def test_the_log_is_read_from_its_end(scope: TenantScope) -> None:
     """Page after page, each call of the one integration once, whatever is recorded meanwhile."""
