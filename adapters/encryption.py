@@ -78,7 +78,7 @@ class KeyRing(SecretBox):
 
     def seal(self, plaintext: bytes, associated: bytes) -> str:
         sealed = self._keys[self._active].seal(plaintext, associated)
-        return self.prefix + urlsafe_b64encode(sealed).rstrip(b"=").decode()
+        return self.prefix + _text(sealed)
 
     def open(self, token: str, associated: bytes) -> bytes:
         version, name, text = (*token.split(".", 2), "", "")[:3]
@@ -89,7 +89,8 @@ class KeyRing(SecretBox):
             raise EncryptionKeyError(name)
         try:
             sealed = b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            return key.open(sealed, associated)
+            if _text(sealed) == text:  # of what decodes alike, one is the token
+                return key.open(sealed, associated)
         except (InvalidTag, ValueError):
             pass
         raise ValueError("not sealed so")
@@ -101,6 +102,10 @@ class KeyRing(SecretBox):
 def new_key() -> str:
     """A new key in the form that settings take: base64url of 32 random bytes."""
     return urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+def _text(sealed: bytes) -> str:
+    return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def _derived(key: bytes, purpose: bytes) -> bytes:
