@@ -30,14 +30,18 @@ from domain.rules import (
     uuid,
     whole,
 )
-from domain.secrets import Secret
+from domain.secrets import MASK, MAX_TRACE, Secret
 
 MAX_ERROR: Final = 500
 """Characters that are kept of an error's text."""
 UNHEALTHY_AFTER: Final = 5
 """Failures in a row that make an integration unhealthy."""
+_HEARD: Final = 3 * MAX_TRACE
+"""Characters of an error's text that are searched for what credentials hold: whole pages of HTML
+come as errors, and what takes long keeps everybody waiting."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_ACCOUNT = re.compile(r"://[^/?#@]*:[^/?#]*@")
+_ACCOUNT = re.compile(r"//[^/?#:]*:[^/?#]*@")
+"""A password in a URL; a user's name may be an address of mail, with a sign `@` of its own."""
 
 
 class IntegrationType(StrEnum):
@@ -147,8 +151,12 @@ def told(error: str | None, credentials: Secret | None) -> str | None:
     """An error's text as it is kept: without what the credentials hold, and cut."""
     if error is None:
         return None
-    kept: str = _said(error) if credentials is None else credentials.masked(_said(error))
-    return kept[:MAX_ERROR]
+    if credentials is None:
+        return _said(error)[:MAX_ERROR]
+    heard: str = credentials.masked(_said(error[:_HEARD]))
+    if len(error) > _HEARD:
+        heard = heard[:-MAX_TRACE] or MASK  # at its end, a secret may be cut in two
+    return heard[:MAX_ERROR]
 
 
 _LATENCY = whole(0, 10**9)

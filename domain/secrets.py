@@ -13,6 +13,9 @@ from domain.documents import JsonObject
 from domain.errors import Fault, ValidationError
 
 MAX_SECRET_BYTES: Final = 16 * 1024
+MAX_TRACE: Final = 3 * MAX_SECRET_BYTES
+"""The most characters that anything which a secret holds may have in one of the forms in which
+`Secret.masked` finds it: each byte as three, in a URL."""
 MASK: Final = "***"
 """What is shown in place of a secret, wherever one would be."""
 _SHOWN: Final = f"Secret({MASK})"

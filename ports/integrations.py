@@ -201,7 +201,8 @@ class IntegrationRepository(Repository[Integration]):
         log being its own; but a changed health is told by the outbox, as an update at the
         revision that stands.
 
-        An error's text is cut at 500 characters. In it, and in the metadata, what the stored
+        An error's text is cut at 500 characters; of one that is longer than a hundred thousand, no
+        more than its beginning is looked at. In it, and in the metadata, what the stored
         credentials hold is masked (not what they held before); where these can't be opened now,
         neither is kept. One round trip, a second if the report has an error's text or metadata, and
         one for a changed health.

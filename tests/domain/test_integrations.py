@@ -19,7 +19,7 @@ from domain.integrations import (
     health_after,
     told,
 )
-from domain.secrets import Secret
+from domain.secrets import MAX_SECRET_BYTES, MAX_TRACE, Secret
 from tests.domain.values import AT
 
 H = IntegrationHealth
@@ -56,7 +56,13 @@ def test_every_fault_is_named_at_once() -> None:
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["https://ada:hunter2@crm.example/api", "postgresql://:hunter2@db/x", "amqp://u:p@@host"],
+    [
+        "https://ada:hunter2@crm.example/api",
+        "postgresql://:hunter2@db/x",
+        "amqp://u:p@@host",
+        "https://ada@crm.example:hunter2@crm.example/api",
+        "//ada:hunter2@crm.example",
+    ],
 )
 def test_an_endpoint_holds_no_password(endpoint: str) -> None:
     """It is shown to everybody."""
@@ -124,6 +130,18 @@ def test_an_errors_text_is_masked_before_it_is_cut() -> None:
     assert told(text, secret) == "x" * 450 + "***"
     assert told(text, None) == text[:500]
     assert told(None, secret) is None
+
+
+@pytest.mark.parametrize("size", [8, 400, MAX_SECRET_BYTES - 100])
+@pytest.mark.parametrize("before", [0, 1, 450, MAX_TRACE, 3 * MAX_TRACE - 3])
+def test_nothing_of_a_secret_is_left_however_long_the_text(size: int, before: int) -> None:
+    """Wherever it is cut, in whatever form the secret stands there."""
+    for key, form in (("k", "k"), ("%", "%25")):
+        text = "x" * before + form * size + "x" * 4 * MAX_TRACE
+        kept = told(text, Secret({"key": key * size}))
+        assert kept == ("x" * before + "***" + "x" * 500)[:500]
+        only = told(form * (10 * MAX_TRACE), Secret({"key": key * size}))
+        assert set(only or "none") == {"*"}
 
 
 def test_a_reports_words_are_not_shown() -> None:
