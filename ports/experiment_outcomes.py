@@ -148,8 +148,9 @@ class ExperimentOutcomes(Repository[Experiment]):
         - Mean (of an outcome's value): Student's t with the variance of `ExperimentOutcome` and one
           degree of freedom less than units. Its lift: Fieller's interval (1954) with the degrees of
           freedom of Welch and Satterthwaite, and Welch's t-test (1947), which agree in the same
-          way. Relative to the absolute value of the control's mean: None if that is 0; no interval
-          where the control's mean can't be told from 0, or a variant has less than two units.
+          way. Relative to the absolute value of the control's mean: None if that is 0, or so near
+          to it that no float holds the ratio; no interval where the control's mean can't be told
+          from 0, or a variant has less than two units.
 
         Each variant and metric is judged by itself: of twenty that make no difference, one will
         seem to at a confidence of 0.95; and so will more if one looks again and again until one

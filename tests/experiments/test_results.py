@@ -33,17 +33,21 @@ def units_with(units: int, assigned: int) -> ExperimentOutcome:
 
 def valued(*values: float) -> ExperimentOutcome:
     """One outcome a unit."""
-    exact = [Fraction(value) for value in values]
+    return valued_exactly(*map(Fraction, values))
+
+
+def valued_exactly(*exact: Fraction) -> ExperimentOutcome:
+    """The same, of what floats may not hold."""
     return ExperimentOutcome(
         variant="v",
         metric="m",
-        assigned=len(values),
-        units=len(values),
-        count=len(values),
+        assigned=len(exact),
+        units=len(exact),
+        count=len(exact),
         total=sum(exact, Fraction()),
         squares=sum((value**2 for value in exact), Fraction()),
         products=sum(exact, Fraction()),
-        count_squares=len(values),
+        count_squares=len(exact),
     )
 
 
@@ -105,9 +109,12 @@ def test_the_p_value_of_rates_is_pearson_s() -> None:
     assert found.p_value == pytest.approx(math.erfc(2.5 / math.sqrt(2)), rel=1e-12)
 
 
+VERY_MANY = [(1, 10**9), (10**9 - 1, 10**9), (10**9, 10**9)]
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
-    list(product([(0, 9), (1, 9), (5, 9), (9, 9), (40, 1_000)], repeat=2)),
+    list(product([(0, 9), (1, 9), (5, 9), (9, 9), (40, 1_000), *VERY_MANY], repeat=2)),
     ids=str,
 )
 def test_interval_and_test_of_a_rate_agree(one: tuple[int, int], other: tuple[int, int]) -> None:
@@ -174,6 +181,29 @@ def test_interval_and_test_of_a_mean_agree(spread: float, base: float) -> None:
             assert found.interval.low <= found.value <= found.interval.high
             leaves_out = not found.interval.low <= 0 <= found.interval.high
             assert leaves_out == (found.p_value < 1 - level)
+
+
+@pytest.mark.parametrize("scale", [-320, -200, -120, 10, 14])
+def test_the_unit_of_measurement_says_nothing(scale: int) -> None:
+    """Whether something is told in light years or in atoms, it is as much more, and as sure."""
+    tenths = (140, 150, 160, 155), (90, 110, 100, 100)
+    outcome, control = (
+        valued_exactly(*(Fraction(value) * Fraction(10) ** scale for value in values))
+        for values in tenths
+    )
+    scaled, plain = mean(outcome, control), mean(valued(*tenths[0]), valued(*tenths[1]))
+    assert scaled.lift == plain.lift
+    assert scaled.interval is not None
+    assert scaled.interval.low < scaled.value < scaled.interval.high
+
+
+def test_what_is_beyond_all_numbers_is_told_of_neither() -> None:
+    """A lift that no float holds; and a difference that no chance makes."""
+    assert mean(valued(1e15, 2e15), valued(5e-324, 1e-323)).lift is None
+    found = lift(mean(valued(1e15, 1e15), valued(1, 1 + 2**-52)))
+    assert found.p_value == pytest.approx(0, abs=1e-15)
+    assert found.interval is not None
+    assert found.interval.low <= found.value <= found.interval.high
 
 
 def test_what_can_t_be_said_isn_t() -> None:
