@@ -115,11 +115,19 @@ class AuthoringMaintenance(Maintenance):
         Raises:
             ValidationError: if two consumers have the same name, or what is none.
         """
-        return Dispatcher(self.outbox, consumers, options=options, seal=self.seal_audit)
+        return Dispatcher(
+            self.outbox, consumers, options=options, seal=self.seal_audit, unsealed=self.unsealed
+        )
 
     @abstractmethod
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         """As a tenant's `AuditLog.seal`, for whoever has no scope of it."""
+
+    async def unsealed(self, after: str, limit: int) -> Sequence[TenantId]:
+        """The next `limit` tenants after one, by code point, of whose audit trail something isn't
+        sealed; by index. What dispatchers look for: one that died may have left it so.
+        """
+        return ()
 
 
 class DialogueMaintenance(Maintenance):

@@ -1,11 +1,11 @@
 """What works across the tenants of a memory store."""
 
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from adapters.memory.audit import seal
+from adapters.memory.audit import UNSEALED, seal
 from adapters.memory.conversations import MemoryConversationRepository, longest_idle, timed_out
 from adapters.memory.session import SingleSession
 from adapters.memory.tables import Tables
@@ -66,6 +66,11 @@ class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
             return 0
         with SingleSession(tables).writing() as transaction:
             return seal(transaction, size)
+
+    async def unsealed(self, after: str, limit: int) -> Sequence[TenantId]:
+        every = self._tenants.items()
+        found = (name for name, held in every if name > after and held.tables[UNSEALED].rows)
+        return heapq.nsmallest(limit, found)
 
 
 class MemoryDialogueMaintenance(MemoryMaintenance, DialogueMaintenance):

@@ -1,9 +1,12 @@
 """The statements that seal a tenant's audit trail."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
+from adapters.postgres.audit_tables import UNSEALED as WITH_UNSEALED
 from adapters.postgres.columns import TEXT
 from adapters.postgres.relation import Relation
 from adapters.postgres.statements import compiled
@@ -84,4 +87,13 @@ MOVE_HEAD = compiled(
         constraint=AUDIT_HEADS.primary_key,
         set_={"sequence": _HEAD.excluded.sequence, "digest": _HEAD.excluded.digest},
     ).inline()
+)
+
+_named: Any = getattr(sa.func, WITH_UNSEALED)
+TENANTS_WITH_UNSEALED = compiled(
+    sa.select(
+        _named(
+            sa.bindparam("after", type_=TEXT), sa.bindparam("limit", type_=sa.Integer()), type_=TEXT
+        )
+    )
 )

@@ -75,3 +75,7 @@ AUDIT_HEADS = sa.Table(
     sa.PrimaryKeyConstraint("tenant_id", name="pk_audit_heads"),
 )
 """The last sealed entry of each tenant, kept apart so that its removal shows."""
+
+UNSEALED = "dialogbase_tenants_with_unsealed"
+"""(after, most): the names of the next `most` tenants after one with entries that aren't sealed;
+a function like those of the outbox (see `delivery_tables`)."""

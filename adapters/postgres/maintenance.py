@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 import sqlalchemy as sa
 
 from adapters.postgres.audit import seal
+from adapters.postgres.audit_statements import TENANTS_WITH_UNSEALED
 from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
 from adapters.postgres.columns import TEXT
 from adapters.postgres.database import ENTITIES, TENANT_TABLES
@@ -80,6 +81,11 @@ class PostgresMaintenance(AuthoringMaintenance):
 
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         return await seal(self._executor, tenant_id(tenant), check_limit(limit))
+
+    async def unsealed(self, after: str, limit: int) -> Sequence[TenantId]:
+        arguments = TENANTS_WITH_UNSEALED.arguments({"after": after, "limit": limit})
+        rows = await self._executor.read(TENANTS_WITH_UNSEALED.sql, arguments)
+        return [TenantId(row[0]) for row in rows]
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         tenant = ""

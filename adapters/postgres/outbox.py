@@ -28,7 +28,7 @@ from adapters.postgres.transaction import TransactionExecutor, begin_bounded
 from domain.audit import AuditAction
 from domain.identity import TenantId
 from domain.outbox import ChangeEvent
-from ports.dispatch import PAGE
+from ports.lanes import PAGE
 from ports.outbox import Backlog, ConsumerBacklog, Delivery, Outbox
 from ports.time import Clock
 

@@ -19,6 +19,7 @@ from ports.contracts.concurrency import all_at_once, split
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, examples, raised_by
 from ports.contracts.subjects import Subject
+from ports.dispatch import Dispatcher
 from ports.errors import InvalidQueryError
 from ports.stores import TenantScope
 
@@ -76,6 +77,23 @@ async def test_nothing_to_seal(scope: TenantScope) -> None:
     assert await scope.audit.head() == NO_ENTRY
     verified = await scope.audit.verify()
     assert (verified.sound, verified.entries, verified.head) == (True, 0, NO_ENTRY)
+
+
+@contract
+async def test_what_a_dispatcher_left_unsealed_is_found(backend: Backend) -> None:
+    """One that told of it, and ended before it sealed it: nothing new has to happen."""
+    scope = backend.fresh()
+    store = backend.instances[1].authoring
+    assert store is not None
+    works = store.maintenance()
+    await scope.flows.create(Flow.draft(name="a"))
+    await Dispatcher(works.outbox, ()).once()
+    before = scope.tenant[:-1]
+    assert scope.tenant in await works.unsealed(before, 1_000)
+    assert scope.tenant not in await works.unsealed(scope.tenant, 1_000)
+    await works.dispatcher(()).once()
+    assert (await scope.audit.head()).sequence == 1
+    assert scope.tenant not in await works.unsealed(before, 1_000)
 
 
 @contract

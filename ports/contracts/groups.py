@@ -47,6 +47,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "audit_machine": Group.AUTHORING,
     "outbox": Group.AUTHORING,
     "outbox_delivery": Group.AUTHORING,
+    "outbox_dispatching": Group.AUTHORING,
     "outbox_machine": Group.AUTHORING,
     "integrations": Group.AUTHORING,
     "integration_calls": Group.AUTHORING,

@@ -14,7 +14,7 @@ from domain.flows import Flow
 from domain.identity import TenantId
 from domain.outbox import ChangeEvent
 from ports.dispatch import Dispatcher, DispatchOptions
-from ports.errors import StoreUnavailableError
+from ports.errors import CorruptRecordError, StoreUnavailableError
 from ports.outbox import Outbox
 from ports.stores import TenantScope
 
@@ -130,6 +130,34 @@ def test_a_trail_that_cannot_be_sealed_holds_nobody_up() -> None:
         return world
 
     assert len(asyncio.run(happen()).told) == 2
+
+
+def test_trails_are_sealed_in_turn() -> None:
+    """One that always has more to seal, or that is broken, keeps nobody from theirs."""
+
+    async def happen() -> list[TenantId]:
+        world = World()
+        done = asyncio.Event()
+
+        async def seal(tenant: TenantId) -> int:
+            world.sealed.append(tenant)
+            if tenant == "broken":
+                raise CorruptRecordError("audit entry", None)
+            if tenant == "quiet":
+                done.set()
+            await asyncio.sleep(0)
+            return int(tenant == "busy")
+
+        async def unsealed(after: str, limit: int) -> Sequence[TenantId]:
+            names = ("broken", "busy", "quiet")
+            return [TenantId(name) for name in names if name > after][:limit]
+
+        dispatcher = Dispatcher(world.outbox, (), options=QUICK, seal=seal, unsealed=unsealed)
+        async with dispatcher.running():
+            await asyncio.wait_for(done.wait(), 30)
+        return world.sealed
+
+    assert asyncio.run(happen())[:3] == ["broken", "busy", "quiet"]
 
 
 def test_a_block_that_is_left_by_an_exception_leaves_nothing_running() -> None:

@@ -58,6 +58,20 @@ BEGIN
     END LOOP;
 END $$
 """
+WITH_UNSEALED = """
+CREATE FUNCTION dialogbase_tenants_with_unsealed(after text, most integer) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    named text := after;
+BEGIN
+    FOR i IN 1..most LOOP
+        SELECT a.tenant_id INTO named FROM {schema}.audit_entries a
+         WHERE a.sequence IS NULL AND a.tenant_id > named ORDER BY a.tenant_id LIMIT 1;
+        EXIT WHEN named IS NULL;
+        RETURN NEXT named;
+    END LOOP;
+END $$
+"""
 BACKLOG = """
 CREATE FUNCTION dialogbase_outbox_backlog() RETURNS TABLE (
     consumer text, waiting bigint, oldest timestamp with time zone,
@@ -119,7 +133,7 @@ def upgrade() -> None:
         postgresql_where=sa.text("due_at IS NOT NULL"),
     )
     schema = op.get_bind().scalar(sa.text("SELECT quote_ident(current_schema())"))
-    for function in (WITH_NEWS, WITH_DELIVERIES, BACKLOG):
+    for function in (WITH_NEWS, WITH_DELIVERIES, WITH_UNSEALED, BACKLOG):
         op.execute(function.format(schema=schema))
 
 
@@ -129,6 +143,7 @@ def downgrade() -> None:
         "DROP FUNCTION dialogbase_tenants_with_deliveries"
         "(text, timestamp with time zone, text, integer)"
     )
+    op.execute("DROP FUNCTION dialogbase_tenants_with_unsealed(text, integer)")
     op.execute("DROP FUNCTION dialogbase_tenants_with_news(text, integer)")
     op.drop_table("outbox_deliveries")
     op.drop_table("outbox_consumers")

@@ -129,6 +129,7 @@ MADE_HERE = (
 OF_THE_OUTBOX = (
     "dialogbase_tenants_with_news(text, integer)",
     "dialogbase_tenants_with_deliveries(text, timestamp with time zone, text, integer)",
+    "dialogbase_tenants_with_unsealed(text, integer)",
     "dialogbase_outbox_backlog()",
 )
 
