@@ -1,5 +1,6 @@
 """What is to be known about a database before one relies on it: for `doctor`."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,7 +85,9 @@ SELECT r.rolname, r.rolsuper, r.rolbypassrls, EXISTS (
            SELECT FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
             WHERE n.nspname = $1 AND t.relname = ANY($2)
               AND pg_has_role(t.relowner, 'USAGE')
-       ) AS owns
+       ) AS owns, EXISTS (
+           SELECT FROM pg_roles d WHERE d.rolname = $3 AND pg_has_role(d.oid, 'USAGE')
+       ) AS defines
   FROM pg_roles r WHERE r.rolname = current_user
 """
 _SCHEMA = """
@@ -107,12 +110,14 @@ class Difference:
 class Standing:
     """What row-level security is to the role that connects.
 
-    `bypasses`: it doesn't hold for it at all, as for every superuser. `owns`: it holds, since it is
-    forced, but the role owns tables and could turn it off.
+    `bypasses`: it doesn't hold for it at all, as for every superuser and for whoever `defines`, a
+    member of `dialogbase_definer`, whose rights it has. `owns`: it holds, since it is forced, but
+    the role owns tables and could turn it off.
     """
 
     role: str
     superuser: bool
+    defines: bool
     bypasses: bool
     owns: bool
 
@@ -183,11 +188,13 @@ async def inspect(url: str, now: datetime, *, deadline: float = 10.0) -> Inspect
 
 
 async def _standing(connection: Any, schema: str | None) -> Standing:
-    row = await connection.fetchrow(_STANDING, schema, [table.name for table in protected()])
+    tables = [table.name for table in protected()]
+    row = await connection.fetchrow(_STANDING, schema, tables, DEFINER)
     return Standing(
         role=row["rolname"],
         superuser=row["rolsuper"],
-        bypasses=row["rolsuper"] or row["rolbypassrls"],
+        defines=row["defines"],
+        bypasses=row["rolsuper"] or row["rolbypassrls"] or row["defines"],
         owns=row["owns"],
     )
 
@@ -224,10 +231,11 @@ async def _differences(connection: Any, schema: str) -> tuple[Difference, ...]:
 async def _definitions(connection: Any, schema: str, *prefixes: str) -> dict[str, str]:
     tables = [table.name for table in METADATA.sorted_tables]
     rows = await connection.fetch(_DEFINITIONS, schema, tables, ROLES)
+    quoted = await connection.fetchval("SELECT quote_ident($1)", schema)
+    named = "|".join(re.escape(prefix) for prefix in (f"{quoted}.", *prefixes))
+    named = rf"(?<![\w\".])(?:{named})"  # and no name that ends so
     found: dict[str, str] = {}
     for row in rows:
-        worded = row["definition"]
-        for prefix in (f"{schema}.", *prefixes):
-            worded = worded.replace(prefix, "")
+        worded = re.sub(named, "", row["definition"])
         found[row["name"]] = worded if row["valid"] else f"{worded} (not valid)"
     return found

@@ -86,7 +86,11 @@ def _row_security(seen: "PostgresInspection") -> Check:
     standing = seen.standing
     role = f"the role {standing.role}"
     if standing.bypasses:
-        why = "a superuser" if standing.superuser else "one with BYPASSRLS"
+        why = "one with BYPASSRLS"
+        if standing.superuser:
+            why = "a superuser"
+        elif standing.defines:
+            why = "a member of dialogbase_definer"
         found = (
             f"inert: {role} is {why}, whom it doesn't bind; let services connect by a login of "
             "their own: CREATE ROLE … LOGIN PASSWORD … IN ROLE dialogbase_app"

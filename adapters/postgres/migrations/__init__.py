@@ -18,8 +18,10 @@ tenant in turn, since policies bind the owner, too.
 """
 
 import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import attrs
@@ -35,13 +37,16 @@ from adapters.postgres.errors import FORBIDDEN, failed, not_connected
 from ports.errors import RepositoryError
 
 VERSION_TABLE = "dialogbase_migrations"
+_ALEMBIC = threading.Lock()
+_PAUSE_SECONDS = 0.05
 _LOCK = 0x6469616C6F67  # "dialog"; held by whoever migrates
 _FORBIDDEN = (
     f"the role that migrates may not do all that this takes (SQLSTATE {FORBIDDEN}): it must own the"
     " database and, before the cluster has the roles of row-level security, have CREATEROLE. Or a"
     " superuser runs, with the name of the role that migrates in the place of OWNER:"
     " CREATE ROLE dialogbase_app NOLOGIN; CREATE ROLE dialogbase_definer NOLOGIN;"
-    " GRANT dialogbase_definer TO OWNER"
+    " GRANT dialogbase_definer TO OWNER; and once it has migrated, since a member sees every"
+    " tenant's rows: REVOKE dialogbase_definer FROM OWNER"
 )
 
 
@@ -106,8 +111,10 @@ def _state(connection: sa.Connection) -> MigrationState:
     return MigrationState(current, tuple(reversed(pending)))
 
 
-async def _with_connection(url: str, deadline: float, work: Any, *, lock: bool) -> MigrationState:
-    async def connect() -> Any:
+async def _with_connection(
+    url: str, deadline: float, work: Callable[[sa.Connection], MigrationState], *, lock: bool
+) -> MigrationState:
+    async def connect() -> asyncpg.Connection:
         return await asyncpg.connect(url, timeout=deadline, statement_cache_size=0)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
@@ -117,10 +124,11 @@ async def _with_connection(url: str, deadline: float, work: Any, *, lock: bool) 
         failure: Exception = not_connected(error)
     else:
         try:
-            if lock:
-                await _lock(connection, deadline)
-            made: MigrationState = await connection.run_sync(work)
-            return made
+            if not lock:
+                return await _done(connection, work)
+            await _lock(connection, deadline)
+            async with _alone():
+                return await _done(connection, work)
         except sa.exc.DBAPIError as error:
             cause = getattr(error.orig, "__cause__", None) or error
             failure = failed(cause, writing=lock)
@@ -131,6 +139,24 @@ async def _with_connection(url: str, deadline: float, work: Any, *, lock: bool) 
             await asyncio.shield(connection.close())
             await engine.dispose()
     raise failure
+
+
+async def _done(
+    connection: AsyncConnection, work: Callable[[sa.Connection], MigrationState]
+) -> MigrationState:
+    return await connection.run_sync(work)
+
+
+@asynccontextmanager
+async def _alone() -> AsyncIterator[None]:
+    """One at a time in this process, whatever its database and event loop: where Alembic keeps what
+    it is at is the module's, and so the process's."""
+    while not _ALEMBIC.acquire(blocking=False):  # noqa: ASYNC110  # loops share no event
+        await asyncio.sleep(_PAUSE_SECONDS)
+    try:
+        yield
+    finally:
+        _ALEMBIC.release()
 
 
 async def _lock(connection: AsyncConnection, deadline: float) -> None:
