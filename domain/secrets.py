@@ -9,7 +9,7 @@ from itertools import product
 from string import ascii_letters, digits
 from typing import Any, Final, NoReturn, Self, final
 
-from domain.documents import JsonObject
+from domain.documents import EMPTY, JsonObject
 from domain.errors import Fault, ValidationError
 
 MAX_SECRET_BYTES: Final = 16 * 1024
@@ -44,7 +44,10 @@ class Secret:
             ValidationError: if it is no JSON object, or too large. It doesn't say where: a path
                 could hold what is secret.
         """
-        kept = _checked(content)
+        kept, faults = _checked(content)
+        if faults:
+            del content  # a traceback shows its frames' variables
+            raise ValidationError("Secret", faults)
         self._content: Callable[[], JsonObject] = lambda: kept
         self.origin = None
 
@@ -116,12 +119,12 @@ def encoded(content: JsonObject) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _checked(content: object) -> JsonObject:
+def _checked(content: object) -> tuple[JsonObject, Sequence[Fault]]:
     try:
-        return JsonObject.of(content, max_bytes=MAX_SECRET_BYTES)
+        return JsonObject.of(content, max_bytes=MAX_SECRET_BYTES), ()
     except ValidationError as error:
         messages = dict.fromkeys(fault.message for fault in error.faults)
-    raise ValidationError("Secret", [Fault("", message) for message in messages])
+    return EMPTY, [Fault("", message) for message in messages]
 
 
 def _digest(secret: Secret) -> bytes:

@@ -102,9 +102,13 @@ def test_a_secret_can_not_be_changed() -> None:
     ids=lambda content: type(content).__name__,
 )
 def test_what_can_be_no_secret_is_refused_without_showing_it(content: Any) -> None:
-    """Not even by a path: what is secret may stand in a key by mistake."""
+    """Not even by a path, what is secret may stand in a key by mistake; nor by the variables of a
+    traceback's frames, which some print.
+    """
     with pytest.raises(ValidationError) as told:
         Secret(content)
+    _, *inner = told.traceback
+    assert not any(HIDDEN in repr(entry.frame.f_locals) for entry in inner)
     assert HIDDEN not in str(told.value)
     assert told.value.__context__ is None
     assert HIDDEN not in repr(told.value.faults)
