@@ -151,12 +151,20 @@ class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepo
     async def _rotate(self, rotation: Rotation, limit: int) -> tuple[int, bool]:
         if self._context.secrets is None:
             return 0, False
-        prefix = self._vault.prefix
+        prefix, after = self._vault.prefix, rotation.after
         done = 0
         with self._session.writing() as transaction:
-            for entity in sorted(transaction.values(self._name), key=lambda one: one.id):
-                if entity.credentials is None or token_of(entity.credentials).startswith(prefix):
-                    continue
+            stale = [
+                entity
+                for entity in transaction.values(self._name)
+                if entity.credentials is not None
+                and not token_of(entity.credentials).startswith(prefix)
+                and (after is None or entity.id > after)
+            ]
+            stale.sort(key=lambda one: one.id)
+            del stale[limit:]
+            for entity in stale:
+                rotation.after = entity.id
                 try:
                     sealed = self._vault.resealed(entity.id, entity.credentials)
                 except (EncryptionKeyError, CorruptRecordError) as failure:
@@ -165,6 +173,4 @@ class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepo
                 fields = {**vars(entity), "credentials": sealed}
                 transaction.replace(self._name, restored(Integration, fields))
                 done += 1
-                if done == limit:
-                    break
-        return done, False
+            return done, len(stale) == limit

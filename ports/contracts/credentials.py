@@ -184,6 +184,37 @@ async def test_credentials_are_encrypted_anew_under_another_key(
 
 
 @contract
+async def test_more_than_a_batch_is_encrypted_anew(backend: Backend, scope: TenantScope) -> None:
+    """All of it by one call; what can't be opened keeps it from nothing, however much that is."""
+    integrations = scope.integrations
+
+    async def filled(name: str, count: int) -> None:
+        await integrations.create_many(
+            Integration.draft(name=f"{name} {n}", type="webhook", credentials=SECRET)
+            for n in range(count)
+        )
+
+    lost = backend.keys.active
+    await filled("lost", 501)
+    backend.keys.another()
+    former = backend.keys.active
+    await filled("former", 2)
+    backend.keys.another()
+    backend.keys.retire(lost)
+    error = await raised_by(integrations.rotate_credentials())
+    assert isinstance(error, EncryptionKeyError)
+    backend.keys.retire(former)
+    for n in range(2):
+        found = await integrations.get_by_name(f"former {n}")
+        assert found is not None
+        assert found.credentials == SECRET
+    await filled("many", 501)
+    backend.keys.another()
+    await integrations.delete_where(integrations.where("name").startswith("lost"))
+    assert await integrations.rotate_credentials() == 503
+
+
+@contract
 async def test_what_is_under_a_retired_key_is_not_shown(
     backend: Backend, scope: TenantScope
 ) -> None:
