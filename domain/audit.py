@@ -199,5 +199,9 @@ def canonical(document: object) -> str:
 
 
 def instant_text(at: datetime) -> str:
-    """A time in UTC, in whole milliseconds, as JSON has it."""
-    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    """A time in UTC, in whole milliseconds, as JSON has it.
+
+    Any other isn't one that was kept, and so has another text: that it was altered shows.
+    """
+    precision = "microseconds" if at.microsecond % 1_000 else "milliseconds"
+    return at.isoformat(timespec=precision).removesuffix("+00:00") + "Z"

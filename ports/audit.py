@@ -107,8 +107,8 @@ class AuditLog(Reading[AuditEntry]):
 
         Raises:
             UnsupportedOperationError: within a unit of work.
-            CorruptRecordError: if the next place in the chain is taken, so that its head can't be
-                its end: `verify` says more.
+            CorruptRecordError: if the next place in the chain is taken, or the entry at its head
+                has another digest, so that it can't be its end: `verify` says more.
         """
         return await self._seal(check_limit(limit))
 

@@ -114,9 +114,11 @@ class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
 def seal(transaction: Transaction, limit: int) -> int:
     """Seal the first entries that aren't; how many."""
     head: AuditHead = transaction.get(HEADS, _ONLY) or NO_ENTRY
-    taken = transaction.table(ENTRIES).holders[_PLACE].get((head.sequence + 1,))
-    if taken is not None:
-        raise CorruptRecordError(ENTRIES, taken, ("sequence",))
+    entries = transaction.table(ENTRIES)
+    for place, digest in ((head.sequence + 1, None), (head.sequence, head.digest)):
+        taken = entries.holders[_PLACE].get((place,))
+        if taken is not None and entries.rows[taken].digest != digest:
+            raise CorruptRecordError(ENTRIES, taken, ("sequence",))
     unsealed: Iterable[Any] = transaction.table(UNSEALED).rows
     positions = nsmallest(limit, unsealed)
     for position in positions:

@@ -54,10 +54,12 @@ async def _sealed(executor: Executor, tenant: TenantId, limit: int) -> tuple[int
     async def in_turn(executor: Executor) -> tuple[int, bool]:
         await executor.read(sql.LOCK.sql, [tenant])
         head = await _head(executor, tenant)
-        place = {"tenant": tenant, "sequence": head.sequence + 1}
-        taken = await executor.read(sql.AT_PLACE.sql, sql.AT_PLACE.arguments(place))
-        if taken:
-            raise CorruptRecordError(_NAME, taken[0][0], ("sequence",))
+        place = {"tenant": tenant, "sequence": head.sequence}
+        for id, sequence, digest in await executor.read(
+            sql.AT_END.sql, sql.AT_END.arguments(place)
+        ):
+            if sequence > head.sequence or digest != head.digest:
+                raise CorruptRecordError(_NAME, id, ("sequence",))
         return await _chained(executor, tenant, head, limit)
 
     try:

@@ -40,9 +40,15 @@ HEAD = compiled(
         AUDIT_HEADS.c.tenant_id == sa.bindparam("tenant", type_=TEXT), as_tenant()
     )
 )
-AT_PLACE = compiled(
-    sa.select(_ENTRIES.id).where(RELATION.is_tenants(), _ENTRIES.sequence == _SEQUENCE)
+AT_END = compiled(
+    sa.select(_ENTRIES.id, _ENTRIES.sequence, _ENTRIES.digest)
+    .where(
+        RELATION.is_tenants(),
+        _ENTRIES.sequence.between(_SEQUENCE, _SEQUENCE + sa.literal_column("1", sa.BigInteger())),
+    )
+    .order_by(_ENTRIES.sequence.desc())
 )
+"""What stands at the head's place, and what at the next one."""
 _NEXT = (
     sa.select(*RELATION.columns)
     .where(RELATION.is_tenants(), _ENTRIES.sequence.is_(None))

@@ -109,10 +109,12 @@ def _figures(text: str) -> FrozenDict[str, float]:
 
 
 def _changes(text: str) -> FrozenDict[str, FieldChange]:
-    """Without documents whose keys only changed places, which SQL takes for a change."""
+    """Without what changed only in the order of keys, which SQL takes for a change."""
     changes: dict[str, FieldChange] = {}
     for name, (before, after) in orjson.loads(text).items():
-        if type(before) is dict and type(after) is dict and canonical(before) == canonical(after):
+        kind = type(before)
+        # A secret shows the same on either side of a change.
+        if kind in (dict, list) and type(after) is kind and canonical(before) == canonical(after):
             continue
         changes[name] = FieldChange(freeze(before), freeze(after))
     return FrozenDict.holding(changes)

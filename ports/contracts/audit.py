@@ -18,6 +18,7 @@ from ports.contracts.audit_model import (
     created,
     deleted,
     each_authored,
+    reordered,
     said,
     trail_of,
     updated,
@@ -272,6 +273,20 @@ async def test_a_write_that_changes_no_field_is_told_all_the_same(
     await repository.patch(made.id, **authored.note_to(authored.note_of(made)))
     trail = await trail_of(scope)
     assert [(entry.revision, dict(entry.changes)) for entry in trail[1:]] == [(2, {}), (3, {})]
+
+
+@given(data=st.data())
+@examples(0.2)
+@each_authored
+@contract
+async def test_the_order_of_keys_is_no_change(
+    scope: TenantScope, authored: Subject, data: st.DataObject
+) -> None:
+    """At whatever depth: in documents, and in what is part of a list or of another value."""
+    repository = authored.of(scope)
+    made = await repository.create(data.draw(authored.entities(scope.tenant)))
+    await repository.update(reordered(made))
+    assert [dict(entry.changes) for entry in (await trail_of(scope, made.id))[1:]] == [{}]
 
 
 @each_authored

@@ -14,6 +14,7 @@ import pytest
 from domain.audit import AuditAction, AuditEntry, FieldChange
 from domain.definitions import FlowDefinition
 from domain.documents import JsonObject, thaw
+from domain.frozen import FrozenDict
 from domain.secrets import Secret
 from ports.contracts.exact import exact
 from ports.contracts.groups import Group
@@ -64,6 +65,20 @@ def document_of(subject: Subject, entity: Entity, *, sparse: bool = False) -> li
             continue
         found.append((field.name, _json(value)))
     return found
+
+
+def reordered(value: Any) -> Any:
+    """An equal value, the keys of whose documents stand in another order, at every depth."""
+    if isinstance(value, JsonObject):
+        return JsonObject.of(_reversed(thaw(value)))
+    if isinstance(value, tuple):
+        return tuple(map(reordered, value))
+    if isinstance(value, Mapping):
+        return FrozenDict(_reversed({name: reordered(item) for name, item in value.items()}))
+    if attrs.has(type(value)) and not isinstance(value, Secret):
+        parts = {name: getattr(value, name) for name in attrs.fields_dict(type(value))}
+        return attrs.evolve(value, **{name: reordered(part) for name, part in parts.items()})
+    return value
 
 
 def said(changes: Mapping[str, FieldChange]) -> Any:
@@ -135,6 +150,12 @@ def _blank(subject: Subject) -> dict[str, Any]:
         name: None if fields[name].default is attrs.NOTHING else _json(_default(fields[name]))
         for name in fields.keys() - subject.schema.maintained - set(_NEVER)
     }
+
+
+def _reversed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _reversed(value[name]) for name in reversed(value)}
+    return [_reversed(item) for item in value] if isinstance(value, list) else value
 
 
 def _differ(before: Entity, after: Entity, name: str) -> bool:

@@ -61,6 +61,7 @@ async def finding(
 
 ALTERED: Mapping[str, Callable[[AuditEntry], Any]] = {
     "at": lambda entry: entry.at + timedelta(milliseconds=1),
+    "at, by less than what is kept of it": lambda entry: entry.at + timedelta(microseconds=1),
     "actor": lambda entry: "bob",
     "reason": lambda entry: None,
     "action": lambda entry: AuditAction.DELETED,
@@ -80,7 +81,8 @@ async def test_an_altered_entry_is_named(backend: Backend, field: str, place: in
     """Whichever of its fields was changed."""
     scope, chain = await sealed(backend)
     entry = chain[place - 1]
-    await backend.tamper(scope.tenant, {entry.id: other(entry, **{field: ALTERED[field](entry)})})
+    altered = other(entry, **{field.partition(",")[0]: ALTERED[field](entry)})
+    await backend.tamper(scope.tenant, {entry.id: altered})
     assert await finding(backend, scope) == (AuditFault.ALTERED, place, entry.id, place - 1)
 
 
@@ -156,7 +158,10 @@ async def test_a_head_that_was_set_back_is_found(backend: Backend) -> None:
     await backend.tamper_head(scope.tenant, attrs.evolve(head, sequence=9))
     assert await finding(backend, scope) == (AuditFault.MISSING, LENGTH + 2, None, LENGTH + 1)
     await backend.tamper_head(scope.tenant, attrs.evolve(head, digest=NO_ENTRY.digest))
-    assert await finding(backend, scope) == (AuditFault.HEAD, None, None, LENGTH + 1)
+    for name in ("after that", "and that"):
+        assert await finding(backend, scope) == (AuditFault.HEAD, None, None, LENGTH + 1)
+        await scope.flows.create(Flow.draft(name=name))
+        assert isinstance(await raised_by(scope.audit.seal()), CorruptRecordError)
 
 
 @contract
