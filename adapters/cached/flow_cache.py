@@ -1,20 +1,23 @@
 """What a process keeps of flows, and how late what it serves may be.
 
 **In the process that wrote** (through this cache), everything shows at once: the change as soon as
-the write has returned, also where it was cancelled or its outcome is unknown, and counts and the
-order of `get_active` as soon as the use was counted. A unit of work reads the origin, and so its
-own writes; what it wrote shows once it has committed.
+the write has returned, and counts and the order of `get_active` as soon as the use was counted.
+Where the write was cancelled, or its outcome is unknown, it may be yet to come: for half a minute
+all of the tenant's flows are read from the origin, and it shows as soon as it is there. A unit of
+work reads the origin, and so its own writes; what it wrote shows once it has committed.
 
 **In other processes** a change may be read late:
 
 - by `max_staleness` (a second, unless set otherwise), since the process that wrote drops it from
   the cache that all share before its write returns;
-- should it die or lose the shared cache before it has: by the time that the outbox' dispatcher
-  takes, with `FlowCacheInvalidation` among its consumers, and `max_staleness`;
+- should it die or lose the shared cache before it has, or not know what became of the write: by the
+  time that the outbox' dispatcher takes, with `FlowCacheInvalidation` among its consumers, and
+  `max_staleness`;
 - should no dispatcher run, either: by the minute that an entry of the shared cache lives, and
   `max_staleness`;
 - a use that was counted (`usage_count`, `last_used_at`, the order of `get_active`): by that minute
-  and `max_staleness`, always. Nothing is dropped for it.
+  and `max_staleness`, always. Nothing is dropped for it. And for half a minute longer, what a
+  process counted it also shows of a flow that another deleted and created anew by the same id.
 
 Without a shared cache it is always `max_staleness`. What is late is late as a whole: each flow is
 one that stood in the origin. That there is none is remembered as everything else is, so a flow
@@ -67,6 +70,8 @@ _STALENESS: Final = duration(MILLISECOND, timedelta(hours=1))
 _COPIES: Final = whole(1, 10_000_000)
 _LOADING: Final = 30.0
 """Seconds that a read may take from its beginning until it is kept."""
+DOUBT: Final = 30.0
+"""Seconds after which a write of which nobody knows the outcome has happened or never will."""
 
 
 @attrs.frozen
@@ -143,13 +148,19 @@ class FlowCache:
         await self._settle(flows)
 
     def unknown(self, flows: TenantFlows, ids: Collection[UUID] | None) -> None:
-        """These flows, or all, may have changed: as `written`, in the background."""
-        flows.note(ids)
+        """These flows, or all, may have changed, or be about to: as `written`, in the background.
+        A server may be at it still when nobody waits for it any more.
+        """
+        flows.note(ids, doubted=self.now() + DOUBT)
         self._settle_later()
 
-    async def used(self, flows: TenantFlows, id: UUID, count: int, at: datetime) -> None:
-        """A use of a flow was counted, and is committed."""
-        if flows.used(id, count, at):
+    async def used(
+        self, flows: TenantFlows, id: UUID, count: int, at: datetime, since: int
+    ) -> None:
+        """A use of a flow was counted, and is committed; it began when there had been so many
+        `changes`.
+        """
+        if flows.used(id, count, at, since):
             await self._settle(flows)
 
     async def dropped_elsewhere(self, tenant: TenantId, ids: Collection[UUID] | None) -> None:
@@ -202,10 +213,10 @@ class FlowCache:
                 if not self._breaker.admits():
                     break
                 try:
-                    await flows.settle(patiently=True)
+                    if await flows.settle(patiently=True):
+                        pause = SHORTEST
                 except RepositoryError:
                     break
-                pause = SHORTEST
 
     # For the tenants' parts.
 

@@ -54,9 +54,14 @@ class Changes(ABC):
     def unknown(self, ids: Collection[UUID] | None) -> None:
         """They may have been."""
 
+    @property
     @abstractmethod
-    async def used(self, id: UUID, count: int, at: datetime) -> None:
-        """A use of this one was counted."""
+    def number(self) -> int:
+        """How many there were up to now."""
+
+    @abstractmethod
+    async def used(self, id: UUID, count: int, at: datetime, since: int) -> None:
+        """A use of this one was counted, which began at that `number`."""
 
 
 class ToldFlowRepository(FlowRepository):
@@ -138,6 +143,7 @@ class ToldFlowRepository(FlowRepository):
         return await self._told([changed.id], self._origin._store_version(changed, left, new, now))
 
     async def _count_use(self, id: UUID, amount: int, used_at: datetime) -> int:
+        since = self._changes.number
         try:
             count = await self._origin._count_use(id, amount, used_at)
         except UNCHANGED:
@@ -145,7 +151,7 @@ class ToldFlowRepository(FlowRepository):
         except BaseException:
             self._changes.unknown([id])
             raise
-        await self._changes.used(id, count, used_at)
+        await self._changes.used(id, count, used_at, since)
         return count
 
     async def _add_metrics(
@@ -168,8 +174,12 @@ class _ToCache(Changes):
     def unknown(self, ids: Collection[UUID] | None) -> None:
         self._cache.unknown(self._flows, ids)
 
-    async def used(self, id: UUID, count: int, at: datetime) -> None:
-        await self._cache.used(self._flows, id, count, at)
+    @property
+    def number(self) -> int:
+        return self._flows.changes
+
+    async def used(self, id: UUID, count: int, at: datetime, since: int) -> None:
+        await self._cache.used(self._flows, id, count, at, since)
 
 
 class CachedFlowRepository(ToldFlowRepository):

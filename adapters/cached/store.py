@@ -43,7 +43,8 @@ class CachedAuthoringStore(AuthoringStore):
 
     @asynccontextmanager
     async def unit(self, tenant: TenantId, author: Author = NOBODY) -> AsyncIterator[AuthoringUnit]:
-        flows, changed, done = self._cache.tenant(tenant), _InUnit(), False
+        flows = self._cache.tenant(tenant)
+        changed, done = _InUnit(flows.changes), False
         try:
             async with self._origin.unit(tenant, author) as work:
                 told = ToldFlowRepository(work.flows, changed)
@@ -82,6 +83,8 @@ class CachedAuthoringStore(AuthoringStore):
 class _InUnit(Changes):
     """What a unit of work changes, for when it has committed."""
 
+    number: int
+    """Of all changes that there had been when it began."""
     ids: set[UUID] | None = attrs.field(factory=set)
     uses: dict[UUID, tuple[int, datetime]] = attrs.field(factory=dict)
 
@@ -101,7 +104,7 @@ class _InUnit(Changes):
             await cache.written(flows, self.touched)
             return
         for id, (count, at) in self.uses.items():
-            await cache.used(flows, id, count, at)
+            await cache.used(flows, id, count, at, self.number)
 
     async def written(self, ids: Collection[UUID] | None) -> None:
         self.unknown(ids)
@@ -112,6 +115,6 @@ class _InUnit(Changes):
         else:
             self.ids.update(ids)
 
-    async def used(self, id: UUID, count: int, at: datetime) -> None:
+    async def used(self, id: UUID, count: int, at: datetime, since: int) -> None:
         known = self.uses.get(id)
         self.uses[id] = (count, at if known is None else max(at, known[1]))

@@ -32,6 +32,14 @@ class Copy:
     uses: int
 
 
+@attrs.frozen
+class _Debt:
+    """What has to be dropped; again and again, until nobody can be filling it in any more."""
+
+    number: int
+    until: float
+
+
 @attrs.define(eq=False)
 class _Flight:
     """A read under way, and how many await it."""
@@ -47,7 +55,11 @@ class TenantFlows:
     """One tenant's: everybody in the process who reads or changes them has the same.
 
     `generation` is raised by every change that this process made or heard of. What was read in an
-    earlier one is neither kept nor served, nor given to a caller that comes later.
+    earlier one is neither kept nor served, nor given to a caller that comes later. `changes` counts
+    those that were more than a use.
+
+    While it is in doubt whether a change is still to come, nothing is kept, or read that others
+    share: what is read now may not stand any more when it does.
     """
 
     def __init__(
@@ -55,12 +67,14 @@ class TenantFlows:
     ) -> None:
         self.tenant = tenant
         self.generation = 0
+        self.changes = 0
         self._process = process
         self._shared = shared
         self._uses = uses
         self._flights: dict[object, _Flight] = {}
-        self._owed: dict[UUID | None, int] = {}
+        self._owed: dict[UUID | None, _Debt] = {}
         self._debts = 0
+        self._doubted_until = -math.inf
 
     # Reading.
 
@@ -117,7 +131,7 @@ class TenantFlows:
             flows = await load()
             # A list from the origin lacks nobody, but who was used since; its order is right.
             shown = self._uses.shown(flows, limit) or flows
-        if flight.generation == self.generation:
+        if flight.generation == self.generation and flight.began >= self._doubted_until:
             until = flight.began + self._process.staleness
             copy = Copy(self, shown, until, flight.generation, counted)
             self._process.keep(lookup.key, copy)
@@ -125,53 +139,73 @@ class TenantFlows:
 
     def _may_share(self) -> bool:
         """Whether the shared cache can be trusted, and asked."""
-        return not self._owed and self._process.may_share()
+        if self._owed or self._process.now() < self._doubted_until:
+            return False
+        return self._process.may_share()
 
     # Changing.
 
-    def note(self, ids: Collection[UUID] | None) -> None:
-        """These flows have changed, or may have, or (None) any: from now on, nothing that was read
-        before is served in this process.
+    def note(self, ids: Collection[UUID] | None, *, doubted: float = -math.inf) -> None:
+        """These flows have changed, or (None) any: from now on, nothing that was read before is
+        served in this process. Or they may have, or may yet, up to `doubted`.
         """
+        self.changes += 1
+        if doubted > self._doubted_until:
+            self._doubted_until = doubted
+            self._process.remember(self)
+        self._drop(ids, doubted)
+
+    def _drop(self, ids: Collection[UUID] | None, doubted: float = -math.inf) -> None:
         self.generation += 1
         self._uses.forget(ids)
         if self._shared is None:
             return
         self._debts += 1
-        if ids is None or len(self._owed) + len(ids) > MAX_OWED:
-            self._owed = {None: self._debts}
-        elif None not in self._owed:
-            self._owed.update(dict.fromkeys(ids, self._debts))
+        if None in self._owed or ids is None or len(self._owed) + len(ids) > MAX_OWED:
+            until = max((debt.until for debt in self._owed.values()), default=doubted)
+            self._owed = {None: _Debt(self._debts, max(until, doubted))}
         else:
-            self._owed[None] = self._debts
+            for id in ids:
+                known = self._owed.get(id)
+                until = doubted if known is None else max(known.until, doubted)
+                self._owed[id] = _Debt(self._debts, until)
         self._process.owes(self)
 
-    def used(self, id: UUID, count: int, at: datetime) -> bool:
-        """A flow was used: see `Uses`. Whether something else has to be settled for it."""
+    def used(self, id: UUID, count: int, at: datetime, since: int) -> bool:
+        """A flow was used, when there had been so many `changes`: see `Uses`. Whether something has
+        to be settled for it.
+        """
+        if self.changes != since:
+            # It may be another flow of that id, which nobody used.
+            self._drop([id])
+            return True
         forgotten = self._uses.note(id, count, at)
         self._process.remember(self)
         if forgotten is None:
             return False
-        self.note([forgotten])
+        self._drop([forgotten])
         return True
 
-    async def settle(self, *, patiently: bool = False) -> None:
-        """Drop from the shared cache what was noted.
+    async def settle(self, *, patiently: bool = False) -> bool:
+        """Drop from the shared cache what was noted; whether any of it is owed no more.
 
         Raises:
             RepositoryError: if it didn't answer; then it is still owed.
         """
         owed = dict(self._owed)
         if not owed or self._shared is None:
-            return
+            return False
+        now, debts = self._process.now(), len(owed)
         ids = None if None in owed else [id for id in owed if id is not None]
         await self._shared.drop(ids, patiently=patiently)
         for item, debt in owed.items():
             # What was noted again meanwhile may have been filled in before that.
-            if self._owed.get(item) == debt:
+            if debt.until <= now and self._owed.get(item) == debt:
                 del self._owed[item]
+                debts -= 1
         if not self._owed:
             self._process.owes_nothing(self)
+        return debts < len(owed)
 
     def forgive(self) -> None:
         """Owe nothing any more, for what was owed will have ended by itself."""

@@ -42,14 +42,17 @@ class Uses:
     def note(self, id: UUID, count: int, at: datetime) -> UUID | None:
         """A flow was used; the id of one that had to be forgotten before its time."""
         now = self._now()
-        while self._uses and next(iter(self._uses.values())).until < now:
-            self._uses.popitem(last=False)
+        self._end(now)
         known = self._uses.pop(id, None)
         if known is not None:
             count, at = max(count, known.count), max(at, known.at)
         self._uses[id] = _Use(count, at, now + self._lasting)
         self.number += 1
         return self._uses.popitem(last=False)[0] if len(self._uses) > MAX_USES else None
+
+    def _end(self, now: float) -> None:
+        while self._uses and next(iter(self._uses.values())).until < now:
+            self._uses.popitem(last=False)
 
     def forget(self, ids: Iterable[UUID] | None) -> None:
         """What was read before isn't to be had any more: of these flows, or of all."""
@@ -67,6 +70,7 @@ class Uses:
         """
         if not self._uses or (not flows and math.isinf(limit)):
             return flows
+        self._end(self._now())
         shown = tuple(map(self._shown, flows))
         if math.isinf(limit):
             return shown

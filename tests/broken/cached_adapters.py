@@ -1,5 +1,6 @@
 """Cached flows, broken in one way at a time."""
 
+import math
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -102,8 +103,8 @@ def cached_backend_of(broken: type[Any]) -> Backend:
 class FillsStale(SoundFlows):
     """Keeps what was read before a change and is answered after it."""
 
-    def note(self, ids: Collection[UUID] | None) -> None:
-        super().note(ids)
+    def note(self, ids: Collection[UUID] | None, *, doubted: float = -math.inf) -> None:
+        super().note(ids, doubted=doubted)
         self.generation -= 1
         copies = self._process.copies
         for place in [place for place in copies if place[0] == self.tenant]:
@@ -120,7 +121,7 @@ class JoinsWhateverIsRead(SoundFlows):
 class LagsInItsOwnCounts(SoundFlows):
     """Leaves a use to show when the cache ends."""
 
-    def used(self, id: UUID, count: int, at: datetime) -> bool:
+    def used(self, id: UUID, count: int, at: datetime, since: int) -> bool:
         return False
 
 

@@ -86,6 +86,10 @@ class Course:
     begun: asyncio.Event = attrs.field(factory=asyncio.Event)
     lost: BaseException | None = None
     """Raised by writes, and by commits, that have happened."""
+    lands: asyncio.Event | None = None
+    """Before it is set, no write happens; then it does, whether or not anybody still waits."""
+    told: asyncio.Event | None = None
+    """Before it is set, nobody is told of a use that was counted."""
 
     async def read(self, found: T) -> T:
         """A read has been done."""
@@ -94,6 +98,18 @@ class Course:
         if self.held is not None:
             await self.held.wait()
         return found
+
+    async def landed(self, write: Callable[[], Awaitable[T]]) -> T:
+        """A write is done, sooner or later."""
+        if (lands := self.lands) is None:
+            return await write()
+
+        async def later() -> T:
+            await lands.wait()
+            return await write()
+
+        self.begun.set()
+        return await asyncio.shield(asyncio.create_task(later()))
 
     def written(self) -> None:
         """A write has been done."""
@@ -115,9 +131,17 @@ class WatchedFlowRepository(MemoryFlowRepository):
     async def _patch(
         self, id: Any, expected_revision: int | None, changes: Mapping[str, Any], now: Any
     ) -> Flow:
-        stored = await super()._patch(id, expected_revision, changes, now)
+        patch = super()._patch
+        stored = await self.course.landed(lambda: patch(id, expected_revision, changes, now))
         self.course.written()
         return stored
+
+    async def _count_use(self, id: UUID, amount: int, used_at: Any) -> int:
+        count = await super()._count_use(id, amount, used_at)
+        self.course.begun.set()
+        if self.course.told is not None:
+            await self.course.told.wait()
+        return count
 
 
 class WatchedStore(MemoryAuthoringStore):
