@@ -91,7 +91,8 @@ class Maintenance(ABC):
 
         In batches: interrupted, it may be called again and goes on; 0 when nothing is left. Until
         it is done, what belonged to an entity that went may still be seen. What is written
-        meanwhile may stay.
+        meanwhile may stay. A consumer that is just being told of a change of the tenant's is waited
+        for, last and at most as long as it may take.
 
         Raises:
             ValidationError: for what can't be a tenant's name, whatever it could stand for.

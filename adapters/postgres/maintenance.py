@@ -4,6 +4,7 @@ Row-level security holds here, too. The names come from a function of the databa
 nothing else; what is erased is seen and deleted as the tenant whose it is.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 
 import sqlalchemy as sa
@@ -13,6 +14,7 @@ from adapters.postgres.audit_statements import TENANTS_WITH_UNSEALED
 from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
 from adapters.postgres.columns import TEXT
 from adapters.postgres.database import ENTITIES, TENANT_TABLES
+from adapters.postgres.delivery_tables import DELIVERIES
 from adapters.postgres.executor import Executor
 from adapters.postgres.statements import Statement, compiled
 from adapters.postgres.tables import as_tenant
@@ -23,6 +25,8 @@ from ports.paging import check_limit
 from ports.stores import AuthoringMaintenance
 
 BATCH = 1_000
+_HELD = 0.05
+"""Seconds until it is looked again whether a delivery has ended."""
 
 _ONE = sa.literal_column("1", sa.BigInteger())
 _LIMIT = sa.bindparam("limit", type_=sa.BigInteger())
@@ -43,6 +47,9 @@ def _erase(table: sa.Table) -> Statement:
         return compiled(sa.delete(table).where(_is_tenants(table)))
     key = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
     some = sa.select(*keys).where(_is_tenants(table)).order_by(*keys).limit(_LIMIT)
+    if table is DELIVERIES:
+        # What a consumer is just being told of is locked for as long as that takes.
+        some = some.with_for_update(skip_locked=True)
     return compiled(sa.delete(table).where(_is_tenants(table), key.in_(some)))
 
 
@@ -103,14 +110,27 @@ class PostgresMaintenance(AuthoringMaintenance):
         values = {"tenant": named, "limit": BATCH}
         while (await self._executor.write(_ERASE_AUDIT.sql, _ERASE_AUDIT.arguments(values)))[0][0]:
             pass
+        await self._emptied([DELIVERIES], named, wait=True)
         return erased
 
-    async def _emptied(self, tables: Sequence[sa.Table], tenant: TenantId) -> int:
+    async def _emptied(
+        self, tables: Sequence[sa.Table], tenant: TenantId, *, wait: bool = False
+    ) -> int:
+        """How many rows went. Deliveries that are locked are left, unless it is to `wait` for their
+        end: whoever holds one is ended by the server if it doesn't.
+        """
         values, erased = {"tenant": tenant, "limit": BATCH}, 0
-        for erase, left in (_ERASURES[table] for table in tables if table in _ERASURES):
+        for table in tables:
+            if table not in _ERASURES:
+                continue
+            erase, left = _ERASURES[table]
             went = 0
             # None went, too, if another deleted the same batch meanwhile.
             while went or await self._executor.read(left.sql, left.arguments(values)):
                 went = await self._executor.affect(erase.sql, erase.arguments(values))
                 erased += went
+                if table is DELIVERIES and not went:
+                    if not wait:
+                        break
+                    await asyncio.sleep(_HELD)
         return erased

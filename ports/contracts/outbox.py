@@ -1,5 +1,6 @@
 """The outbox: who is told of what, and of nothing else."""
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,7 @@ from domain.flows import Flow
 from domain.identity import Author
 from ports.capabilities import Capability
 from ports.contracts.harness import Backend, contract, raised_by
-from ports.contracts.outbox_takers import Taker, dispatcher, outbox, subscribed, waiting
+from ports.contracts.outbox_takers import PATIENCE, Taker, dispatcher, outbox, subscribed, waiting
 from ports.errors import ConflictError
 from ports.stores import TenantScope
 
@@ -239,6 +240,35 @@ async def test_an_erased_tenants_events_are_gone(backend: Backend) -> None:
         await dispatcher(backend, taker, other).once()
     assert taker.taken == []
     assert len(other.taken) == 1
+
+
+@contract
+async def test_a_tenant_is_erased_although_a_consumer_is_being_told(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """All the rest is gone at once, and what it holds when it lets go: even if it takes nothing."""
+    taker, other = Taker(scope.tenant), backend.scope(scope.tenant, 1)
+    store = backend.instances[1].authoring
+    assert store is not None
+    async with subscribed(backend, taker):
+        one = await scope.flows.create(Flow.draft(name="a"))
+        await scope.flows.create(Flow.draft(name="b"))
+        taker.hanging, taker.refusing = {one.id: asyncio.Event()}, {one.id}
+        telling = asyncio.create_task(dispatcher(backend, taker).once())
+        await taker.called.wait()
+        erasing = asyncio.create_task(store.maintenance().erase_tenant(scope.tenant))
+        async with asyncio.timeout(PATIENCE):
+            while await other.audit.count() or await other.flows.count():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        taker.hanging[one.id].set()
+        assert await erasing == 2
+        await telling
+        backend.clock.advance(days=2)
+        for again in (False, True):
+            found = outbox(backend).with_work(
+                taker.name, again=again, after=scope.tenant[:-1], limit=1_000
+            )
+            assert scope.tenant not in await found
 
 
 @pytest.mark.parametrize("name", ["", "x" * 101, "a\nb", "a\0", None, 7], ids=repr)
