@@ -48,9 +48,12 @@ class PlatformMaintenance(Maintenance):
         """Delete all of a tenant's data in every store; how many entities went.
 
         One store after the other, each as it promises by itself: first what lives for a while, so
-        that nobody stays logged in to what goes next, then the conversations. Interrupted or failed
-        in between, it may be called again and goes on.
+        that nobody stays logged in to what goes next, then the conversations; at last once more
+        what lives for a while, for until its outbox is gone a tenant's changes may be published,
+        and its flows kept in caches. Interrupted or failed in between, it may be called again and
+        goes on.
         """
         erased = await self.runtime.erase_tenant(tenant)
         erased += await self.dialogue.erase_tenant(tenant)
-        return erased + await self.authoring.erase_tenant(tenant)
+        erased += await self.authoring.erase_tenant(tenant)
+        return erased + await self.runtime.erase_tenant(tenant)

@@ -16,12 +16,14 @@ from adapters.memory import (
     MemoryDialogueStore,
     MemoryRuntimeStore,
 )
+from adapters.memory.maintenance import MemoryAuthoringMaintenance
 from bootstrap import Container, Settings
 from bootstrap.platform import opened
 from domain.conversations import Conversation
 from domain.errors import ValidationError
 from domain.executions import ExecutionState
 from domain.flows import Flow
+from domain.identity import TenantId
 from domain.messages import Message
 from domain.rates import fixed_window
 from ports.errors import StoreUnavailableError
@@ -181,6 +183,27 @@ async def test_maintenance_spans_the_stores_and_reaches_each() -> None:
         assert [tenant async for tenant in maintenance.authoring.tenants()] == ["acme", "zeta"]
         assert [tenant async for tenant in maintenance.dialogue.tenants()] == ["Beta", "yotta"]
         assert [tenant async for tenant in maintenance.runtime.tenants()] == ["Alpha", "yotta"]
+
+
+@run
+async def test_what_is_published_while_a_tenant_is_erased_goes_too() -> None:
+    """Changes are told, and kept in caches, until the outbox is gone."""
+    runtime = MemoryRuntimeStore()
+
+    class Telling(MemoryAuthoringMaintenance):
+        async def erase_tenant(self, tenant: TenantId) -> int:
+            await runtime.repositories(tenant).cache.set("published", "just now")
+            return await super().erase_tenant(tenant)
+
+    class Store(MemoryAuthoringStore):
+        def maintenance(self) -> MemoryAuthoringMaintenance:
+            return Telling(self._tenants, super().maintenance().outbox)
+
+    async with bootstrap.open(Settings.memory(), authoring=Store(), runtime=runtime) as platform:
+        acme = platform.for_tenant("acme")
+        await acme.flows.create(Flow.draft(name="welcome"))
+        assert await platform.maintenance.erase_tenant(acme.tenant) == 1
+        assert await acme.cache.get("published", None) is None
 
 
 class _Gone:
