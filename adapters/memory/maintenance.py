@@ -7,6 +7,7 @@ from typing import Any
 
 from adapters.memory.audit import UNSEALED, seal
 from adapters.memory.conversations import MemoryConversationRepository, longest_idle, timed_out
+from adapters.memory.outbox import MemoryOutbox
 from adapters.memory.session import SingleSession
 from adapters.memory.tables import Tables
 from domain.conversations import Conversation
@@ -51,13 +52,18 @@ class MemoryMaintenance(Maintenance):
 class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
     """Maintenance of authoring data."""
 
-    def __init__(self, tenants: dict[TenantId, Tables], outbox: Outbox) -> None:
+    def __init__(self, tenants: dict[TenantId, Tables], outbox: MemoryOutbox) -> None:
         super().__init__(tenants)
         self._outbox = outbox
 
     @property
     def outbox(self) -> Outbox:
         return self._outbox
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        erased = await super().erase_tenant(tenant)
+        await self._outbox.undisturbed(tenant)
+        return erased
 
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         size = check_limit(limit)

@@ -1,5 +1,6 @@
 """The outbox in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ EVENTS: Final = "outbox event"
 DELIVERIES: Final = "outbox delivery"
 """The table, one a tenant, of what waits for a consumer."""
 
+_MOMENT: Final = 0.01
 _positions = count(1)
 
 Queue: TypeAlias = tuple[str, str, UUID]
@@ -151,6 +153,11 @@ class MemoryOutbox(Outbox):
             yield MemoryDelivery(self._tenants[tenant], head, limit, self._clock)
         finally:
             self._state.held.discard(held)
+
+    async def undisturbed(self, tenant: TenantId) -> None:
+        """When nobody is being told of anything of a tenant's."""
+        while any(held == tenant for held, _ in self._state.held):  # noqa: ASYNC110
+            await asyncio.sleep(_MOMENT)
 
     def _next(
         self, after: str, limit: int, wanted: Callable[[TenantId, Tables], bool]

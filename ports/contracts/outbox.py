@@ -260,6 +260,7 @@ async def test_a_tenant_is_erased_although_a_consumer_is_being_told(
         async with asyncio.timeout(PATIENCE):
             while await other.audit.count() or await other.flows.count():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        assert not erasing.done()
         taker.hanging[one.id].set()
         assert await erasing == 2
         await telling

@@ -17,6 +17,7 @@ from adapters.memory import (
     MemoryRuntimeStore,
 )
 from adapters.memory.maintenance import MemoryAuthoringMaintenance
+from adapters.memory.outbox import MemoryOutbox
 from bootstrap import Container, Settings
 from bootstrap.platform import opened
 from domain.conversations import Conversation
@@ -197,7 +198,7 @@ async def test_what_is_published_while_a_tenant_is_erased_goes_too() -> None:
 
     class Store(MemoryAuthoringStore):
         def maintenance(self) -> MemoryAuthoringMaintenance:
-            return Telling(self._tenants, super().maintenance().outbox)
+            return Telling(self._tenants, MemoryOutbox(self._tenants, self._outbox, self._clock))
 
     async with bootstrap.open(Settings.memory(), authoring=Store(), runtime=runtime) as platform:
         acme = platform.for_tenant("acme")

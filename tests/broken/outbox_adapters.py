@@ -155,7 +155,8 @@ class KeepsWhatIsErased(MemoryAuthoringStore):
     """Deletes entities, and still tells of them."""
 
     def maintenance(self) -> AuthoringMaintenance:
-        return _Maintenance(self._tenants, super().maintenance().outbox)
+        outbox = MemoryOutbox(self._tenants, self._outbox, self._clock)
+        return _Maintenance(self._tenants, outbox)
 
 
 class _Maintenance(MemoryAuthoringMaintenance):
