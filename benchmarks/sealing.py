@@ -24,24 +24,27 @@ _EACH = 5
 _ENTRIES = 500
 _ONE, _MANY = "one tenant", f"{WRITERS} tenants"
 _AGAIN = f"{_MANY} again"
-_SEALED = ", sealed meanwhile"
+_SEALED, _UNTOLD = ", sealed meanwhile", ", without audit and outbox"
 _NEW, _PATCHED = "entries of new flows", "entries of patches"
 
 
 async def rows(database: Database, scale: Scale) -> list[Figure]:
-    """Writers of one tenant and of many, alone and while a sealer of this process is busy; and the
-    sealer alone.
+    """Writers of one tenant and of many, alone and while a sealer of this process is busy, and what
+    it is to them without a trail; and the sealer alone.
     """
     async with opened(PostgresStore, database.service_url) as store:
         maintenance = store.maintenance()
+        ours, untold = database.store, database.untold
         writers = [
-            _writing(database, name, tenants, scale, maintenance if sealed else None)
-            for name, tenants, sealed in (
-                (_ONE, 1, False),
-                (_MANY, WRITERS, False),
-                (_AGAIN, WRITERS, False),
-                (_ONE + _SEALED, 1, True),
-                (_MANY + _SEALED, WRITERS, True),
+            _writing(writing, name, tenants, scale, sealing)
+            for name, tenants, writing, sealing in (
+                (_ONE, 1, ours, None),
+                (_MANY, WRITERS, ours, None),
+                (_AGAIN, WRITERS, ours, None),
+                (_ONE + _SEALED, 1, ours, maintenance),
+                (_MANY + _SEALED, WRITERS, ours, maintenance),
+                (_ONE + _UNTOLD, 1, untold, None),
+                (_MANY + _UNTOLD, WRITERS, untold, None),
             )
         ]
         sealers = [
@@ -49,19 +52,29 @@ async def rows(database: Database, scale: Scale) -> list[Figure]:
             for name, patched in ((_NEW, False), (_PATCHED, True))
         ]
         await database.settle()
-        return _figures(await in_turns([*writers, *sealers], max(scale.few // 2, 1)))
-
-
-def _figures(rounds: Rounds) -> list[Figure]:
-    writers = f"sealing: {WRITERS} writers of one tenant"
-    entry = "sealing: an entry of a"
-    told = [
-        (writers, _ONE, _MANY, f"of {_MANY}", GOAL),
-        (writers + _SEALED, _ONE + _SEALED, _MANY + _SEALED, f"of {_MANY}{_SEALED}", GOAL),
-        (writers + _SEALED, _ONE + _SEALED, _ONE, "not sealed meanwhile", None),
-        (f"{entry} new flow", _NEW, _ONE, f"writing a flow, {WRITERS} at once", None),
-        (f"{entry} patch", _PATCHED, _ONE, f"writing a flow, {WRITERS} at once", None),
+        written = await in_turns(writers, scale.few)
+        sealed = await in_turns([*writers[:3], *sealers], scale.fewest, warm_up=1)
+    name, entry = f"sealing: {WRITERS} writers of one tenant", "sealing: an entry of a"
+    return [
+        *_figures(
+            written,
+            (name, _ONE, _MANY, f"of {_MANY}", GOAL),
+            (name + _UNTOLD, _ONE + _UNTOLD, _MANY + _UNTOLD, f"of {_MANY}{_UNTOLD}", None),
+            (name + _SEALED, _ONE + _SEALED, _MANY + _SEALED, f"of {_MANY}{_SEALED}", GOAL),
+            (name + _SEALED, _ONE + _SEALED, _ONE, "not sealed meanwhile", None),
+        ),
+        *_figures(
+            sealed,
+            (f"{entry} new flow", _NEW, _ONE, f"writing a flow, {WRITERS} at once", None),
+            (f"{entry} patch", _PATCHED, _ONE, f"writing a flow, {WRITERS} at once", None),
+        ),
     ]
+
+
+def _figures(rounds: Rounds, *told: tuple[str, str, str, str, float | None]) -> list[Figure]:
+    """Of each: what the figure is called, of what contender it is, to what other, and how that is
+    called; the goal.
+    """
     return [
         attrs.evolve(
             Figure.of(
@@ -81,7 +94,7 @@ def _figures(rounds: Rounds) -> list[Figure]:
 
 
 def _writing(
-    database: Database,
+    store: PostgresStore,
     name: str,
     tenants: int,
     scale: Scale,
@@ -102,7 +115,7 @@ def _writing(
             sealer = asyncio.create_task(_seal_until(over, sealing, named))
 
         async def write(writer: int) -> None:
-            flows = database.store.repositories(named[writer % tenants]).flows
+            flows = store.repositories(named[writer % tenants]).flows
             for draft in made[writer]:
                 await flows.create(draft)
 
