@@ -90,11 +90,9 @@ async def test_a_clock_that_is_handed_in_is_the_one_that_counts() -> None:
 @run
 async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() -> None:
     """Nothing else is opened then: this profile's servers aren't there."""
-    authoring, dialogue, runtime = (
-        MemoryAuthoringStore(),
-        MemoryDialogueStore(),
-        MemoryRuntimeStore(),
-    )
+    authoring, dialogue = MemoryAuthoringStore(), MemoryDialogueStore()
+    # To read a session is to use it: at the very time at which it was made, it stays as it was.
+    runtime = MemoryRuntimeStore(clock=ManualClock(datetime(2031, 2, 3, tzinfo=UTC)))
     settings = Settings(
         profile="servers",
         postgres_url="postgresql://nowhere.invalid/x",
