@@ -104,7 +104,8 @@ class Stores(Value):
     authoring: AuthoringChoice | None = field(
         default=None, metadata=rule(optional(_choice(*get_args(AuthoringChoice))))
     )
-    """Flows; None leaves it to the profile: memory's is memory, the others' is postgres."""
+    """Flows, experiments, integrations, and the trail and outbox of what is changed in them; None
+    leaves it to the profile: memory's is memory, the others' is postgres."""
 
     dialogue: DialogueChoice | None = field(
         default=None, metadata=rule(optional(_choice(*get_args(DialogueChoice))))
