@@ -10,7 +10,7 @@ to consumers (see `ports.dispatch`), each of which has a name under which the ou
 - At least once: an event comes again if it isn't known to have been taken. Its `id` stays the same.
 - In order for each entity: an event doesn't come before every earlier one of the same entity was
   taken by that consumer. Nothing is said of the order among entities.
-- What nobody has subscribed to is dropped by the next dispatcher that comes along.
+- What nobody has subscribed to is dropped, at the latest by the next dispatcher that comes along.
 """
 
 from abc import ABC, abstractmethod

@@ -65,18 +65,6 @@ def outbox_row(event: ChangeEvent) -> OutboxRow:
     return OutboxRow(next(_positions), event)
 
 
-class OutboxTables:
-    """What a tenant's outbox is kept in."""
-
-    @staticmethod
-    def tables() -> dict[str, Table]:
-        """The tables, empty."""
-        return {
-            EVENTS: Table(EVENTS, key=lambda row: row.position, ordered=True),
-            DELIVERIES: Table(DELIVERIES, key=lambda row: row.key, group=lambda row: row.queue),
-        }
-
-
 @attrs.define(eq=False)
 class OutboxState:
     """What stores over the same data have in common beside the tenants' tables."""
@@ -84,6 +72,28 @@ class OutboxState:
     consumers: dict[str, None] = attrs.field(factory=dict)
     held: set[tuple[TenantId, Queue]] = attrs.field(factory=set)
     """What dispatchers are just delivering."""
+
+    def tables(self) -> dict[str, Table]:
+        """What a tenant's outbox is kept in, empty."""
+        events = _Events(EVENTS, key=lambda row: row.position, ordered=True)
+        events.consumers = self.consumers
+        return {
+            EVENTS: events,
+            DELIVERIES: Table(DELIVERIES, key=lambda row: row.key, group=lambda row: row.queue),
+        }
+
+
+@attrs.define(eq=False)
+class _Events(Table):
+    """Keeps what somebody has subscribed to when it is committed: without a dispatcher, the rest
+    would never go.
+    """
+
+    consumers: Mapping[str, None] = attrs.field(factory=dict)
+
+    def put(self, row: OutboxRow) -> None:
+        if self.consumers:
+            super().put(row)
 
 
 class MemoryOutbox(Outbox):

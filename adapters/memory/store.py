@@ -14,7 +14,7 @@ from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.integrations import MemoryIntegrationRepository
 from adapters.memory.maintenance import MemoryAuthoringMaintenance, MemoryDialogueMaintenance
 from adapters.memory.messages import MemoryMessageRepository
-from adapters.memory.outbox import MemoryOutbox, OutboxState, OutboxTables
+from adapters.memory.outbox import MemoryOutbox, OutboxState
 from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Table, Tables
 from adapters.system import SystemClock, Uuid7Generator
@@ -97,11 +97,15 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
     def _tables(self, tenant: TenantId) -> Tables:
         tables = self._tenants.get(tenant)
         if tables is None:
-            made: dict[str, Table] = {}
-            for kind in self.aggregates:
-                made |= kind.tables()
-            tables = self._tenants[tenant] = Tables(made)
+            tables = self._tenants[tenant] = Tables(self._new_tables())
         return tables
+
+    def _new_tables(self) -> dict[str, Table]:
+        """What a tenant's data are kept in, empty."""
+        made: dict[str, Table] = {}
+        for kind in self.aggregates:
+            made |= kind.tables()
+        return made
 
 
 class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance], AuthoringStore):
@@ -114,7 +118,6 @@ class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance],
         MemoryExperimentRepository,
         MemoryIntegrationRepository,
         MemoryAuditLog,
-        OutboxTables,
     )
 
     def __init__(
@@ -137,6 +140,9 @@ class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance],
     def maintenance(self) -> AuthoringMaintenance:
         outbox = MemoryOutbox(self._tenants, self._outbox, self._clock)
         return MemoryAuthoringMaintenance(self._tenants, outbox)
+
+    def _new_tables(self) -> dict[str, Table]:
+        return super()._new_tables() | self._outbox.tables()
 
     def _on(self, context: Context, session: Session) -> "MemoryAuthoring":
         return MemoryAuthoring(context, session)

@@ -100,6 +100,7 @@ def test_trails_of_tenants_with_news_are_sealed() -> None:
 
     async def happen() -> World:
         world = World()
+        await world.outbox.subscribe("ears")
         await TenantScope(TenantId("quiet"), world.store).flows.count()
         await world.flows.create(Flow.draft(name="a"))
         await world.dispatcher().once()
