@@ -70,6 +70,8 @@ _STALENESS: Final = duration(MILLISECOND, timedelta(hours=1))
 _COPIES: Final = whole(1, 10_000_000)
 _LOADING: Final = 30.0
 """Seconds that a read may take from its beginning until it is kept."""
+FAREWELL: Final = 5.0
+"""Seconds that closing may take."""
 DOUBT: Final = 30.0
 """Seconds after which a write of which nobody knows the outcome has happened or never will."""
 
@@ -179,14 +181,15 @@ class FlowCache:
 
     async def close(self) -> None:
         """End what goes on in the background, after a last attempt to drop what has to be. What
-        isn't dropped then the outbox' dispatcher has to, or time.
+        isn't dropped within `FAREWELL` the outbox' dispatcher has to, or time.
         """
         if self._settler is not None:
             self._settler.cancel()
             await asyncio.wait([self._settler])
-        with suppress(RepositoryError):
-            for flows in list(self._owing):
-                await flows.settle()
+        with suppress(RepositoryError, TimeoutError):
+            async with asyncio.timeout(FAREWELL):
+                for flows in list(self._owing):
+                    await flows.settle()
 
     async def _settle(self, flows: TenantFlows) -> None:
         try:

@@ -172,6 +172,22 @@ async def test_a_process_that_ends_drops_what_it_still_has_to() -> None:
 
 
 @run
+async def test_a_process_ends_though_it_has_very_much_to_drop(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What it doesn't come to is the outbox', or ends by itself."""
+    world, flow = await a_world()
+    process = world.process()
+    world.faults.away = True
+    await process.flows.patch(flow.id, category="new")
+    world.faults.away = False
+    world.faults.held["invalidate"] = asyncio.Event()
+    monkeypatch.setattr("adapters.cached.flow_cache.FAREWELL", 0)
+    await process.cache.close()
+    assert process.cache.stats().owing == 1
+
+
+@run
 async def test_of_very_many_changes_all_of_the_tenant_is_dropped() -> None:
     """What is remembered has a bound."""
     world, flow = await a_world()
