@@ -69,9 +69,11 @@ class ConsumerBacklog:
 
 @attrs.frozen(kw_only=True)
 class Backlog:
-    """What waits: `undistributed` events that no dispatcher has looked at yet, and per consumer."""
+    """What waits: `undistributed` events that no dispatcher has looked at yet, the `oldest` of
+    which was changed then, and what waits for each consumer."""
 
     undistributed: int
+    oldest: datetime | None
     consumers: tuple[ConsumerBacklog, ...]
 
 

@@ -120,8 +120,10 @@ class MemoryOutbox(Outbox):
 
     async def backlog(self) -> Backlog:
         every = self._tenants.values()
+        events = [row.event for tables in every for row in tables.tables[EVENTS].rows.values()]
         return Backlog(
-            undistributed=sum(len(tables.tables[EVENTS].rows) for tables in every),
+            undistributed=len(events),
+            oldest=min((event.at for event in events), default=None),
             consumers=tuple(
                 _backlog(name, [row for tables in every for row in _waiting(tables, name)])
                 for name in sorted(self._state.consumers)

@@ -83,6 +83,7 @@ class PostgresOutbox(Outbox):
         rows = {row[0]: row for row in await self._executor.read(BACKLOG_OF_ALL.sql, [])}
         return Backlog(
             undistributed=rows[None][1],
+            oldest=None if rows[None][2] is None else instant(rows[None][2]),
             consumers=tuple(_consumer_backlog(name, rows.get(name)) for name in names),
         )
 

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from datetime import datetime
 from typing import Annotated
 
 import attrs
@@ -74,9 +75,10 @@ async def _until_told(platform: Platform, dispatcher: Dispatcher, streams: tuple
 def backlog_command(*, common: Common = DEFAULTS) -> int:
     """Show what waits in the outbox, in numbers.
 
-    With --json: {"undistributed": n, "consumers": [{"name", "waiting", "oldest", "failing",
-    "attempts", "last_error"}]}. `failing` is how many entities' events were refused and wait to
-    come again, `attempts` how often at most, and `last_error` of what class that one's error was.
+    With --json: {"undistributed": n, "oldest", "consumers": [{"name", "waiting", "oldest",
+    "failing", "attempts", "last_error"}]}. `failing` is how many entities' events were refused and
+    wait to come again, `attempts` how often at most, and `last_error` of what class that one's
+    error was.
     """
     backlog = options.run(_backlog(common))
     if common.json:
@@ -96,13 +98,17 @@ def _tell(backlog: Backlog) -> None:
     for heading in ("consumer", "waiting", "oldest", "failing", "attempts", "last error"):
         table.add_column(heading, overflow="fold")
     for one in backlog.consumers:
-        oldest = "—" if one.oldest is None else f"{one.oldest:%Y-%m-%d %H:%M:%S}Z"
-        figures = (str(one.waiting), oldest, str(one.failing), str(one.attempts))
+        figures = (str(one.waiting), _time(one.oldest), str(one.failing), str(one.attempts))
         table.add_row(escape(one.name), *figures, escape(one.last_error or "—"))
     console = options.output()
     if backlog.consumers:
         console.print(table)
-    console.print(f"{backlog.undistributed} that no dispatcher has looked at yet")
+    since = "" if backlog.oldest is None else f", the oldest of {_time(backlog.oldest)}"
+    console.print(f"{backlog.undistributed} that no dispatcher has looked at yet{since}")
+
+
+def _time(at: datetime | None) -> str:
+    return "—" if at is None else f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 
 def unsubscribe_command(name: str, /, *, common: Common = DEFAULTS) -> int:

@@ -207,7 +207,10 @@ async def test_what_waits_is_counted(backend: Backend, scope: TenantScope) -> No
         flow = await scope.flows.create(Flow.draft(name="a"))
         backend.clock.advance(seconds=1)
         await scope.flows.patch(flow.id, category="x")
-        assert (await outbox(backend).backlog()).undistributed >= 2
+        before = await outbox(backend).backlog()
+        assert before.undistributed >= 2
+        assert before.oldest is not None
+        assert before.oldest <= begun
         taker.refusing = {flow.id}
         for _ in range(3):
             await dispatcher(backend, taker).once()
