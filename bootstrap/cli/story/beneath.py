@@ -78,7 +78,7 @@ class InPostgres(Beneath):
             )
 
     async def change_trail(self, tenant: TenantId) -> Sequence[tuple[str, str]]:
-        tried = []
+        tried: list[tuple[str, str]] = []
         for statement in (
             "UPDATE audit_entries SET actor = 'bob'",
             "DELETE FROM audit_entries",
@@ -86,6 +86,8 @@ class InPostgres(Beneath):
             "ALTER TABLE audit_entries DISABLE ROW LEVEL SECURITY",
         ):
             tried.append((statement, await self._tried(tenant, statement)))
+            if statement.startswith("DELETE") and not tried[-1][1].startswith("refused"):
+                break  # who may do that owns the table, and locks it for others with what follows
         return tried
 
     async def _tried(self, tenant: TenantId, statement: str) -> str:
@@ -95,7 +97,7 @@ class InPostgres(Beneath):
             async with _as(self._service, tenant) as connection:
                 return str(await connection.execute(statement))
         except asyncpg.PostgresError as refused:
-            return f"refused: {refused}"
+            return f"refused: {refused.args[0]}"
 
     async def blame(self, tenant: TenantId, entry: AuditEntry, actor: str) -> bool:
         import asyncpg
@@ -126,7 +128,7 @@ class InPostgres(Beneath):
                     await connection.execute(first)
                 return str(await connection.fetchval(f"SELECT count(*) FROM {table}"))
         except asyncpg.PostgresError as refused:
-            return f"refused: {refused}"
+            return f"refused: {refused.args[0]}"
 
 
 @asynccontextmanager
