@@ -17,10 +17,12 @@ Owner: TypeAlias = tuple[str, str, TenantId, Any]
 
 @attrs.frozen
 class Sealed:
-    """Where a stored secret is from. `owner` None: nobody knows yet."""
+    """Where a stored secret is from. `owner` None: nobody knows yet. `before`: the token that the
+    owner stored for the same content, where it was sealed anew."""
 
     token: str = attrs.field(repr=False)
     owner: Owner | None
+    before: str | None = attrs.field(default=None, repr=False)
 
 
 def unbound(token: str) -> Secret:
@@ -34,6 +36,22 @@ def token_of(secret: Secret) -> str:
     if not isinstance(origin, Sealed):
         raise TypeError("a secret is stored that nobody sealed")
     return origin.token
+
+
+def token_before(secret: Secret) -> str:
+    """The token that was stored for this content, as far as that is known; its own otherwise."""
+    origin = secret.origin
+    known = origin.before if isinstance(origin, Sealed) else None
+    return token_of(secret) if known is None else known
+
+
+def same_sealed(before: Secret, after: Secret) -> bool | None:
+    """Whether one was stored for the other's content, as the tokens tell, and so for ever; None if
+    they aren't both sealed.
+    """
+    if not isinstance(before.origin, Sealed) or not isinstance(after.origin, Sealed):
+        return None
+    return before.origin.token in (after.origin.token, after.origin.before)
 
 
 def _not_bound() -> JsonObject:
@@ -76,10 +94,27 @@ class Vault:
             if self._box is None or origin.token.startswith(self._box.prefix):
                 return secret
             try:
-                return self._seal(owner, secret)
+                return self._seal(owner, secret, origin.token)
             except EncryptionKeyError:
                 return secret
         return self._seal(owner, secret)
+
+    def stores(self, id: Any, secret: Secret) -> bool:
+        """Whether it is one that the entity of that id stores, or did."""
+        origin = secret.origin
+        return isinstance(origin, Sealed) and origin.owner == self._owner(id)
+
+    def standing(self, id: Any, secret: Secret, stored: Secret | None) -> Secret:
+        """What the entity of that id stores already, if its content is this one's, so that setting
+        it is no change, whatever key it is under; the secret itself if not, or if that can't be
+        found out.
+        """
+        if stored is None or self.stores(id, secret):
+            return secret
+        try:
+            return stored if stored == secret else secret
+        except (EncryptionKeyError, CorruptRecordError):
+            return secret
 
     def resealed(self, id: Any, secret: Secret) -> Secret:
         """The secret that the entity of that id stores, under the active key.
@@ -99,12 +134,12 @@ class Vault:
             raise EncryptionKeyError(None)
         return self._box
 
-    def _bound(self, owner: Owner, token: str) -> Secret:
-        return Secret.deferred(lambda: self._opened(owner, token), Sealed(token, owner))
+    def _bound(self, owner: Owner, token: str, before: str | None = None) -> Secret:
+        return Secret.deferred(lambda: self._opened(owner, token), Sealed(token, owner, before))
 
-    def _seal(self, owner: Owner, secret: Secret) -> Secret:
+    def _seal(self, owner: Owner, secret: Secret, before: str | None = None) -> Secret:
         token = self._sealing.seal(encoded(secret.reveal()), _associated(owner))
-        return self._bound(owner, token)
+        return self._bound(owner, token, before)
 
     def _opened(self, owner: Owner, token: str) -> JsonObject:
         box = self._sealing

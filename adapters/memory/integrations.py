@@ -80,24 +80,28 @@ class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepo
     def _replaced(
         self, transaction: Transaction, entity: Integration, now: datetime
     ) -> Integration:
-        return super()._replaced(transaction, self._sealed(entity), now)
+        stored = transaction.get(self._name, entity.id)
+        return super()._replaced(transaction, self._sealed(entity, stored), now)
 
     async def _patch(
         self, id: UUID, expected_revision: int | None, changes: Mapping[str, Any], now: datetime
     ) -> Integration:
         secret = changes.get("credentials")
         if secret is not None:
-            changes = {**changes, "credentials": self._kept(id, secret)}
+            changes = {**changes, "credentials": self._kept(id, secret, await self._get(id))}
         return await super()._patch(id, expected_revision, changes, now)
 
-    def _sealed(self, entity: Integration) -> Integration:
+    def _sealed(self, entity: Integration, stored: Integration | None = None) -> Integration:
         if entity.credentials is None:
             return entity
-        sealed = self._kept(entity.id, entity.credentials)
+        sealed = self._kept(entity.id, entity.credentials, stored)
         return restored(Integration, {**vars(entity), "credentials": sealed})
 
-    def _kept(self, id: UUID, secret: Secret) -> Secret:
-        return secret if self._context.secrets is None else self._vault.sealed(id, secret)
+    def _kept(self, id: UUID, secret: Secret, stored: Integration | None) -> Secret:
+        if self._context.secrets is None:
+            return secret
+        standing = None if stored is None else stored.credentials
+        return self._vault.sealed(id, self._vault.standing(id, secret, standing))
 
     def _forget(self, transaction: Transaction, id: Any) -> None:
         super()._forget(transaction, id)

@@ -43,6 +43,9 @@ class PostgresIntegrationRepository(PostgresRepository[Integration], Integration
         await super()._insert([self._sealed(entity) for entity in entities])
 
     async def _replace(self, entity: Integration, now: datetime) -> Integration:
+        if entity.credentials is not None:
+            credentials = await self._standing_for(entity.id, entity.credentials)
+            entity = restored(Integration, {**vars(entity), "credentials": credentials})
         return await super()._replace(self._sealed(entity), now)
 
     async def _patch(
@@ -50,6 +53,7 @@ class PostgresIntegrationRepository(PostgresRepository[Integration], Integration
     ) -> Integration:
         secret = changes.get("credentials")
         if secret is not None:
+            secret = await self._standing_for(id, secret)
             changes = {**changes, "credentials": self._vault.sealed(id, secret)}
         return await super()._patch(id, expected_revision, changes, now)
 
@@ -59,6 +63,11 @@ class PostgresIntegrationRepository(PostgresRepository[Integration], Integration
 
     def _entities(self, rows: Sequence[Row]) -> list[Integration]:
         return [self._bound(entity) for entity in super()._entities(rows)]
+
+    async def _standing_for(self, id: UUID, secret: Secret) -> Secret:
+        if self._vault.stores(id, secret):
+            return secret
+        return self._vault.standing(id, secret, await self._credentials(id))
 
     def _sealed(self, entity: Integration) -> Integration:
         if entity.credentials is None:

@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from adapters.postgres.columns import TEXT
 from adapters.postgres.criteria import Translation, outline
 from adapters.postgres.keyset import ordering, segments
-from adapters.postgres.mapper import RowMapper
+from adapters.postgres.mapper import RowMapper, columns_of
 from adapters.postgres.statements import Shapes, Statement, compiled
 from adapters.postgres.tables import (
     as_tenant,
@@ -24,7 +24,8 @@ from adapters.postgres.tables import (
     folded_value,
     tenant_set,
 )
-from adapters.postgres.trail import Trail, array_text
+from adapters.postgres.trail import Trail, array_text, stood
+from adapters.sealing import token_before
 from domain.identity import Entry
 from ports.criteria import Criteria
 from ports.reading import Selection
@@ -43,6 +44,8 @@ class Relation(Generic[E]):
         self.mapper: RowMapper[E] = RowMapper(schema.entity, schema.name)
         self.columns = tuple(table.c[name] for name in self.mapper.names)
         self._folded = tuple((name, folded_column(name)) for name in folded_fields(schema))
+        columns = columns_of(schema.entity, schema.name)
+        self._secrets = tuple(name for name, (codec, _) in columns.items() if codec.secret)
         self._shapes = Shapes()
 
     @cached_property
@@ -51,11 +54,21 @@ class Relation(Generic[E]):
         return Trail(self.schema, self.table)
 
     def row(self, entity: E) -> dict[str, Any]:
-        """All columns' values, the folded ones included."""
+        """All columns' values, the folded ones included, and what `stood` gives."""
         row = self.mapper.row(entity)
         for name, column in self._folded:
             row[column] = folded_value(getattr(entity, name))
+        if self._secrets:
+            row |= self.stood(vars(entity))
         return row
+
+    def stood(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What the trail must know of secrets that are written (see `trail.stood`)."""
+        secrets = {name: fields[name] for name in self._secrets if name in fields}
+        return {
+            stood(name): None if secret is None else token_before(secret)
+            for name, secret in secrets.items()
+        }
 
     def changed(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the columns that a patch sets, the folded ones included."""

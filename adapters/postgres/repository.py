@@ -195,6 +195,7 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
     def _setting(self, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         columns = self.relation.changed(changes)
         values: dict[str, Any] = {f"set_{name}": value for name, value in columns.items()}
+        values |= self.relation.stood(changes)
         return {**values, "columns": columns, "tenant": self._tenant, "now": self._now(now)}
 
     def _now(self, now: datetime) -> datetime:

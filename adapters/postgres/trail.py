@@ -3,7 +3,7 @@
 Each of them writes, beside the change, an audit entry and an outbox row for every entity that it
 changed. What changed is found by the server, field by field, so that no more than the change goes
 over the wire and the values from before are those that the change met. Parameters that begin with
-`trail_` say who did it, when, and under which id.
+`trail_` say who did it, when, under which id, and which secrets were merely sealed anew.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,6 +55,12 @@ def told_of_all(author: Author, at: datetime) -> dict[str, Any]:
     }
 
 
+def stood(name: str) -> str:
+    """The parameter of what a secret's column held, as far as its caller knows, if what is written
+    to it has the same content."""
+    return f"trail_{name}_stood"
+
+
 @attrs.frozen
 class _Told:
     """A field as the trail tells it."""
@@ -69,6 +75,13 @@ class _Told:
         """What is compared: to the letter where SQL's own equality would say less, or isn't."""
         cast = "::text" if isinstance(self.kind, sa.JSON | sa.Double) else ""
         return f"{row}.{self.name}{cast}"
+
+    def changed(self, before: str, after: str) -> str:
+        """Whether it is another than before: not if a secret was only sealed anew."""
+        differs = f"{self.compared(before)} IS DISTINCT FROM {self.compared(after)}"
+        if self.secret:
+            differs += f" AND {self.compared(before)} IS DISTINCT FROM {before}.{stood(self.name)}"
+        return differs
 
     def shown(self, row: str) -> str:
         """Its value as a text of JSON, never null."""
@@ -174,11 +187,14 @@ class Trail:
         """
         table = self._table
         fields = [field for name, field in self._settable.items() if name in values]
-        read = matches.add_columns(*(table.c[field.name] for field in fields))
+        given = [
+            _parameter(stood(f.name), sa.Text()).label(stood(f.name)) for f in fields if f.secret
+        ]
+        read = matches.add_columns(*(table.c[field.name] for field in fields), *given)
         before = read.with_for_update(key_share=True).cte("before")
         changes = _object(
-            f"CASE WHEN {field.compared('before')} IS DISTINCT FROM {field.compared(table.name)}"
-            f" THEN '\"{field.name}\":[' || {field.shown('before')} || ','"
+            f"CASE WHEN {field.changed('before', table.name)} THEN"
+            f" '\"{field.name}\":[' || {field.shown('before')} || ','"
             f" || {field.shown(table.name)} || ']' END"
             for field in fields
         )

@@ -157,6 +157,41 @@ async def test_the_trail_says_that_they_changed_and_no_more(scope: TenantScope) 
 
 
 @contract
+async def test_the_trail_tells_of_no_new_key(backend: Backend, scope: TenantScope) -> None:
+    """Whoever changes something else, or sets what stands there already, changed no credentials:
+    though they are under the new key from then on.
+    """
+    integrations = scope.integrations
+    made = await new_integration(integrations, credentials=SECRET)
+    former = backend.keys.active
+    backend.keys.another()
+    updated = await integrations.update((await integrations.require(made.id)).edited(timeout_ms=5))
+    assert await integrations.rotate_credentials() == 0
+    backend.keys.another()
+    await integrations.update(updated.edited(credentials=Secret(SECRET.reveal()), timeout_ms=6))
+    backend.keys.another()
+    await integrations.set_credentials(made.id, Secret(SECRET.reveal()))
+    read = await integrations.require(made.id)
+    backend.keys.another()
+    assert await integrations.rotate_credentials() == 1
+    await integrations.update(read.edited(timeout_ms=7))
+    backend.keys.another()
+    await integrations.update((await integrations.require(made.id)).edited(credentials=None))
+    await integrations.set_credentials(made.id, read.credentials)
+    backend.keys.retire(former)
+    assert await integrations.rotate_credentials() == 0
+    trail = (await scope.audit.of_entity("integration", made.id)).items[::-1]
+    assert [set(entry.changes) for entry in trail[1:]] == [
+        {"timeout_ms"},
+        {"timeout_ms"},
+        set(),
+        {"timeout_ms"},
+        {"credentials"},
+        {"credentials"},
+    ]
+
+
+@contract
 async def test_credentials_are_encrypted_anew_under_another_key(
     backend: Backend, scope: TenantScope
 ) -> None:
