@@ -24,11 +24,12 @@ APPLICATION = "dialogbase_app"
 DEFINER = "dialogbase_definer"
 ROLES = (APPLICATION, DEFINER)
 
-_MINE = f"(tenant_id = current_setting('{TENANT_SETTING}', true))::int <> 0"
+_MINE = f"(tenant_id = (SELECT current_setting('{TENANT_SETTING}', true)))::int <> 0"
 """Not plainly `=`, from which the planner would draw conditions that are tried before the setting
 is made, and of which it expects a handful of rows: it then sorts whole what it could read in order.
 Of this it expects that nearly all rows meet it, as those do that a statement has narrowed to its
-tenant already. Null, and so nobody's rows, where none is set."""
+tenant already. In a subquery, so that the setting is looked up once and not for every row. Null,
+and so nobody's rows, where none is set."""
 
 _EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
 _TRAIL = "SELECT, INSERT, UPDATE (sequence, digest)"

@@ -153,7 +153,7 @@ def upgrade() -> None:
         _run(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
         _run(
             f"CREATE POLICY dialogbase_tenant ON {table} USING"
-            " ((tenant_id = current_setting('dialogbase.tenant', true))::int <> 0)"
+            " ((tenant_id = (SELECT current_setting('dialogbase.tenant', true)))::int <> 0)"
         )
         _run(f"CREATE POLICY dialogbase_definer ON {table} TO dialogbase_definer USING (true)")
     for table, rights in WITHOUT_TENANT.items():
