@@ -75,9 +75,12 @@ class Lane:
         if tenant is None:
             fruitful, self._fruitful = self._fruitful, False
             return fruitful
+        task = asyncio.current_task()
         for _ in range(TURN):
             if self._stopping.is_set() or not await self._deliver(tenant):
                 break
+            if task is not None and task.cancelling():
+                raise asyncio.CancelledError  # which the consumer kept to itself
         return True
 
     async def exhaust(self) -> bool:

@@ -13,6 +13,7 @@ from adapters.postgres.outbox_statements import (
     EVERYONE,
     FORGET,
     REFUSED,
+    STILL_SUBSCRIBED,
     SUBSCRIBE,
     SUBSCRIBED,
     TAKE_DUE,
@@ -21,6 +22,7 @@ from adapters.postgres.outbox_statements import (
     TENANTS_WITH_DELIVERIES,
     TENANTS_WITH_NEWS,
     UNSUBSCRIBE,
+    WITHDRAWN,
 )
 from adapters.postgres.pool import Pool
 from adapters.postgres.statements import Statement
@@ -163,7 +165,10 @@ class PostgresDelivery(Delivery):
             "error": error,
             "due_at": self._clock.now() + pause,
         }
-        await self._executor.affect(REFUSED.sql, REFUSED.arguments(values))
+        if await self._executor.read(STILL_SUBSCRIBED.sql, [self._queue["consumer"]]):
+            await self._executor.affect(REFUSED.sql, REFUSED.arguments(values))
+        else:  # who unsubscribed it has passed over what was held
+            await self._executor.affect(WITHDRAWN.sql, WITHDRAWN.arguments(self._queue))
 
 
 def _named(rows: Sequence[Row]) -> list[TenantId]:

@@ -158,6 +158,14 @@ REFUSED = compiled(
     )
 )
 
+WITHDRAWN = compiled(sa.delete(DELIVERIES).where(*_IN_QUEUE))
+STILL_SUBSCRIBED = compiled(
+    sa.select(CONSUMERS.c.name)
+    .where(CONSUMERS.c.name == _CONSUMER)
+    .with_for_update(read=True, key_share=True)
+)
+"""Whether it is, and will be until the end of the transaction."""
+
 SUBSCRIBED = compiled(sa.select(CONSUMERS.c.name).where(CONSUMERS.c.name == _CONSUMER))
 SUBSCRIBE = compiled(
     postgresql.insert(CONSUMERS)

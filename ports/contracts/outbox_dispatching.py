@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from domain.identity import TenantId
 from domain.outbox import ChangeEvent
 from ports.contracts.harness import Backend, contract
 from ports.contracts.outbox_delivery import made
-from ports.contracts.outbox_takers import PATIENCE, Taker, dispatcher, subscribed
+from ports.contracts.outbox_takers import PATIENCE, Taker, dispatcher, outbox, subscribed
 from ports.stores import TenantScope
 
 
@@ -63,6 +64,55 @@ async def test_what_is_refused_meanwhile_waits_for_another_time(
         await scope.flows.patch(flows[1].id, category="x")
         done = await dispatcher(backend, taker).once()
         assert (done.delivered, done.refused) == (3, 1)
+
+
+class _Stubborn(Taker):
+    """Goes on when it is cancelled."""
+
+    async def consume(self, events: Sequence[ChangeEvent]) -> None:
+        with suppress(asyncio.CancelledError):
+            await super().consume(events)
+
+
+@contract
+async def test_a_cancelled_dispatcher_ends_though_its_consumer_does_not(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """It is given nothing more, and the rest comes another time."""
+    taker = _Stubborn(scope.tenant)
+    async with subscribed(backend, taker):
+        flows = await made(scope, *"abc")
+        taker.hanging = {flow.id: asyncio.Event() for flow in flows}
+        telling = asyncio.create_task(dispatcher(backend, taker).once())
+        await taker.called.wait()
+        taker.hanging.clear()
+        telling.cancel()
+        await asyncio.wait({telling})
+        assert len(taker.offered) == 1
+        await dispatcher(backend, taker).once()
+        assert {events[0].entity_id for events in taker.offered} == {flow.id for flow in flows}
+
+
+@contract
+async def test_who_unsubscribes_while_being_told_leaves_nothing(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """Not even what it then refuses, which nobody would ever ask for again."""
+    taker = Taker(scope.tenant)
+    async with subscribed(backend, taker):
+        (flow,) = await made(scope, "a")
+        taker.hanging, taker.refusing = {flow.id: asyncio.Event()}, {flow.id}
+        telling = asyncio.create_task(dispatcher(backend, taker).once())
+        await taker.called.wait()
+        await outbox(backend, 1).unsubscribe(taker.name)
+        taker.hanging[flow.id].set()
+        await telling
+        backend.clock.advance(days=2)
+        for again in (False, True):
+            found = outbox(backend).with_work(
+                taker.name, again=again, after=scope.tenant[:-1], limit=1_000
+            )
+            assert scope.tenant not in await found
 
 
 @contract
