@@ -333,6 +333,23 @@ async def test_old_calls_are_purged(backend: Backend, scope: TenantScope) -> Non
 
 
 @contract(needs=Capability.TRANSACTIONS)
+async def test_a_purge_hinders_no_deletion(backend: Backend, scope: TenantScope) -> None:
+    """Nor the calls of a unit of work that still sees what is gone."""
+    integrations = scope.integrations
+    made, kept = [await new_integration(integrations, name) for name in ("made", "kept")]
+    for one in (made, kept, made, kept):
+        await integrations.record_call(one.id, SUCCESS)
+    async with scope.authoring() as work:
+        assert len((await work.integrations.calls(made.id)).items) == 2
+        assert await integrations.purge_calls(backend.clock.advance(hours=1)) == 4
+        assert await work.integrations.delete(made.id)
+        await work.integrations.record_call(kept.id, FAILURE)
+    assert await integrations.get_by_id(made.id) is None
+    assert (await integrations.calls(made.id)).items == ()
+    assert [call.sequence for call in (await integrations.calls(kept.id)).items] == [3]
+
+
+@contract(needs=Capability.TRANSACTIONS)
 async def test_a_changed_health_is_told(backend: Backend, scope: TenantScope) -> None:
     """Once, with the commit, at the revision that stands; a health that stays is none's news."""
     integrations = scope.integrations
