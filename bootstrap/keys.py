@@ -72,9 +72,19 @@ def ring_of_folder(folder: Path) -> "KeyRing":
         # Of processes that make one at the same time the first wins, and everybody reads that.
         with suppress(FileExistsError):
             os.link(new, path)
+        _settle(folder)
     finally:
         new.unlink()
     return _read(path)
+
+
+def _settle(folder: Path) -> None:
+    """Its entries survive a power cut from now on: what is encrypted does, and needs its key."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def generated(name: str | None = None) -> tuple[str, str]:

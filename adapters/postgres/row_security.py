@@ -8,6 +8,16 @@ Two roles, of the whole cluster, which a migration makes:
 - `dialogbase_definer`, which nobody connects by. It owns the functions that read past the
   policies, and no more than those tell: a tenant's name, or the ids of the tenant that is set.
 
+What it is against is a statement of ours that names no tenant, or the wrong one, and SQL that gets
+into the middle of one: for that, there are no other tenants' rows. It is no wall around somebody
+who may run any SQL as `dialogbase_app`: they may name any tenant to the server, as services do
+(`set_config`), list tenants, erase a trail (`dialogbase_erase_audit`), and leave temporary
+tables in the way of who uses the connection next. They can't turn it off, change what is sealed,
+drop or alter anything. The roles are the cluster's: a login of `dialogbase_app` has its rights in
+each database there that was migrated, so what must be kept apart needs `REVOKE CONNECT ON DATABASE
+… FROM PUBLIC`, or a cluster of its own. Membership in `dialogbase_definer` reads past everything;
+`doctor` tells of it.
+
 Each table that holds a tenant's rows has row-level security, forced: its owner is bound, too. What
 is here is how `doctor` judges a database; migrations say the same in their own words.
 """
