@@ -22,7 +22,7 @@ from domain.integrations import (
 )
 from domain.rules import argument, checked, instance, instant, restored
 from domain.secrets import MASK, Secret
-from ports.conversations import in_batches
+from ports.batches import in_batches
 from ports.criteria import CriteriaLike, Where, coerce
 from ports.errors import CorruptRecordError, EncryptionKeyError
 from ports.paging import CursorPage, PaginatedResult, Pagination

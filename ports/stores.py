@@ -12,10 +12,11 @@ import attrs
 from domain.identity import NOBODY, Author, TenantId
 from domain.rules import argument, instant
 from ports.audit import SEAL_BATCH, AuditLog
+from ports.batches import in_batches
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
-from ports.conversations import IDLE_BATCH, ConversationRepository, in_batches
+from ports.conversations import IDLE_BATCH, ConversationRepository
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
