@@ -36,7 +36,7 @@ async def _changed(settings: Settings, tenant: str, trail: list[AuditEntry]) -> 
 async def _altered(settings: Settings, tenant: str, entry_id: UUID) -> None:
     async with bootstrap.open(settings) as platform:
         entry = await platform.for_tenant(tenant).audit.require(entry_id)
-    url = settings.postgres_url
+    url = settings.postgres_owner_url
     assert url is not None
     await tamper_postgres(
         url, TenantId(tenant), {entry.id: attrs.evolve(entry, actor=UserId("bob"))}
