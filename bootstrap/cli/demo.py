@@ -51,6 +51,7 @@ async def _demo(common: Common) -> int:
                 steps.append({"step": step.title, **step.figures})
             else:
                 _scene(console, number, step)
+        await platform.dispatcher().once()  # nothing of it is left waiting
     if common.json:
         options.print_json({"profile": settings.profile, "tenant": tenant, "steps": steps})
     else:
