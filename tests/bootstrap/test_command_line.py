@@ -22,6 +22,7 @@ from tests.bootstrap.running import answer, run
 from tests.bootstrap.stores import environment_of
 
 GOOD = {"id": "a", "name": "Welcome", "definition": {"nodes": []}}
+POSTGRES_SUBJECTS = {"encoding", "row security", "outbox", "encryption keys"}
 REDIS_SUBJECTS = ("answers", "version", "mode", "clock", "eviction", "persistence", "expiry")
 DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
 
@@ -215,7 +216,7 @@ def test_databases_that_lack_migrations_are_not_used_before_they_were_made(
         assert (code, not_well(told)) == (0, [])
         common = {"answers", "migrations", "schema", "clock"}
         assert {(one["store"], one["subject"]) for one in told["checks"]} == {
-            *(("postgres", subject) for subject in common | {"encoding", "row security"}),
+            *(("postgres", subject) for subject in common | POSTGRES_SUBJECTS),
             *(("mongo", subject) for subject in common | {"replica set"}),
             *(("redis", subject) for subject in REDIS_SUBJECTS),
         }

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ import redis
 
 import bootstrap
 from adapters.local.callbacks import CallbackConsumer
+from adapters.memory import ManualClock
 from adapters.redis.keys import key
 from bootstrap import Settings
 from bootstrap.cli import call
@@ -37,11 +39,12 @@ def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Se
     call(["outbox", "unsubscribe", f"stream {STREAM}"])
 
 
-def created(settings: Settings, tenant: str) -> UUID:
+def created(settings: Settings, tenant: str, *, ago: timedelta = timedelta()) -> UUID:
     """A flow, by a service that dispatches nothing."""
+    clock = ManualClock(datetime.now(UTC) - ago)
 
     async def create() -> UUID:
-        async with bootstrap.open(settings) as platform:
+        async with bootstrap.open(settings, clock=clock) as platform:
             return (await platform.for_tenant(tenant).flows.create(Flow.draft(name="a"))).id
 
     return asyncio.run(create())
@@ -75,6 +78,25 @@ def test_changes_are_published_in_a_stream(
     gone = ("outbox", "unsubscribe", f"stream {STREAM}")
     assert answer(capsys, *gone) == (0, {"unsubscribed": True})
     assert answer(capsys, *gone) == (1, {"unsubscribed": False})
+
+
+def test_doctor_tells_since_when_changes_wait(
+    capsys: pytest.CaptureFixture[str], by_url: Settings, tenant: str
+) -> None:
+    """Where they wait for long, nobody dispatches."""
+    created(by_url, tenant, ago=timedelta(minutes=10))
+
+    def outbox() -> dict[str, Any]:
+        (check,) = (
+            one for one in answer(capsys, "doctor")[1]["checks"] if "outbox" in one.values()
+        )
+        return dict(check)
+
+    found = outbox()
+    assert not found["well"]
+    assert " for a dispatcher, since 2" in found["found"]
+    assert answer(capsys, "dispatch", "--once")[0] == 0
+    assert "for a dispatcher" not in outbox()["found"]
 
 
 def test_dispatch_goes_on_until_it_is_told_to_end(by_url: Settings, tenant: str) -> None:
