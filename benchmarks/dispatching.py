@@ -22,7 +22,7 @@ from ports.dispatch import Dispatcher, DispatchOptions
 from ports.outbox import Consumer
 from ports.stores import AuthoringStore
 
-_EVENTS = 400
+_EVENTS = 200
 _TENANTS = 10
 _OPTIONS = DispatchOptions(interval=timedelta(milliseconds=20))
 """A short rest, so that nobody sleeps through half a turn when there is something to do."""

@@ -3,7 +3,6 @@ as fast as writers of as many tenants; and what sealing costs.
 """
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -22,30 +21,39 @@ GOAL = 1.2
 WRITERS = 20
 _EACH = 5
 _ENTRIES = 500
+_BACKLOG = 2_000
+"""Entries that a sealer is busy with for longer than the writers beside it."""
+
 _ONE, _MANY = "one tenant", f"{WRITERS} tenants"
 _AGAIN = f"{_MANY} again"
-_SEALED, _UNTOLD = ", sealed meanwhile", ", without audit and outbox"
+_UNTOLD = ", without audit and outbox"
+_SEALED, _OTHERS = ", sealed meanwhile", "another tenant's entries sealed meanwhile"
 _NEW, _PATCHED = "entries of new flows", "entries of patches"
+
+_FILL = (
+    "INSERT INTO audit_entries "
+    "(tenant_id, id, at, action, entity_type, entity_id, revision, changes) "
+    "SELECT $1, gen_random_uuid(), date_trunc('milliseconds', now()), 'updated', 'flow', "
+    """gen_random_uuid(), 2, '{"name":["before","after"]}' FROM generate_series(1, $2::bigint)"""
+)
 
 
 async def rows(database: Database, scale: Scale) -> list[Figure]:
-    """Writers of one tenant and of many, alone and while a sealer of this process is busy, and what
-    it is to them without a trail; and the sealer alone.
+    """Writers of one tenant and of many, and what the difference is without a trail; writers whose
+    own entries a sealer of this process is busy with, and writers beside whom it has as much to do
+    for somebody else; and the sealer alone.
     """
     async with opened(PostgresStore, database.service_url) as store:
         maintenance = store.maintenance()
         ours, untold = database.store, database.untold
         writers = [
-            _writing(writing, name, tenants, scale, sealing)
-            for name, tenants, writing, sealing in (
-                (_ONE, 1, ours, None),
-                (_MANY, WRITERS, ours, None),
-                (_AGAIN, WRITERS, ours, None),
-                (_ONE + _SEALED, 1, ours, maintenance),
-                (_MANY + _SEALED, WRITERS, ours, maintenance),
-                (_ONE + _UNTOLD, 1, untold, None),
-                (_MANY + _UNTOLD, WRITERS, untold, None),
-            )
+            _writing(ours, _ONE, 1, scale),
+            _writing(ours, _MANY, WRITERS, scale),
+            _writing(ours, _AGAIN, WRITERS, scale),
+            _writing(untold, _ONE + _UNTOLD, 1, scale),
+            _writing(untold, _MANY + _UNTOLD, WRITERS, scale),
+            _sealed_beside(_writing(ours, _ONE + _SEALED, 1, scale), database, maintenance, 0),
+            _sealed_beside(_writing(ours, _OTHERS, 1, scale), database, maintenance, 1),
         ]
         sealers = [
             _sealing(database, maintenance, name, scale, patched=patched)
@@ -60,8 +68,8 @@ async def rows(database: Database, scale: Scale) -> list[Figure]:
             written,
             (name, _ONE, _MANY, f"of {_MANY}", GOAL),
             (name + _UNTOLD, _ONE + _UNTOLD, _MANY + _UNTOLD, f"of {_MANY}{_UNTOLD}", None),
-            (name + _SEALED, _ONE + _SEALED, _MANY + _SEALED, f"of {_MANY}{_SEALED}", GOAL),
-            (name + _SEALED, _ONE + _SEALED, _ONE, "not sealed meanwhile", None),
+            (name + _SEALED, _ONE + _SEALED, _OTHERS, _OTHERS, GOAL),
+            (name + _SEALED, _ONE + _SEALED, _ONE, "nothing sealed meanwhile", None),
         ),
         *_figures(
             sealed,
@@ -93,13 +101,7 @@ def _figures(rounds: Rounds, *told: tuple[str, str, str, str, float | None]) -> 
     ]
 
 
-def _writing(
-    store: PostgresStore,
-    name: str,
-    tenants: int,
-    scale: Scale,
-    sealing: AuthoringMaintenance | None,
-) -> Contender:
+def _writing(store: PostgresStore, name: str, tenants: int, scale: Scale) -> Contender:
     each = scale.operations(_EACH)
 
     def prepare() -> Any:
@@ -107,12 +109,8 @@ def _writing(
         made = [list(drafts(each, kind=f"by {writer}")) for writer in range(WRITERS)]
         return named, made
 
-    async def work(given: Any) -> Any:
+    async def work(given: Any) -> None:
         named, made = given
-        over = asyncio.Event()
-        sealer = None
-        if sealing is not None:
-            sealer = asyncio.create_task(_seal_until(over, sealing, named))
 
         async def write(writer: int) -> None:
             flows = store.repositories(named[writer % tenants]).flows
@@ -120,25 +118,43 @@ def _writing(
                 await flows.create(draft)
 
         await asyncio.gather(*(write(writer) for writer in range(WRITERS)))
-        return over, sealer
+
+    return Contender(name=name, operations=WRITERS * each, prepare=prepare, work=work)
+
+
+def _sealed_beside(
+    writing: Contender, database: Database, maintenance: AuthoringMaintenance, place: int
+) -> Contender:
+    """The same, while the backlog of the writers' tenant is sealed, or (1) that of another."""
+
+    async def prepare() -> Any:
+        given = writing.prepare()
+        tenants = [given[0][0], tenant_id(new_tenant())]
+        await database.bare.pool.execute(_FILL, tenants[place], _BACKLOG)
+        return given, tenants
+
+    async def work(prepared: Any) -> Any:
+        given, tenants = prepared
+        over = asyncio.Event()
+        sealer = asyncio.create_task(_seal_until(over, maintenance, tenants[place]))
+        await writing.work(given)
+        return over, sealer, tenants
 
     async def tidy(left: Any) -> None:
-        over, sealer = left
+        over, sealer, tenants = left
         over.set()
-        if sealer is not None:
-            await sealer
+        await sealer
+        for tenant in tenants:
+            await database.bare.drop(tenant)
 
-    return Contender(name=name, operations=WRITERS * each, prepare=prepare, work=work, tidy=tidy)
+    return attrs.evolve(writing, prepare=prepare, work=work, tidy=tidy)
 
 
 async def _seal_until(
-    over: asyncio.Event, maintenance: AuthoringMaintenance, tenants: Sequence[TenantId]
+    over: asyncio.Event, maintenance: AuthoringMaintenance, tenant: TenantId
 ) -> None:
     while not over.is_set():
-        for tenant in tenants:
-            await maintenance.seal_audit(tenant)
-            if over.is_set():
-                break
+        await maintenance.seal_audit(tenant, 250)
 
 
 def _sealing(

@@ -97,7 +97,7 @@ def test_rows_on_postgres_give_json_and_a_picture(tmp_path: Path) -> None:
         for name in ("assign a known unit", "assign a new unit", "record an outcome"):
             assert (f"experiments: {name}{crowd}", "bare asyncpg") in compared
     assert ("sealing: 20 writers of one tenant", "of 20 tenants") in compared
-    assert ("dispatch: 80 events of one entity", "of 80 entities") in compared
+    assert ("dispatch: 40 events of one entity", "of 40 entities") in compared
 
 
 def test_rows_of_the_flow_cache_give_json_and_a_picture(tmp_path: Path) -> None:
