@@ -66,7 +66,7 @@ class TrustChapter:
             says += f": each time from the store, {near * 1e6:.0f} µs, since the cache is off. "
         else:
             says += (
-                f": {hits} times from the process' own memory, {near * 1e6:.0f} µs each. The "
+                f": {hits} times from the process' own memory, {near * 1e6:.1f} µs each. The "
                 f"store takes {far * 1e6:.0f} µs, and is asked where it must be: in a unit of "
                 "work, for one. "
             )
