@@ -1,5 +1,7 @@
 """`dialogbase audit verify`, as a user or a program meets it."""
 
+import json
+from pathlib import Path
 from uuid import UUID
 
 import attrs
@@ -12,15 +14,7 @@ from domain.audit import NO_ENTRY, AuditEntry
 from domain.flows import Flow
 from domain.identity import TenantId, UserId
 from tests.bootstrap.running import answer, run
-from tests.bootstrap.stores import environment_of
 from tests.contracts.tampering import tamper_postgres
-
-
-@pytest.fixture
-def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a deployed service."""
-    for name, value in environment_of(on_servers).items():
-        monkeypatch.setenv(name, value)
 
 
 @run
@@ -41,6 +35,31 @@ async def _altered(settings: Settings, tenant: str, entry_id: UUID) -> None:
     await tamper_postgres(
         url, TenantId(tenant), {entry.id: attrs.evolve(entry, actor=UserId("bob"))}
     )
+
+
+def test_the_trail_puts_an_import_down_to_whoever_is_named(
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    on_servers: Settings,
+    by_url: None,
+    tenant: str,
+) -> None:
+    """To nobody, if nobody is; who runs a command isn't guessed."""
+    file = tmp_path / "flows.jsonl"
+    trail: list[AuditEntry] = []
+
+    @run
+    async def read() -> None:
+        async with bootstrap.open(on_servers) as platform:
+            audit = platform.for_tenant(tenant).audit
+            trail.extend([entry async for entry in audit.stream(None, "position")])
+
+    for name, who in (("a", ()), ("b", ("--actor", "ada", "--reason", "moved in"))):
+        file.write_text(json.dumps({"id": name, "name": name, "definition": {}}))
+        code, told = answer(capsys, "import", "flows", str(file), "--tenant", tenant, *who)
+        assert (code, told["imported"]) == (0, 1)
+    read()
+    assert [(one.actor, one.reason) for one in trail] == [(None, None), ("ada", "moved in")]
 
 
 def test_a_sound_trail_shows_its_head(

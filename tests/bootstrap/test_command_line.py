@@ -27,13 +27,6 @@ REDIS_SUBJECTS = ("answers", "version", "mode", "clock", "eviction", "persistenc
 DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
 
 
-@pytest.fixture
-def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a deployed service."""
-    for name, value in environment_of(on_servers).items():
-        monkeypatch.setenv(name, value)
-
-
 def written(path: Path, *records: object) -> str:
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return str(path)

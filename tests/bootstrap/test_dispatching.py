@@ -25,16 +25,13 @@ from domain.identity import tenant_id
 from domain.outbox import ChangeEvent
 from ports.errors import UnsupportedOperationError
 from tests.bootstrap.running import answer, run
-from tests.bootstrap.stores import environment_of
 
 STREAM = f"test-{uuid4().hex[:12]}"
 
 
 @pytest.fixture
-def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
-    """The environment of a deployed service; nobody is subscribed in it afterwards."""
-    for name, value in environment_of(on_servers).items():
-        monkeypatch.setenv(name, value)
+def service(on_servers: Settings, by_url: None) -> Iterator[Settings]:
+    """A deployed service, in whose environment nobody is subscribed afterwards."""
     yield on_servers
     call(["outbox", "unsubscribe", f"stream {STREAM}"])
 
@@ -60,18 +57,18 @@ def published(settings: Settings, tenant: str, *, wait: bool = False) -> list[di
 
 
 def test_changes_are_published_in_a_stream(
-    capsys: pytest.CaptureFixture[str], by_url: Settings, tenant: str
+    capsys: pytest.CaptureFixture[str], service: Settings, tenant: str
 ) -> None:
     """From the first call on, until the consumer is unsubscribed."""
     command = ("dispatch", "--once", "--stream", STREAM)
     assert answer(capsys, *command)[0] == 0
-    flow = created(by_url, tenant)
+    flow = created(service, tenant)
     _, backlog = answer(capsys, "outbox", "backlog")
     assert f"stream {STREAM}" in [one["name"] for one in backlog["consumers"]]
     assert backlog["undistributed"] >= 1
     code, done = answer(capsys, *command)
     assert (code, done["delivered"] >= 1, done["refused"]) == (0, True, 0)
-    (entry,) = published(by_url, tenant)
+    (entry,) = published(service, tenant)
     assert (entry["entity_id"], entry["action"]) == (str(flow), "created")
     assert call(["outbox", "backlog"]) == 0
     assert f"stream {STREAM}" in capsys.readouterr().out
@@ -81,10 +78,10 @@ def test_changes_are_published_in_a_stream(
 
 
 def test_doctor_tells_since_when_changes_wait(
-    capsys: pytest.CaptureFixture[str], by_url: Settings, tenant: str
+    capsys: pytest.CaptureFixture[str], service: Settings, tenant: str
 ) -> None:
     """Where they wait for long, nobody dispatches."""
-    created(by_url, tenant, ago=timedelta(minutes=10))
+    created(service, tenant, ago=timedelta(minutes=10))
 
     def outbox() -> dict[str, Any]:
         (check,) = (
@@ -99,7 +96,7 @@ def test_doctor_tells_since_when_changes_wait(
     assert "for a dispatcher" not in outbox()["found"]
 
 
-def test_dispatch_goes_on_until_it_is_told_to_end(by_url: Settings, tenant: str) -> None:
+def test_dispatch_goes_on_until_it_is_told_to_end(service: Settings, tenant: str) -> None:
     """Then it says what it did."""
     command = [sys.executable, "-m", "bootstrap.cli", "dispatch", "--stream", STREAM, "--json"]
     with subprocess.Popen(
@@ -107,8 +104,8 @@ def test_dispatch_goes_on_until_it_is_told_to_end(by_url: Settings, tenant: str)
     ) as process:
         assert process.stderr is not None
         assert STREAM in process.stderr.readline()
-        flow = created(by_url, tenant)
-        (entry,) = published(by_url, tenant, wait=True)
+        flow = created(service, tenant)
+        (entry,) = published(service, tenant, wait=True)
         assert entry["entity_id"] == str(flow)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate()

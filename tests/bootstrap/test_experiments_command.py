@@ -7,16 +7,8 @@ from bootstrap import Settings
 from bootstrap.cli import call
 from domain.experiments import Experiment, Variant
 from tests.bootstrap.running import answer, run
-from tests.bootstrap.stores import environment_of
 
 NAME = "[Greeting] 50 % ü"
-
-
-@pytest.fixture
-def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a deployed service."""
-    for name, value in environment_of(on_servers).items():
-        monkeypatch.setenv(name, value)
 
 
 @run
