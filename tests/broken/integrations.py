@@ -12,7 +12,7 @@ from adapters.memory.integrations import CALLS, MemoryIntegrationRepository
 from adapters.memory.tables import Transaction
 from adapters.sealing import Vault
 from domain.integrations import CallReport, Integration, IntegrationCall
-from domain.rules import restored
+from domain.rules import checked, restored
 from domain.secrets import Secret
 from ports.integrations import RecordedCall, Rotation
 
@@ -235,6 +235,31 @@ class GivesUpAtALostKey(MemoryIntegrationRepository):
             if one.credentials is not None:
                 one.credentials.reveal()
         return await super()._rotate(rotation, limit)
+
+
+class EndsWithTheFirstBatch(MemoryIntegrationRepository):
+    """Encrypts no more anew than fits into one."""
+
+    async def _rotate(self, rotation: Rotation, limit: int) -> tuple[int, bool]:
+        done, _ = await super()._rotate(rotation, limit)
+        return done, False
+
+
+class TellsOfNewKeys(MemoryIntegrationRepository):
+    """Takes another token for other credentials."""
+
+    def _kept(self, id: UUID, secret: Secret, stored: Integration | None) -> Secret:
+        return self._vault.sealed(id, Secret(secret.reveal()))
+
+
+class WantsRoomForFailures(MemoryIntegrationRepository):
+    """Checks all counts whatever the call adds to."""
+
+    async def _record_call(self, call: IntegrationCall, now: datetime) -> RecordedCall:
+        before = await self.require(call.integration_id)
+        checked(Integration, "failure_count", before.failure_count + 1)
+        checked(Integration, "consecutive_failures", before.consecutive_failures + 1)
+        return await super()._record_call(call, now)
 
 
 def _recorded(call: IntegrationCall, before: Integration, after: Integration) -> RecordedCall:
