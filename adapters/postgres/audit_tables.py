@@ -1,9 +1,7 @@
 """The tables of the audit trail: its entries, and the head of each tenant's chain.
 
-What the application's role may do here: SELECT and INSERT on both; UPDATE of `sequence` and
-`digest` alone on `audit_entries`, and only where both were null (a policy's USING can say so);
-UPDATE of `sequence` and `digest` on `audit_heads`. DELETE and TRUNCATE on neither: what erasure
-removes, it removes by other rights.
+Services may add to them and seal what is there, and neither change nor delete anything else: see
+`row_security`.
 """
 
 import sqlalchemy as sa

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from adapters.postgres.columns import TEXT
-from adapters.postgres.tables import METADATA, child_table, entity_table
+from adapters.postgres.tables import METADATA, belonging_to, child_table, entity_table
 from domain.experiment_results import ExperimentAssignment
 from ports.experiments import EXPERIMENT_SCHEMA
 
@@ -18,20 +18,10 @@ sa.Index(
     EXPERIMENTS.c.id,
 )
 
-
-def _of_experiment(table: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint(
-        ("tenant_id", "experiment_id"),
-        (EXPERIMENTS.c.tenant_id, EXPERIMENTS.c.id),
-        ondelete="CASCADE",
-        name=f"fk_{table}_experiment",
-    )
-
-
 EXPERIMENT_ASSIGNMENTS = child_table(
     "experiment_assignments",
     ExperimentAssignment,
-    _of_experiment("experiment_assignments"),
+    belonging_to(EXPERIMENTS, "experiment", "experiment_assignments"),
     key=("tenant_id", "experiment_id", "unit"),
 )
 
@@ -50,7 +40,7 @@ EXPERIMENT_OUTCOMES = sa.Table(
     sa.PrimaryKeyConstraint(
         "tenant_id", "experiment_id", "metric", "unit", name="pk_experiment_outcomes"
     ),
-    _of_experiment("experiment_outcomes"),
+    belonging_to(EXPERIMENTS, "experiment", "experiment_outcomes"),
 )
 
 EXPERIMENT_OUTCOME_KEYS = sa.Table(
@@ -63,5 +53,5 @@ EXPERIMENT_OUTCOME_KEYS = sa.Table(
     sa.Column("metric", TEXT, nullable=False),
     sa.Column("value", sa.Numeric(), nullable=False),
     sa.PrimaryKeyConstraint("tenant_id", "experiment_id", "key", name="pk_experiment_outcome_keys"),
-    _of_experiment("experiment_outcome_keys"),
+    belonging_to(EXPERIMENTS, "experiment", "experiment_outcome_keys"),
 )

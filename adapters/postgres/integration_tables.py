@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from adapters.postgres.tables import child_table, entity_table
+from adapters.postgres.tables import belonging_to, child_table, entity_table
 from domain.integrations import IntegrationCall
 from ports.integrations import INTEGRATION_SCHEMA
 
@@ -12,12 +12,7 @@ INTEGRATIONS = entity_table("integrations", INTEGRATION_SCHEMA)
 INTEGRATION_CALLS = child_table(
     "integration_calls",
     IntegrationCall,
-    sa.ForeignKeyConstraint(
-        ("tenant_id", "integration_id"),
-        (INTEGRATIONS.c.tenant_id, INTEGRATIONS.c.id),
-        ondelete="CASCADE",
-        name="fk_integration_calls_integration",
-    ),
+    belonging_to(INTEGRATIONS, "integration", "integration_calls"),
     key=("tenant_id", "integration_id", "sequence"),
 )
 """Found by their place in their integration's log; nobody asks for one by its id."""

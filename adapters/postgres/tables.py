@@ -96,6 +96,16 @@ def child_table(
     )
 
 
+def belonging_to(parent: sa.Table, entity: str, table: str) -> sa.ForeignKeyConstraint:
+    """What ties the rows of a table to a type of entity: they are there, and go, with their own."""
+    return sa.ForeignKeyConstraint(
+        ("tenant_id", f"{entity}_id"),
+        (parent.c.tenant_id, parent.c.id),
+        ondelete="CASCADE",
+        name=f"fk_{table}_{entity}",
+    )
+
+
 def _enumerations(entity: type) -> Iterable[tuple[str, type[Enum]]]:
     for field in attrs.fields(entity):
         kinds = get_args(field.type) or (field.type,)
