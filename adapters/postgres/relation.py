@@ -205,18 +205,18 @@ class Relation(Generic[E]):
 
     def patch(self, names: frozenset[str], *, expected: bool) -> Statement:
         """Sets the columns `names` of one row, by revision if it is `expected`."""
-        conditions = [self._at_revision()] if expected else []
         return self._shapes.get(
             ("patch", names, expected),
-            lambda: self._changing_one(self._set(names), conditions, self.columns),
+            lambda: self._changing_one(self._set(names), self._expected(expected), self.columns),
         )
 
     def delete(self, *, expected: bool) -> Statement:
         """Removes one row, by revision if it is `expected`."""
-        conditions = [self.is_one(), *([self._at_revision()] if expected else [])]
         return self._shapes.get(
             ("delete", expected),
-            lambda: self.trail.deleted(sa.delete(self.table).where(*conditions)),
+            lambda: self.trail.deleted(
+                sa.delete(self.table).where(self.is_one(), *self._expected(expected))
+            ),
         )
 
     def count(self, criteria: Criteria, values: list[Any]) -> Statement:
@@ -284,9 +284,13 @@ class Relation(Generic[E]):
         return sa.select(key).where(*self._matching(criteria)).order_by(key)
 
     def _deleting(self, criteria: Criteria) -> Any:
-        matches = self._locked(criteria).with_for_update().cte("matches")
-        key = self.table.c.id
-        delete = sa.delete(self.table).where(self.is_tenants(), key.in_(sa.select(matches.c.id)))
+        columns = self.table.c
+        read = self._locked(criteria).add_columns(columns.tenant_id)
+        matches = read.with_for_update().cte("matches")
+        # By whole keys, as `Trail.updated` does.
+        delete = sa.delete(self.table).where(
+            as_tenant(), columns.tenant_id == matches.c.tenant_id, columns.id == matches.c.id
+        )
         return self.trail.deleted(delete, many=True)
 
     def _changing_one(
@@ -304,8 +308,7 @@ class Relation(Generic[E]):
     ) -> Any:
         """Sets columns of the tenant's rows whose ids are selected, and raises their revisions."""
         raised = {**values, "revision": self.table.c.revision + _STEP}
-        conditions = [self.is_tenants()]
-        return self.trail.updated(matches, conditions, raised, *returned, many=many)
+        return self.trail.updated(matches, [as_tenant()], raised, *returned, many=many)
 
     def _set(self, names: frozenset[str]) -> dict[str, Any]:
         changes: dict[str, Any] = {
@@ -324,6 +327,9 @@ class Relation(Generic[E]):
         """The row is the tenant's, and of that id; the parameters are `tenant` and `id`."""
         column = self.table.c.id
         return sa.and_(self.is_tenants(), column == sa.bindparam("id", type_=column.type))
+
+    def _expected(self, expected: bool) -> list[sa.ColumnElement[bool]]:
+        return [self._at_revision()] if expected else []
 
     def _at_revision(self) -> sa.ColumnElement[bool]:
         return self.table.c.revision == sa.bindparam("expected", type_=sa.BigInteger())

@@ -190,7 +190,9 @@ class Trail:
         given = [
             _parameter(stood(f.name), sa.Text()).label(stood(f.name)) for f in fields if f.secret
         ]
-        read = matches.add_columns(*(table.c[field.name] for field in fields), *given)
+        read = matches.add_columns(
+            table.c.tenant_id, *(table.c[field.name] for field in fields), *given
+        )
         before = read.with_for_update(key_share=True).cte("before")
         changes = _object(
             f"CASE WHEN {field.changed('before', table.name)} THEN"
@@ -201,7 +203,13 @@ class Trail:
         changed = (
             sa.update(table)
             .values(values)
-            .where(*conditions, table.c.id == before.c.id)
+            .where(
+                *conditions,
+                # By whole keys, and no tenant's name beside them: of a tenant that it doesn't know
+                # the planner expects a single row, and would read all of the tenant's for each.
+                table.c.tenant_id == before.c.tenant_id,
+                table.c.id == before.c.id,
+            )
             .returning(*self._changed(changes), *returning)
             .cte("changed")
         )

@@ -12,8 +12,9 @@ import pytest
 
 from adapters.postgres import flow_statements, maintenance
 from adapters.postgres.database import ENTITIES
+from adapters.postgres.trail import told_of_all
 from domain.flows import Flow, FlowStatus
-from domain.identity import TenantId
+from domain.identity import NOBODY, TenantId
 from ports.criteria import Criteria, CriteriaLike, Where, coerce
 from ports.flows import FLOW_SCHEMA
 from ports.paging import Order
@@ -209,3 +210,31 @@ def test_the_next_tenant_is_one_step_in_the_key(url: str, tenant: TenantId) -> N
     for scanned, fetched in asyncio.run(asked()):
         assert scanned == 0
         assert fetched <= 1
+
+
+@pytest.mark.parametrize("change", ["patch_where", "delete_where"])
+def test_matches_of_a_tenant_that_nobody_counted_are_each_looked_up(
+    url: str, tenant: TenantId, change: str
+) -> None:
+    """Statistics know nothing of a new tenant's rows: the time doesn't grow with their square."""
+    operands: list[Any] = []
+    criteria = coerce(None, FLOW_SCHEMA)
+    if change == "patch_where":
+        names = frozenset({"description", "description_folded"})
+        statement = RELATION.patch_where(names, criteria, operands)
+    else:
+        statement = RELATION.delete_where(criteria, operands)
+    values = {f"p{index}": value for index, value in enumerate(operands)}
+    values |= {"tenant": new_tenant(), "now": _START, **told_of_all(NOBODY, _START)}
+    values |= {"set_description": "x", "set_description_folded": "x"}
+
+    async def explained() -> Any:
+        async with bare(as_service(url)) as connection:
+            sql = "EXPLAIN (FORMAT JSON) " + statement.sql
+            rows = await connection.fetch(sql, *statement.arguments(values))
+            return json.loads(rows[0][0])[0]["Plan"]
+
+    nodes = list(_nodes(asyncio.run(explained())))
+    assert not [node for node in nodes if "Join Filter" in node]
+    found = [node["Index Cond"] for node in nodes if node.get("Index Name") == "pk_flows"]
+    assert any("before.id" in condition or "matches.id" in condition for condition in found)
