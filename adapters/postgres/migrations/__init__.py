@@ -66,10 +66,16 @@ async def migrate(url: str, *, revision: str = "head", deadline: float = 60.0) -
 
     Raises:
         StoreUnavailableError: if the database can't be reached.
+        RepositoryError: if the role may not do it, or a later version has migrated the database.
     """
 
     def upgrade(connection: sa.Connection) -> MigrationState:
         state = _state(connection)
+        if state.current is not None and state.current not in _known():
+            raise RepositoryError(
+                f"the database is at {state.current}, which this version doesn't know: use the"
+                " version that migrated it, or a later one"
+            )
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -101,11 +107,16 @@ def _config() -> Config:
     return config
 
 
+def _known() -> list[str]:
+    """All migrations, the last first."""
+    scripts = ScriptDirectory.from_config(_config())
+    return [script.revision for script in scripts.walk_revisions()]
+
+
 def _state(connection: sa.Connection) -> MigrationState:
     options = {"version_table": VERSION_TABLE}
     current = MigrationContext.configure(connection, opts=options).get_current_revision()
-    scripts = ScriptDirectory.from_config(_config())
-    known = [script.revision for script in scripts.walk_revisions()]
+    known = _known()
     pending = known[: known.index(current)] if current in known else [] if current else known
     connection.rollback()
     return MigrationState(current, tuple(reversed(pending)))
