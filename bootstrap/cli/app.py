@@ -18,7 +18,7 @@ from bootstrap.cli.dispatch import backlog_command, dispatch, unsubscribe_comman
 from bootstrap.cli.doctor import doctor
 from bootstrap.cli.experiments import results_command
 from bootstrap.cli.flows import export_flows_command, import_flows_command
-from bootstrap.cli.keys import generate_command
+from bootstrap.cli.keys import generate_command, rotate_command
 from bootstrap.cli.servers import migrate, up
 from bootstrap.embedded import EmbeddedServerError
 from bootstrap.settings import SettingsError
@@ -57,6 +57,7 @@ def _app() -> App:
     app.command(experimenting)
     keys = App(name="keys", help="What credentials are encrypted with.")
     keys.command(generate_command, name="generate")
+    keys.command(rotate_command, name="rotate")
     app.command(keys)
     app.command(dispatch)
     outbox = App(name="outbox", help="What was changed and consumers are yet to be told of.")

@@ -167,3 +167,38 @@ def test_a_key_is_generated_for_the_settings(capsys: pytest.CaptureFixture[str])
     assert json.dumps(document)
     assert call(["keys", "generate", "--name", "a.b"]) == 2
     assert "--name" in capsys.readouterr().err
+
+
+def test_credentials_are_encrypted_anew_for_every_tenant_or_for_one(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    on_servers: Settings,
+    by_url: None,
+    tenant: str,
+) -> None:
+    """What can't be opened is told, and keeps nobody from theirs."""
+    lost, other = f"{tenant}-a", f"{tenant}-b"
+
+    @run
+    async def store(name: str, keys: Any) -> None:
+        async with bootstrap.open(attrs.evolve(on_servers, encryption_keys=keys)) as platform:
+            draft = Integration.draft(name="crm", type="rest_api", credentials=SECRET)
+            await platform.for_tenant(name).integrations.create(draft)
+
+    store(tenant, f"one:{ONE}")
+    store(lost, f"gone:{OTHER}")
+    store(other, f"one:{ONE}")
+    assert call(["keys", "rotate"]) == 1
+    assert "there is no encryption key" in capsys.readouterr().err
+    monkeypatch.setenv("DIALOGBASE_ENCRYPTION_KEYS", f"new:{OTHER},one:{ONE}")
+    rotate = ("keys", "rotate")
+    assert answer(capsys, *rotate, "--tenant", tenant) == (0, {"rotated": 1, "failed": []})
+    assert answer(capsys, *rotate, "--tenant", tenant) == (0, {"rotated": 0, "failed": []})
+    code, told = answer(capsys, *rotate)
+    assert (code, told["rotated"] >= 1) == (1, True)
+    assert "'gone'" in {one["tenant"]: one["error"] for one in told["failed"]}[lost]
+    assert answer(capsys, *rotate, "--tenant", other) == (0, {"rotated": 0, "failed": []})
+    assert call([*rotate, "--tenant", lost]) == 1
+    printed = capsys.readouterr()
+    assert lost in printed.err
+    assert "0 encrypted anew" in printed.out
