@@ -25,9 +25,10 @@ def generate_command(
 ) -> int:
     """Make a key for credentials, and print it as `id:key`. It is kept nowhere.
 
-    Put it first in DIALOGBASE_ENCRYPTION_KEYS, before those that are there, separated by a comma:
-    what is stored from then on is encrypted with it, and what the others encrypted can be read.
-    `dialogbase keys rotate` encrypts that anew. With --json it prints {"id": "…", "key": "…"}.
+    Where there are others, append it to DIALOGBASE_ENCRYPTION_KEYS, after a comma, in every
+    process; once all can read what it encrypts, put it first or name it in
+    DIALOGBASE_ENCRYPTION_KEY, and `dialogbase keys rotate` encrypts anew what is under the others.
+    With --json it prints {"id": "…", "key": "…"}.
     """
     try:
         named, key = keys.generated(name)
