@@ -10,25 +10,13 @@ from adapters.postgres.audit_tables import UNSEALED as WITH_UNSEALED
 from adapters.postgres.columns import TEXT
 from adapters.postgres.relation import Relation
 from adapters.postgres.statements import compiled
-from adapters.postgres.tables import as_tenant, tenant_set
+from adapters.postgres.tables import as_tenant, tenant_set, tenants_lock
 from ports.audit import AUDIT_SCHEMA
 
 RELATION = Relation(AUDIT_SCHEMA, AUDIT_ENTRIES)
 
-LOCK = compiled(
-    sa.select(
-        sa.func.pg_advisory_xact_lock(
-            sa.func.hashtextextended(
-                sa.literal_column("'dialogbase.audit/'", TEXT).op("||")(
-                    sa.bindparam("tenant", type_=TEXT)
-                ),
-                sa.literal_column("0", sa.BigInteger()),
-            )
-        )
-    )
-)
-"""Whoever seals a tenant's trail waits for its turn; two tenants whose names hash alike wait for
-each other, and no more than that. Those who write take no part in it."""
+LOCK = compiled(sa.select(sa.func.pg_advisory_xact_lock(tenants_lock("audit"))))
+"""Whoever seals a tenant's trail waits for its turn. Those who write take no part in it."""
 
 _ENTRIES = AUDIT_ENTRIES.c
 _LIMIT = sa.bindparam("limit", type_=sa.BigInteger())

@@ -14,7 +14,7 @@ from adapters.postgres.experiment_tables import (
 )
 from adapters.postgres.mapper import RowMapper
 from adapters.postgres.relation import Relation
-from adapters.postgres.statements import compiled
+from adapters.postgres.statements import compiled, given
 from adapters.postgres.tables import as_tenant
 from domain.experiment_results import ExperimentAssignment
 from ports.experiment_outcomes import ASSIGNMENT
@@ -28,9 +28,9 @@ _O, _K = EXPERIMENT_OUTCOMES, EXPERIMENT_OUTCOME_KEYS
 _ONE = sa.literal_column("1", sa.BigInteger())
 
 
-def _given(column: sa.Column[Any], name: str | None = None) -> sa.ColumnElement[Any]:
-    """A parameter of a column's type, where nothing else tells PostgreSQL which."""
-    return sa.cast(sa.bindparam(name or column.name, type_=column.type), column.type)
+def _given(column: sa.Column[Any], name: str | None = None) -> Any:
+    """A parameter of a column's type."""
+    return given(name or column.name, column.type)
 
 
 def _units(table: sa.Table) -> sa.ColumnElement[bool]:

@@ -10,7 +10,7 @@ from adapters.postgres.flow_tables import FLOW_DAILY_METRICS, FLOW_VERSIONS, FLO
 from adapters.postgres.mapper import RowMapper
 from adapters.postgres.relation import Relation
 from adapters.postgres.statements import compiled
-from adapters.postgres.tables import as_tenant, tenant_set
+from adapters.postgres.tables import as_tenant, tenant_set, tenants_lock
 from domain.flows import COUNTERS, FlowVersion, MetricIncrements
 from ports.flows import FLOW_SCHEMA
 
@@ -38,20 +38,8 @@ def _added(table: sa.Table, names: Any) -> Any:
     return postgresql.insert(table).values(values).inline()
 
 
-LOCK_DEFAULT = compiled(
-    sa.select(
-        sa.func.pg_advisory_xact_lock(
-            sa.func.hashtextextended(
-                sa.literal_column("'dialogbase.default_flow/'", TEXT).op("||")(
-                    sa.bindparam("tenant", type_=TEXT)
-                ),
-                _literal("0"),
-            )
-        )
-    )
-)
-"""Whoever swaps a tenant's default waits for its turn; two tenants whose names hash alike wait for
-each other, and no more than that."""
+LOCK_DEFAULT = compiled(sa.select(sa.func.pg_advisory_xact_lock(tenants_lock("default_flow"))))
+"""Whoever swaps a tenant's default waits for its turn."""
 
 GET_FOR_UPDATE = compiled(sa.select(*RELATION.columns).where(RELATION.is_one()).with_for_update())
 

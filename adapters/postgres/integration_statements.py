@@ -9,7 +9,7 @@ from adapters.postgres.columns import TEXT
 from adapters.postgres.integration_tables import INTEGRATION_CALLS, INTEGRATIONS
 from adapters.postgres.outbox_tables import OUTBOX
 from adapters.postgres.relation import Relation
-from adapters.postgres.statements import compiled
+from adapters.postgres.statements import compiled, given
 from domain.audit import AuditAction
 from domain.integrations import UNHEALTHY_AFTER, IntegrationHealth
 from ports.integrations import CALL_SCHEMA, INTEGRATION_SCHEMA
@@ -29,15 +29,10 @@ def _text(text: str) -> Any:
     return sa.literal_column(f"'{text}'", TEXT)
 
 
-def _given(name: str, kind: Any) -> Any:
-    # A parameter in a query's list has no type of its own.
-    return sa.cast(sa.bindparam(name), kind)
-
-
-_SUCCESS = _given("success", sa.Boolean())
-_LATENCY = _given("latency_ms", sa.BigInteger())
-_AT = _given("at", _I.last_checked_at.type)
-_ERROR = _given("error", TEXT)
+_SUCCESS = given("success", sa.Boolean())
+_LATENCY = given("latency_ms", sa.BigInteger())
+_AT = given("at", _I.last_checked_at.type)
+_ERROR = given("error", TEXT)
 _ONE = _number("1")
 _NONE = _number("0")
 
@@ -102,17 +97,17 @@ def _counted(*conditions: Any) -> Any:
 
 def _logged(after: Any) -> Any:
     call = {
-        "id": _given("call_id", _UUID),
+        "id": given("call_id", _UUID),
         "tenant_id": after.c.tenant_id,
         "integration_id": after.c.id,
         "sequence": after.c.call_count,
         "at": _AT,
         "success": _SUCCESS,
         "latency_ms": _LATENCY,
-        "status_code": _given("status_code", sa.BigInteger()),
+        "status_code": given("status_code", sa.BigInteger()),
         "error": _ERROR,
-        "conversation_id": _given("conversation_id", TEXT),
-        "metadata": _given("metadata", INTEGRATION_CALLS.c.metadata.type),
+        "conversation_id": given("conversation_id", TEXT),
+        "metadata": given("metadata", INTEGRATION_CALLS.c.metadata.type),
     }
     return sa.insert(INTEGRATION_CALLS).from_select(list(call), sa.select(*call.values()))
 
@@ -120,9 +115,9 @@ def _logged(after: Any) -> Any:
 def _told(after: Any) -> Any:
     event = {
         "tenant_id": after.c.tenant_id,
-        "id": _given("event_id", _UUID),
-        "at": _given("now", OUTBOX.c.at.type),
-        "actor": _given("actor", TEXT),
+        "id": given("event_id", _UUID),
+        "at": given("now", OUTBOX.c.at.type),
+        "actor": given("actor", TEXT),
         "action": _text(AuditAction.UPDATED),
         "entity_type": _text(INTEGRATION_SCHEMA.name),
         "entity_id": after.c.id,
@@ -206,7 +201,7 @@ STALE_CREDENTIALS = compiled(
 _TEXTS = postgresql.ARRAY(TEXT)
 _NEW = (
     sa.func.unnest(
-        _given("ids", postgresql.ARRAY(_UUID)), _given("stood", _TEXTS), _given("sealed", _TEXTS)
+        given("ids", postgresql.ARRAY(_UUID)), given("stood", _TEXTS), given("sealed", _TEXTS)
     )
     .table_valued(sa.column("id", _UUID), sa.column("stood", TEXT), sa.column("sealed", TEXT))
     .render_derived("anew")

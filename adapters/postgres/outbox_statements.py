@@ -16,7 +16,7 @@ from adapters.postgres.delivery_tables import (
 )
 from adapters.postgres.outbox_tables import OUTBOX
 from adapters.postgres.statements import compiled
-from adapters.postgres.tables import as_tenant, tenant_set
+from adapters.postgres.tables import as_tenant, tenant_set, tenants_lock
 
 _TENANT = sa.bindparam("tenant", type_=TEXT)
 _CONSUMER = sa.bindparam("consumer", type_=TEXT)
@@ -43,10 +43,10 @@ def _of_consumer(table: sa.FromClause) -> Sequence[sa.ColumnElement[bool]]:
     return *_of_tenant(table), table.c.consumer == _CONSUMER
 
 
-_KEY = sa.func.hashtextextended(_TENANT, sa.literal_column("7239875"), type_=sa.BigInteger())
-_ALONE = sa.select(sa.func.pg_try_advisory_xact_lock(_KEY, type_=sa.Boolean())).scalar_subquery()
-"""Whether this transaction is the only one that distributes the tenant's events. (Two tenants may
-have the same key: then one of them has to come again.)"""
+_ALONE = sa.select(
+    sa.func.pg_try_advisory_xact_lock(tenants_lock("outbox"), type_=sa.Boolean())
+).scalar_subquery()
+"""Whether this transaction is the only one that distributes the tenant's events."""
 
 
 def _distribute() -> sa.ClauseElement:

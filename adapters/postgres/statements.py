@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, cast
 
 import attrs
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql import ClauseElement
@@ -31,6 +32,11 @@ def compiled(statement: ClauseElement) -> Statement:
     # A Python literal in a statement would be a parameter that nobody gives.
     assert all(bind.required for bind in made.binds.values()), str(made)
     return Statement(str(made), tuple(made.positiontup or ()))
+
+
+def given(name: str, kind: Any) -> Any:
+    """A parameter where nothing else tells PostgreSQL its type, as in a query's list."""
+    return sa.cast(sa.bindparam(name), kind)
 
 
 def definition(statement: ExecutableDDLElement) -> str:

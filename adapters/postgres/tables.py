@@ -41,6 +41,17 @@ def tenant_set(parameter: str = "tenant") -> sa.ScalarSelect[str]:
     return sa.select(sa.func.set_config(setting, named, sa.true(), type_=TEXT)).scalar_subquery()
 
 
+def tenants_lock(purpose: str) -> sa.ColumnElement[int]:
+    """The key of an advisory lock of a tenant's for one purpose. Two tenants whose names hash alike
+    have the same: they wait for each other, and no more than that.
+    """
+    named = sa.literal_column(f"'dialogbase.{purpose}/'", TEXT).op("||")(
+        sa.bindparam("tenant", type_=TEXT)
+    )
+    zero = sa.literal_column("0", sa.BigInteger())
+    return sa.func.hashtextextended(named, zero, type_=sa.BigInteger())
+
+
 NEW_LINE = sa.literal_column("E'\\n'", TEXT)
 NOTHING = sa.literal_column("''", TEXT)
 

@@ -20,6 +20,7 @@ from adapters.postgres.audit_tables import AUDIT_ENTRIES
 from adapters.postgres.columns import JSON, TEXT
 from adapters.postgres.mapper import columns_of
 from adapters.postgres.outbox_tables import OUTBOX
+from adapters.postgres.statements import given
 from domain.audit import AuditAction
 from domain.identity import Author
 from domain.secrets import MASK
@@ -187,11 +188,11 @@ class Trail:
         """
         table = self._table
         fields = [field for name, field in self._settable.items() if name in values]
-        given = [
-            _parameter(stood(f.name), sa.Text()).label(stood(f.name)) for f in fields if f.secret
+        standing = [
+            given(stood(f.name), sa.Text()).label(stood(f.name)) for f in fields if f.secret
         ]
         read = matches.add_columns(
-            table.c.tenant_id, *(table.c[field.name] for field in fields), *given
+            table.c.tenant_id, *(table.c[field.name] for field in fields), *standing
         )
         before = read.with_for_update(key_share=True).cte("before")
         changes = _object(
@@ -235,14 +236,14 @@ class Trail:
     ) -> Any:
         entry = {
             "tenant_id": changed.c.tenant_id,
-            "id": _made_id() if many else _parameter("trail_id", _UUID),
-            "at": _parameter("trail_at", AUDIT_ENTRIES.c.at.type),
-            "actor": _parameter("trail_actor", sa.Text()),
+            "id": _made_id() if many else given("trail_id", _UUID),
+            "at": given("trail_at", AUDIT_ENTRIES.c.at.type),
+            "actor": given("trail_actor", sa.Text()),
             "action": _literal(action.value),
             "entity_type": _literal(self._type),
             "entity_id": changed.c.id,
             "revision": changed.c.revision,
-            "reason": _parameter("trail_reason", sa.Text()),
+            "reason": given("trail_reason", sa.Text()),
             "changes": changed.c.changes,
         }
         written = (
@@ -263,11 +264,6 @@ def _object(members: Iterable[str]) -> str:
     return f"('{{' || concat_ws(',', {written}) || '}}')::json" if written else "'{}'::json"
 
 
-def _parameter(name: str, kind: Any) -> Any:
-    # A parameter in a query's list has no type of its own.
-    return sa.cast(sa.bindparam(name), kind)
-
-
 def _literal(text: str) -> Any:
     return sa.literal_column(_quoted(text), TEXT)
 
@@ -281,7 +277,7 @@ def _made_id() -> Any:
     whose version 4 becomes a 7 by two bits more.
     """
     random = sa.func.substr(sa.func.uuid_send(sa.func.gen_random_uuid()), _whole(7))
-    made = _parameter("trail_stamp", sa.LargeBinary()).op("||")(random)
+    made = given("trail_stamp", sa.LargeBinary()).op("||")(random)
     for bit in (52, 53):
         made = sa.func.set_bit(made, _whole(bit), _whole(1))
     return sa.cast(sa.func.encode(made, sa.literal_column("'hex'", TEXT)), _UUID)
