@@ -39,7 +39,7 @@ bench: $(READY) ## Ratios to the bare drivers and to peers
 
 clean: ## Remove what was made here, .venv and the demo's data included
 	rm -rf .venv build dist .dialogbase .hypothesis .pytest_cache .mypy_cache .ruff_cache \
-		.import_linter_cache bench-results
+		.import_linter_cache bench-results dialogbase-experiment.png
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml

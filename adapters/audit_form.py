@@ -10,6 +10,7 @@ from uuid import UUID
 import attrs
 
 from adapters.mapping import definition_document
+from adapters.sealing import same_sealed
 from domain.audit import FieldChange, canonical, instant_text
 from domain.definitions import FlowDefinition
 from domain.documents import JsonArray, JsonObject, freeze
@@ -33,6 +34,14 @@ class AuditForm:
             for field in attrs.fields(schema.entity)
             if field.name not in _NEVER | schema.maintained
         }
+        self._maintained = tuple(sorted(schema.maintained))
+
+    @property
+    def maintained(self) -> tuple[str, ...]:
+        """The fields that only an entry of a change may tell of: somebody set what the store else
+        counts by itself.
+        """
+        return self._maintained
 
     @property
     def defaults(self) -> Mapping[str, Any]:
@@ -54,7 +63,7 @@ class AuditForm:
     def updated(self, before: Any, after: Any) -> FrozenDict[str, FieldChange]:
         """What the entry of a change says: nothing, if it changed none of the fields."""
         changes: dict[str, FieldChange] = {}
-        for name in self._defaults:
+        for name in (*self._defaults, *self._maintained):
             old, new = getattr(before, name), getattr(after, name)
             if not same(old, new):
                 changes[name] = FieldChange(shown(old), shown(new))
@@ -94,6 +103,8 @@ def same(one: Any, other: Any) -> bool:
     if kind in _COMPARED or isinstance(one, Enum):
         return bool(one == other)
     if kind is Secret:
+        if (known := same_sealed(one, other)) is not None:
+            return known
         try:
             return bool(one == other)
         except RepositoryError:  # it can't be decrypted, here and now

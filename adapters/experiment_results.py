@@ -1,10 +1,13 @@
 """What the outcomes of an experiment say: the statistics, which SciPy computes.
 
-It is imported when it is first needed: it takes a good part of a second.
+It is imported when it is first needed, for it takes about a second; and that, as the computing of
+many figures, happens in a thread, so that nobody else waits.
 """
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 
 from domain.experiment_results import (
     Estimate,
@@ -26,7 +29,7 @@ _REFUSED = 1e300
 class JudgedByScipy(ExperimentRepository):
     """The part of an `ExperimentRepository` that no store does differently."""
 
-    def _judged(
+    async def _judged(
         self,
         experiment: Experiment,
         assigned: Mapping[str, int],
@@ -34,11 +37,11 @@ class JudgedByScipy(ExperimentRepository):
         confidence: float,
     ) -> ExperimentResults:
         try:
-            import scipy.stats  # noqa: F401  # whether it is there
+            return await asyncio.to_thread(judged, experiment, assigned, outcomes, confidence)
         except ImportError:
-            failure = UnsupportedOperationError("results need SciPy: dialogbase[experiments]")
-        else:
-            return judged(experiment, assigned, outcomes, confidence)
+            failure = UnsupportedOperationError(
+                "results need SciPy: install dialogbase[experiments]"
+            )
         raise failure
 
 
@@ -91,7 +94,8 @@ def rate_of(
     lift: Lift | None = None
     if outcome is not control and control.rate:
         lift = Lift(
-            value=rate / control.rate - 1,
+            value=(outcome.units * control.assigned - control.units * outcome.assigned)
+            / (control.units * outcome.assigned),
             interval=_rate_lift(outcome, control, confidence),
             p_value=_rate_p_value(outcome, control),
         )
@@ -115,36 +119,43 @@ def _rate_lift(
     from scipy.stats import chi2
 
     x, m, y, n = outcome.units, outcome.assigned, control.units, control.assigned
-    ratio, bound = (x / m) / (y / n), float(chi2.ppf(confidence, 1))
+    bound = float(chi2.ppf(confidence, 1))
+    # Of whole numbers, in which nothing is lost however near to each other the rates are.
+    more, spare = x * n - y * m, (m - x) * (n - y)
+    difference = more / (m * n)
 
     def excess(logarithm: float) -> float:
         """How far the test of a ratio goes beyond what it lets pass."""
-        tested = math.exp(logarithm)
+        tested, beside = math.exp(logarithm), math.expm1(logarithm)
         # The likeliest rate of the control if this is the ratio: a root of a quadratic equation,
         # in the form in which nothing cancels.
-        a, b, c = tested * (m + n), tested * (m + y) + x + n, float(x + y)
-        likeliest = 2 * c / (b + math.sqrt(max(b * b - 4 * a * c, 0.0)))
+        b, c = tested * (m + y) + x + n, float(x + y)
+        root = math.hypot(beside * (m + y) + (m - x) - (n - y), 2 * math.sqrt(tested * spare))
+        likeliest = 2 * c / (b + root)
         expected = min(likeliest * tested, 1.0)
         variance = expected * (1 - expected) / m + tested**2 * likeliest * (1 - likeliest) / n
+        near = abs(logarithm) < 0.5
+        beyond = difference - beside * (y / n) if near else x / m - tested * (y / n)
         if variance <= 0:
-            return -bound if x / m == tested * y / n else _REFUSED
-        return (x / m - tested * y / n) ** 2 / variance - bound
+            return -bound if beyond == 0 else _REFUSED
+        return beyond**2 / variance - bound
 
     def limit(inside: float, step: float) -> float:
         outside = inside + step
         while excess(outside) <= 0:
             step *= 2
             outside += step
-        return math.exp(brentq(excess, inside, outside, xtol=1e-13))
+        return math.expm1(brentq(excess, inside, outside, xtol=1e-13))
 
     if x == 0:
         # Everything but 0 can be told from it; the upper limit lies above any that passes.
         inside = -1.0
         while excess(inside) > 0:
             inside *= 2
-        return Interval(-1.0, limit(inside, 1.0) - 1)
-    inside = math.log(ratio)
-    return Interval(limit(inside, -0.1) - 1, limit(inside, 0.1) - 1)
+        return Interval(-1.0, limit(inside, 1.0))
+    lift = more / (y * m)
+    inside = math.log1p(lift) if abs(lift) < 0.5 else math.log((x * n) / (y * m))
+    return Interval(limit(inside, -0.1), limit(inside, 0.1))
 
 
 def mean_of(
@@ -156,8 +167,8 @@ def mean_of(
     if (mean := outcome.mean) is None:
         return None
     interval: Interval | None = None
-    if (variance := outcome.mean_variance) is not None:
-        margin = float(t.ppf((1 + confidence) / 2, outcome.units - 1)) * math.sqrt(variance)
+    if (variance := outcome.exact_mean_variance) is not None:
+        margin = float(t.ppf((1 + confidence) / 2, outcome.units - 1)) * _root(variance)
         interval = Interval(mean - margin, mean + margin)
     lift: Lift | None = None
     if outcome is not control and control.mean:
@@ -165,26 +176,48 @@ def mean_of(
     return Estimate(value=mean, interval=interval, lift=lift)
 
 
-def _mean_lift(outcome: ExperimentOutcome, control: ExperimentOutcome, confidence: float) -> Lift:
+def _mean_lift(
+    outcome: ExperimentOutcome, control: ExperimentOutcome, confidence: float
+) -> Lift | None:
     from scipy.stats import t
 
-    assert outcome.mean is not None
-    assert control.mean is not None
-    mean, base = outcome.mean, control.mean
-    value = (mean - base) / abs(base)
-    one, other = outcome.mean_variance, control.mean_variance
-    if one is None or other is None or one + other <= 0:
+    mean, base = outcome.exact_mean, control.exact_mean
+    assert mean is not None
+    assert base is not None
+    # All is worked out in fractions: with floats, squares of what is small would be nothing.
+    more = (mean - base) / abs(base)
+    if math.isinf(value := _float(more)):
+        return None
+    one, other = outcome.exact_mean_variance, control.exact_mean_variance
+    if one is None or other is None or one + other == 0:
         return Lift(value=value, interval=None, p_value=None)
     freedom = (one + other) ** 2 / (one**2 / (outcome.units - 1) + other**2 / (control.units - 1))
-    p_value = 2 * float(t.sf(abs(mean - base) / math.sqrt(one + other), freedom))
-    quantile = float(t.ppf((1 + confidence) / 2, freedom))
+    p_value = 2 * float(t.sf(_root((mean - base) ** 2 / (one + other)), float(freedom)))
+    quantile = Fraction(float(t.ppf((1 + confidence) / 2, float(freedom)))) ** 2
     # Fieller: the ratios r for which mean - r * base can't be told from 0.
-    a = base**2 - quantile**2 * other
+    a = base**2 - quantile * other
     if a <= 0:
         return Lift(value=value, interval=None, p_value=p_value)
-    b, c = mean * base, mean**2 - quantile**2 * one
-    margin = math.sqrt(max(b * b - a * c, 0.0))
-    ends = sorted(
-        math.copysign(1.0, base) * (ratio - 1) for ratio in ((b - margin) / a, (b + margin) / a)
-    )
-    return Lift(value=value, interval=Interval(*ends), p_value=p_value)
+    b, c = mean * base, mean**2 - quantile * one
+    middle = _float((b - a) / a * (1 if base > 0 else -1))
+    margin = _root((b * b - a * c) / a**2)
+    if math.isinf(middle) or math.isinf(margin):
+        return Lift(value=value, interval=None, p_value=p_value)
+    return Lift(value=value, interval=Interval(middle - margin, middle + margin), p_value=p_value)
+
+
+def _float(exact: Fraction) -> float:
+    """As near as a float comes; infinite beyond all of them."""
+    try:
+        return float(exact)
+    except OverflowError:
+        return math.inf if exact > 0 else -math.inf
+
+
+def _root(square: Fraction) -> float:
+    """Its square root, also where the square itself lies beyond all floats."""
+    half = (square.numerator.bit_length() - square.denominator.bit_length()) // 2
+    try:
+        return math.ldexp(math.sqrt(square / Fraction(4) ** half), half)
+    except OverflowError:
+        return math.inf

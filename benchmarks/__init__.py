@@ -9,6 +9,16 @@ Each row says in its module what exactly is compared; `measuring` says how.
 
 from benchmarks.figures import Figure
 from benchmarks.scale import Scale
-from benchmarks.suite import MONGO, NAMES, POSTGRES, REDIS, UnknownRowsError, run
+from benchmarks.suite import CACHED, MONGO, NAMES, POSTGRES, REDIS, UnknownRowsError, run
 
-__all__ = ["MONGO", "NAMES", "POSTGRES", "REDIS", "Figure", "Scale", "UnknownRowsError", "run"]
+__all__ = [
+    "CACHED",
+    "MONGO",
+    "NAMES",
+    "POSTGRES",
+    "REDIS",
+    "Figure",
+    "Scale",
+    "UnknownRowsError",
+    "run",
+]

@@ -1,10 +1,12 @@
 """The bare driver: asyncpg on a pool of its own that resets nothing, and statements by hand.
 
 It maps nothing and returns the driver's own rows; what it writes are rows that our adapter wrote
-before, column by column, so that it stores the very same bytes.
+before, column by column, so that it stores the very same bytes. It audits nothing, leaves nothing
+in the outbox, and connects as the tables' owner, for whom row-level security doesn't hold.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +53,10 @@ class Bare:
             + " WHERE tenant_id = $1 AND id = $2 AND revision = $3"
             + " RETURNING revision, created_at, usage_count, last_used_at"
         )
+        self._patch = (
+            f"UPDATE {TABLE} SET description = $3, description_folded = $4, updated_at = $5, "
+            f"revision = revision + 1 WHERE tenant_id = $1 AND id = $2 RETURNING {self.read}"
+        )
         self._newest = (
             f"SELECT {self.read} FROM {TABLE} WHERE tenant_id = $1 "
             "ORDER BY created_at DESC, id DESC LIMIT 51"
@@ -90,9 +96,22 @@ class Bare:
             *[row[index] for index in self._changed],
         )
 
+    async def describe(self, tenant: str, id: UUID, text: str) -> Any:
+        """Set the description, whatever the revision is; the whole row comes back."""
+        return await self.pool.fetchrow(
+            self._patch, tenant, id, text, text.casefold(), datetime.now(UTC)
+        )
+
+    async def delete(self, tenant: str, id: UUID) -> str:
+        """One row by its key."""
+        tag: str = await self.pool.execute(_DELETE, tenant, id)
+        return tag
+
     async def drop(self, tenant: str, but: Sequence[UUID] = ()) -> None:
-        """Delete a tenant's rows, but for some."""
+        """Delete a tenant's rows, but for some, and what was told of any."""
         await self.pool.execute(_DROP, tenant, but)
+        for trail in _TRAIL:
+            await self.pool.execute(f"DELETE FROM {trail} WHERE tenant_id = $1", tenant)
 
     async def newest(self, tenant: str) -> list[Any]:
         """A page of 50, and the one more that tells if there is a next page."""
@@ -131,4 +150,6 @@ class Bare:
 
 _KEPT = frozenset({"tenant_id", "id", "revision", "created_at", "usage_count", "last_used_at"})
 _EXISTS = f"SELECT EXISTS (SELECT 1 FROM {TABLE} WHERE tenant_id = $1 AND id = $2)"
+_DELETE = f"DELETE FROM {TABLE} WHERE tenant_id = $1 AND id = $2"
+_TRAIL = ("audit_entries", "outbox")
 _DROP = f"DELETE FROM {TABLE} WHERE tenant_id = $1 AND id <> ALL ($2::uuid[])"

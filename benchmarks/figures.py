@@ -98,6 +98,11 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
+def rate(seconds: float) -> str:
+    """How many operations a second, for reading: 12 300/s."""
+    return f"{float(f'{1 / seconds:.3g}'):,.0f}/s".replace(",", " ")
+
+
 def _digits(value: float) -> float:
     return float(f"{value:.4g}")
 

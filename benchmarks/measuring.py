@@ -10,6 +10,7 @@ import gc
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable
 from typing import Any
 
 import attrs
@@ -28,8 +29,8 @@ def _nothing() -> None:
 class Contender:
     """One way to do a piece of work.
 
-    `work` gets what `prepare` returns and does `operations` operations; `tidy` is given what
-    `work` returned. Only `work` is timed.
+    `work` gets what `prepare` returns, awaited if need be, and does `operations` operations; `tidy`
+    is given what `work` returned. Only `work` is timed.
     """
 
     name: str
@@ -135,6 +136,8 @@ def in_order(contenders: Sequence[Contender], turn: int) -> list[Contender]:
 
 async def _timed(contender: Contender) -> tuple[float, float]:
     given = contender.prepare()
+    if isawaitable(given):
+        given = await given
     gc.collect()
     begin, begin_computing = time.perf_counter(), time.process_time()
     result = await contender.work(given)

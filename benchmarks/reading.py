@@ -21,7 +21,7 @@ GOAL = 1.2
 GOAL_PEER_ONE = 1 / 4
 GOAL_PEER_LIST = 1 / 1.6
 GOAL_SUMMARIES = 0.4
-_TENANT, _REAL = "readers", "real"
+TENANT, _REAL = "readers", "real"
 _STORED = 500
 
 One = Callable[[UUID], Awaitable[object]]
@@ -41,9 +41,9 @@ def against(
 
 async def fill(database: Database) -> list[UUID]:
     """What is read: flows of our own form, and of real data where it is at hand; filled once."""
-    if stored := await database.bare.ids(_TENANT):
+    if stored := await database.bare.ids(TENANT):
         return stored
-    made = await database.flows(_TENANT).create_many(drafts(_STORED))
+    made = await database.flows(TENANT).create_many(drafts(_STORED))
     if real := real_definitions(_STORED):
         await database.flows(_REAL).create_many(drafts(len(real), made_of=real))
     await database.settle()
@@ -53,37 +53,40 @@ async def fill(database: Database) -> list[UUID]:
 async def single(database: Database, scale: Scale) -> list[Figure]:
     """Get: one caller, many callers, and with the definition read."""
     ids = await fill(database)
-    flows, bare, peer = database.flows(_TENANT), database.bare, database.peer
+    flows, bare, peer = database.flows(TENANT), database.bare, database.peer
 
     async def bare_get(id: UUID) -> Any:
-        return await bare.get(_TENANT, id)
+        return await bare.get(TENANT, id)
 
     async def bare_read(id: UUID) -> Any:
-        return orjson.loads((await bare.get(_TENANT, id))["definition"])
+        return orjson.loads((await bare.get(TENANT, id))["definition"])
 
     async def read(id: UUID) -> Any:
         flow = await flows.require(id)
         return flow.definition.states
 
     async def peer_get(id: UUID) -> Any:
-        return await peer.get(_TENANT, id)
+        return await peer.get(TENANT, id)
 
     plain: dict[str, One] = {"ours": flows.get_by_id, BARE: bare_get, "bare again": bare_get}
     reading: dict[str, One] = {"ours": read, BARE: bare_read, "bare again": bare_read}
     alone, crowd = scale.operations(25), scale.operations(scale.callers * 2)
     figures: list[Figure] = []
-    rounds = await in_turns(_ones({**plain, PEER: peer_get}, ids, alone, 1), scale.rounds)
+    rounds = await in_turns(getting({**plain, PEER: peer_get}, ids, alone, 1), scale.rounds)
     figures += against(rounds, "get", GOAL, GOAL_PEER_ONE)
-    rounds = await in_turns(_ones({**plain, PEER: peer_get}, ids, crowd, scale.callers), scale.few)
+    rounds = await in_turns(
+        getting({**plain, PEER: peer_get}, ids, crowd, scale.callers), scale.few
+    )
     figures += against(rounds, f"get, {scale.callers} callers", GOAL, GOAL_PEER_ONE)
-    rounds = await in_turns(_ones({**reading, PEER: peer_get}, ids, alone, 1), scale.few)
+    rounds = await in_turns(getting({**reading, PEER: peer_get}, ids, alone, 1), scale.few)
     figures += against(rounds, "get and read the definition", None, GOAL_PEER_ONE, decoding=True)
     return figures
 
 
-def _ones(
+def getting(
     ways: dict[str, One], ids: Sequence[UUID], operations: int, callers: int
 ) -> list[Contender]:
+    """Contenders who each go through all `ids`, so many callers sharing out the `operations`."""
     operations = max(operations // callers, 1) * callers
 
     def contender(name: str, way: One) -> Contender:
@@ -121,16 +124,16 @@ async def lists(database: Database, scale: Scale) -> list[Figure]:
     reading: dict[str, Page] = {"ours": ours_read, BARE: bare_read, "bare again": bare_read}
     pages = scale.operations(8)
     figures: list[Figure] = []
-    rounds = await in_turns(_pages({**plain, PEER: peer.newest}, _TENANT, pages), scale.few)
+    rounds = await in_turns(listing({**plain, PEER: peer.newest}, TENANT, pages), scale.few)
     figures += against(rounds, "list 50", GOAL, GOAL_PEER_LIST)
-    rounds = await in_turns(_pages({**reading, PEER: peer.newest}, _TENANT, pages), scale.few)
+    rounds = await in_turns(listing({**reading, PEER: peer.newest}, TENANT, pages), scale.few)
     figures += against(
         rounds, "list 50 and read all definitions", None, GOAL_PEER_LIST, decoding=True
     )
     if real_definitions(1):
-        rounds = await in_turns(_pages({**plain, PEER: peer.newest}, _REAL, pages), scale.few)
+        rounds = await in_turns(listing({**plain, PEER: peer.newest}, _REAL, pages), scale.few)
         figures += against(rounds, "list 50 of real data", GOAL, GOAL_PEER_LIST)
-        rounds = await in_turns(_pages({**reading, PEER: peer.newest}, _REAL, pages), scale.few)
+        rounds = await in_turns(listing({**reading, PEER: peer.newest}, _REAL, pages), scale.few)
         figures += against(
             rounds, "list 50 of real data and read all", None, GOAL_PEER_LIST, decoding=True
         )
@@ -142,7 +145,7 @@ async def _summaries(
     scale: Scale, pages: int, summaries: Page, full: Page, read: Page
 ) -> list[Figure]:
     ways = {"summaries": summaries, "again": summaries, "list 50": full, "and read": read}
-    rounds = await in_turns(_pages(ways, _TENANT, pages), scale.few)
+    rounds = await in_turns(listing(ways, TENANT, pages), scale.few)
     noise = ("again", "summaries")
     return [
         Figure.of(
@@ -158,7 +161,9 @@ async def _summaries(
     ]
 
 
-def _pages(ways: dict[str, Page], tenant: str, pages: int) -> list[Contender]:
+def listing(ways: dict[str, Page], tenant: str, pages: int) -> list[Contender]:
+    """Contenders who each read so many pages of a tenant's."""
+
     def contender(name: str, way: Page) -> Contender:
         async def work(_: object) -> None:
             for _ in range(pages):
@@ -176,14 +181,14 @@ async def noise(database: Database, scale: Scale) -> list[Figure]:
     try:
         other = await Bare.of(pool)
 
-        def getting(bare: Bare) -> One:
+        def reads(bare: Bare) -> One:
             async def get(id: UUID) -> Any:
-                return await bare.get(_TENANT, id)
+                return await bare.get(TENANT, id)
 
             return get
 
-        ways = {BARE: getting(database.bare), "bare again": getting(other)}
-        rounds = await in_turns(_ones(ways, ids, scale.operations(25), 1), scale.rounds)
+        ways = {BARE: reads(database.bare), "bare again": reads(other)}
+        rounds = await in_turns(getting(ways, ids, scale.operations(25), 1), scale.rounds)
     finally:
         await pool.close()
     return [

@@ -11,7 +11,10 @@ from bootstrap.embedded import ServerKind, servers
 
 @asynccontextmanager
 async def server(kind: ServerKind, url: str | None, scale: Scale) -> AsyncIterator[str]:
-    """The server named, or a private one of that kind: durable, as a service's is."""
+    """The server named, or a private one of that kind: durable, as a service's is.
+
+    Of PostgreSQL it is the URL of a role which may create databases and roles.
+    """
     if url is not None:
         yield url
         return
@@ -21,4 +24,4 @@ async def server(kind: ServerKind, url: str | None, scale: Scale) -> AsyncIterat
             made = tempfile.TemporaryDirectory(prefix="dialogbase-bench-")
             data = Path(folder.enter_context(made))
         async with servers({kind}, data=data) as urls:
-            yield urls.by_kind[kind]
+            yield urls.owners.get(kind) or urls.by_kind[kind]

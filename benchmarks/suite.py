@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import mapping, memory, memory_log, memory_runtime
+from benchmarks import mapping, memory, memory_authoring, memory_log, memory_runtime
 from benchmarks.figures import Figure, documents
 from benchmarks.mongo import mapping as documents_mapping
 from benchmarks.plot import draw
@@ -24,13 +24,17 @@ LOCAL: Mapping[str, Local] = {
     "mapping": mapping.rows,
     "mongo-mapping": documents_mapping.rows,
     "memory": memory.rows,
+    "memory-authoring": memory_authoring.rows,
     "memory-log": memory_log.rows,
     "memory-runtime": memory_runtime.rows,
 }
 POSTGRES = (
     *("noise", "get", "list", "insert", "compare-and-set", "unit", "bulk"),
+    *("audited", "row-security", "integration-calls", "experiments", "sealing", "dispatch"),
     *("paging", "stream"),
 )
+CACHED = ("flow-cache",)
+"""On PostgreSQL and Redis together."""
 MONGO = (
     *("mongo-noise", "mongo-get", "mongo-list", "mongo-history", "mongo-insert"),
     *("mongo-compare-and-set", "mongo-append", "mongo-import", "mongo-bulk"),
@@ -38,7 +42,7 @@ MONGO = (
 )
 """On each driver."""
 REDIS = ("redis-noise", "redis-sessions", "redis-limits", "redis-cache", "redis-locks")
-NAMES = (*POSTGRES, *MONGO, *REDIS, *LOCAL)
+NAMES = (*POSTGRES, *CACHED, *MONGO, *REDIS, *LOCAL)
 _FILE_WIDTH = 150
 _ON_MANY_ROWS = frozenset({"paging", "stream", "mongo-paging", "mongo-stream"})
 
@@ -64,8 +68,9 @@ def run(
 ) -> list[Figure]:
     """Measure, print the table, and write JSON and plot where asked; returns the figures.
 
-    `url` names a PostgreSQL server on which databases may be created, `mongo_url` a replica set of
-    MongoDB, `redis_url` a Redis or Valkey server; without one a private server is started.
+    `url` names a PostgreSQL server, by a role there that may create databases and roles;
+    `mongo_url` a replica set of MongoDB, `redis_url` a Redis or Valkey server. Of what isn't named,
+    a private server is started.
     `json_to` may be `-` for standard output; the table then goes to standard error.
 
     Raises:
@@ -103,6 +108,8 @@ async def _measured(
     with console.status("starting") as status:
         if on_postgres := [name for name in POSTGRES if name in names]:
             figures += await _on_postgres(scale, on_postgres, urls["postgres"], status.update)
+        if any(name in names for name in CACHED):
+            figures += await _on_both(scale, urls, status.update)
         if on_mongo := [name for name in MONGO if name in names]:
             figures += await _on_mongo(scale, on_mongo, urls["mongo"], status.update)
         if on_redis := [name for name in REDIS if name in names]:
@@ -118,7 +125,19 @@ async def _on_postgres(
     scale: Scale, names: Sequence[str], url: str | None, tell: Callable[[str], None]
 ) -> list[Figure]:
     # Imported here, so that the other rows need neither server nor drivers nor the peer.
-    from benchmarks import bulk, paging, reading, units, writing
+    from benchmarks import (
+        auditing,
+        bulk,
+        calling,
+        dispatching,
+        experimenting,
+        paging,
+        reading,
+        row_security,
+        sealing,
+        units,
+        writing,
+    )
     from benchmarks.database import database
 
     remote: Mapping[str, Remote] = {
@@ -129,6 +148,12 @@ async def _on_postgres(
         "compare-and-set": writing.replace,
         "unit": units.rows,
         "bulk": bulk.rows,
+        "audited": auditing.rows,
+        "row-security": row_security.rows,
+        "integration-calls": calling.rows,
+        "experiments": experimenting.rows,
+        "sealing": sealing.rows,
+        "dispatch": dispatching.rows,
         "paging": paging.pages,
         "stream": paging.streams,
     }
@@ -147,6 +172,21 @@ async def _on_postgres(
                     tell(f"measuring {name}")
                     figures += await remote[name](place, scale)
     return figures
+
+
+async def _on_both(
+    scale: Scale, urls: Mapping[str, str | None], tell: Callable[[str], None]
+) -> list[Figure]:
+    from benchmarks import flow_cache
+    from benchmarks.database import database
+
+    async with (
+        server("postgres", urls["postgres"], scale) as address,
+        server("valkey", urls["redis"], scale) as redis_address,
+        database(address) as place,
+    ):
+        tell("measuring flow-cache")
+        return await flow_cache.rows(place, redis_address, scale)
 
 
 async def _on_mongo(

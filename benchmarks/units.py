@@ -4,37 +4,42 @@ from collections.abc import Sequence
 from itertools import count
 from typing import Any
 
+from adapters.postgres.store import PostgresStore
 from benchmarks.bare import Bare, Row
 from benchmarks.content import drafts
 from benchmarks.database import Database
 from benchmarks.figures import Figure
 from benchmarks.measuring import Contender, in_turns
-from benchmarks.reading import NOISE, against
+from benchmarks.reading import NOISE
 from benchmarks.scale import Scale
 from benchmarks.stock import described, new_tenant, template
+from benchmarks.writing import UNTOLD, told
 from domain.flows import Flow
 from domain.identity import tenant_id
 
 GOAL = 1.25
+OPERATIONS = 5
 _turns = count()
 
 
 async def rows(database: Database, scale: Scale) -> list[Figure]:
     """Get one, compare-and-set it, insert another, ask if it exists; snapshot isolation in both."""
-    operations = scale.operations(5)
+    operations = scale.operations(OPERATIONS)
     stored = await template(database, 2 * operations)
     contenders = [
-        await _ours(database, operations),
+        await working(database.store, "ours", operations),
+        await working(database.untold, UNTOLD, operations),
         *[await _by_hand(database.bare, name, stored, operations) for name in NOISE],
     ]
     await database.settle()
     rounds = await in_turns(contenders, scale.rounds)
-    return against(rounds, "unit of work of four statements", GOAL, None)
+    return told(rounds, "unit of work of four statements", GOAL, None)
 
 
-async def _ours(database: Database, operations: int) -> Contender:
+async def working(store: PostgresStore, name: str, operations: int) -> Contender:
+    """Units of a store of ours, all for a tenant of its own."""
     tenant = tenant_id(new_tenant())
-    flows = database.store.repositories(tenant).flows
+    flows = store.repositories(tenant).flows
     await flows.create_many(drafts(operations))
     current = [flow async for flow in flows.stream()]
     held = [flow.id for flow in current]
@@ -46,7 +51,7 @@ async def _ours(database: Database, operations: int) -> Contender:
 
     async def work(given: Any) -> None:
         for index, (flow, draft) in enumerate(given):
-            async with database.store.unit(tenant) as unit:
+            async with store.unit(tenant) as unit:
                 await unit.flows.get_by_id(flow.id)
                 current[index] = await unit.flows.update(flow)
                 created: Flow = await unit.flows.create(draft)
@@ -55,7 +60,7 @@ async def _ours(database: Database, operations: int) -> Contender:
     async def tidy(_: Any) -> None:
         await flows.delete_where(flows.where("id").not_in(held))
 
-    return Contender(name="ours", operations=operations, prepare=prepare, work=work, tidy=tidy)
+    return Contender(name=name, operations=operations, prepare=prepare, work=work, tidy=tidy)
 
 
 async def _by_hand(bare: Bare, name: str, rows: Sequence[Row], operations: int) -> Contender:

@@ -8,12 +8,15 @@ opens all of them, is never called. Tests override a provider on an instance:
     container.authoring.override(providers.Object(my_store))
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from dependency_injector import containers, providers
 
+from adapters.cached import FlowCache
 from adapters.memory import (
     MemoryAnalyticsStore,
     MemoryAuthoringStore,
@@ -22,8 +25,11 @@ from adapters.memory import (
 )
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
-from bootstrap.settings import ServerName, Settings
+from bootstrap.keys import ring, ring_of_folder
+from bootstrap.setting_rules import ServerName
+from bootstrap.settings import Settings
 from ports.errors import RepositoryError
+from ports.secrets import SecretBox
 from ports.stores import AnalyticsStore, AuthoringStore, DialogueStore, RuntimeStore
 from ports.time import Clock, IdGenerator
 
@@ -46,7 +52,11 @@ async def server_urls(settings: Settings) -> AsyncIterator[ServerUrls]:
             "mongo": settings.mongo_url,
             "valkey": settings.redis_url,
         }
-        yield ServerUrls({kind: url for kind, url in given.items() if url is not None})
+        owner = settings.postgres_owner_url
+        yield ServerUrls(
+            {kind: url for kind, url in given.items() if url is not None},
+            {} if owner is None else {"postgres": owner},
+        )
 
 
 class NotMigratedError(RepositoryError):
@@ -64,8 +74,22 @@ class NotMigratedError(RepositoryError):
         )
 
 
+async def _secrets(settings: Settings, urls: ServerUrls) -> AsyncIterator[SecretBox | None]:
+    # The data folder is there once its servers are.
+    if settings.encryption_keys is not None:
+        yield ring(settings.encryption_keys, settings.encryption_key)
+    elif settings.profile == "embedded":
+        yield await asyncio.to_thread(ring_of_folder, settings.data)
+    else:
+        yield None
+
+
 async def _postgres_store(
-    settings: Settings, urls: ServerUrls, clock: Clock, ids: IdGenerator
+    settings: Settings,
+    urls: ServerUrls,
+    secrets: SecretBox | None,
+    clock: Clock,
+    ids: IdGenerator,
 ) -> AsyncIterator[AuthoringStore]:
     # Imported here, so that whoever doesn't choose PostgreSQL needs no driver.
     from adapters.postgres.migrations import migrate, state
@@ -74,11 +98,13 @@ async def _postgres_store(
 
     deadline = settings.deadline_seconds
     if settings.profile == "embedded":
-        await migrate(urls.postgres)
+        await migrate(urls.postgres_owner)
     elif pending := (await state(urls.postgres, deadline=deadline)).pending:
         raise NotMigratedError("PostgreSQL", pending)
     options = PoolOptions(deadline=deadline, max_size=settings.pool_size)
-    store = await PostgresStore.open(urls.postgres, clock=clock, ids=ids, options=options)
+    store = await PostgresStore.open(
+        urls.postgres, clock=clock, ids=ids, options=options, secrets=secrets
+    )
     try:
         yield store
     finally:
@@ -144,6 +170,17 @@ async def _memory_runtime_store(clock: Clock) -> AsyncIterator[RuntimeStore]:
         await store.close()
 
 
+async def _flow_cache(settings: Settings, runtime: RuntimeStore) -> AsyncIterator[FlowCache]:
+    # In memory, a cache is shared with nobody, and nobody else could drop anything from it.
+    shared = None if settings.stores.runtime == "memory" else runtime
+    seconds = settings.flow_cache_staleness_seconds
+    cache = FlowCache(shared, max_staleness=timedelta(milliseconds=round(seconds * 1000)))
+    try:
+        yield cache
+    finally:
+        await cache.close()
+
+
 class Container(containers.DeclarativeContainer):
     """Everything a platform is made of. `Container(settings=…)`; ask providers with `await`."""
 
@@ -164,7 +201,8 @@ class Container(containers.DeclarativeContainer):
         retention=settings.provided.analytics_retention,
     )
     # `urls` is an argument of its own: what a resource is given is shut down after it.
-    postgres = providers.Resource(_postgres_store, settings, urls, clock, ids)
+    secrets = providers.Resource(_secrets, settings, urls)
+    postgres = providers.Resource(_postgres_store, settings, urls, secrets, clock, ids)
     mongo_client = providers.Resource(_mongo_client, settings, urls)
     mongo = providers.Resource(_mongo_store, mongo_client, clock, ids)
     mongo_analytics = providers.Resource(_mongo_analytics_store, settings, mongo_client, clock, ids)
@@ -182,3 +220,5 @@ class Container(containers.DeclarativeContainer):
     analytics = providers.Selector(
         settings.provided.stores.analytics, memory=memory_analytics, mongo=mongo_analytics
     )
+
+    flow_cache = providers.Resource(_flow_cache, settings, runtime)

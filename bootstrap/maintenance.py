@@ -57,11 +57,14 @@ class PlatformMaintenance(Maintenance):
 
         One store after the other, each as it promises by itself: first what lives for a while, so
         that nobody stays logged in to what goes next, then the conversations and what was counted
-        of them. Interrupted or failed in between, it may be called again and goes on.
+        of them; at last once more what lives for a while, for until its outbox is gone a tenant's
+        changes may be published, and its flows kept in caches, and until its contexts are, its
+        execution states restored. Interrupted or failed in between, it may be called again and
+        goes on.
         """
         erased = await self.runtime.erase_tenant(tenant)
         erased += await self.dialogue.erase_tenant(tenant)
-        if self.synchronised:  # who read a state in between had it restored
-            await self.runtime.erase_tenant(tenant)
         erased += await self.analytics.erase_tenant(tenant)
-        return erased + await self.authoring.erase_tenant(tenant)
+        erased += await self.authoring.erase_tenant(tenant)
+        again = await self.runtime.erase_tenant(tenant)
+        return erased if self.synchronised else erased + again  # what came back was counted

@@ -1,7 +1,7 @@
 """What a service holds: the platform, opened and closed as one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from inspect import isawaitable
@@ -10,11 +10,15 @@ from typing import TypeVar
 import attrs
 from dependency_injector import providers
 
+from adapters.cached import CachedAuthoringStore, FlowCache, FlowCacheInvalidation
 from bootstrap.container import Container
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
 from domain.identity import Author, TenantId, tenant_id
+from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.errors import UnsupportedOperationError
+from ports.outbox import Consumer
+from ports.secrets import SecretBox
 from ports.stores import (
     AnalyticsStore,
     AuthoringStore,
@@ -39,6 +43,8 @@ class Platform:
     _dialogue: DialogueStore = attrs.field(repr=False)
     _runtime: RuntimeStore = attrs.field(repr=False)
     _analytics: AnalyticsStore = attrs.field(repr=False)
+    flow_cache: FlowCache | None = attrs.field(default=None, repr=False)
+    """What this process keeps of flows, if the settings have it so."""
 
     def for_tenant(
         self, tenant: str, *, actor: str | None = None, reason: str | None = None
@@ -100,6 +106,40 @@ class Platform:
             self.settings.synchronise,
         )
 
+    @property
+    def consumers(self) -> tuple[Consumer, ...]:
+        """Those of the outbox that the platform needs itself: every dispatcher has them, too."""
+        cache = self.flow_cache
+        return () if cache is None else (FlowCacheInvalidation(cache),)
+
+    def dispatcher(
+        self, consumers: Sequence[Consumer] = (), *, options: DispatchOptions = DEFAULT_OPTIONS
+    ) -> Dispatcher:
+        """Gives these consumers, and the platform's own, what was changed.
+
+        Raises:
+            ValidationError: if two of them have the same name, or what is none.
+        """
+        every = (*self.consumers, *consumers)
+        return self._authoring.maintenance().dispatcher(every, options=options)
+
+    def dispatching(
+        self, consumers: Sequence[Consumer] = (), *, options: DispatchOptions = DEFAULT_OPTIONS
+    ) -> AbstractAsyncContextManager[None]:
+        """Does so in tasks of this process for a block; see `Dispatcher.running`.
+
+            async with platform.dispatching([CallbackConsumer("search index", reindex)]):
+                ...  # serve
+
+        Raises:
+            ValidationError: if two of them have the same name, or what is none.
+        """
+        return self.dispatcher(consumers, options=options).running()
+
+    def stream(self, name: str) -> Consumer:
+        """A consumer that publishes what was changed; see `RuntimeStore.stream`."""
+        return self._runtime.stream(name)
+
     async def check(self) -> None:
         """Answer at once if every store can be used now: a readiness probe. All are asked at once.
 
@@ -116,6 +156,7 @@ async def open(
     *,
     clock: Clock | None = None,
     ids: IdGenerator | None = None,
+    secrets: SecretBox | None = None,
     authoring: AuthoringStore | None = None,
     dialogue: DialogueStore | None = None,
     runtime: RuntimeStore | None = None,
@@ -127,6 +168,7 @@ async def open(
     yet, and migrated. At the block's end, however it ends, all that was opened is closed; so it is
     if opening fails or is cancelled. A `clock`, `ids` or store that is handed in takes the
     place of ours, and a store handed in is not closed. (Redis goes by its server's clock.)
+    `secrets` takes the place of the settings' keys for what PostgreSQL is to keep encrypted.
 
     Raises:
         SettingsError: if the environment has no usable settings.
@@ -140,6 +182,8 @@ async def open(
         container.clock.override(providers.Object(clock))
     if ids is not None:
         container.ids.override(providers.Object(ids))
+    if secrets is not None:
+        container.secrets.override(providers.Object(secrets))
     if authoring is not None:
         container.authoring.override(providers.Object(authoring))
     if dialogue is not None:
@@ -160,7 +204,11 @@ async def opened(container: Container) -> AsyncIterator[Platform]:
         dialogue = await _provided(container.dialogue())
         runtime = await _provided(container.runtime())
         analytics = await _provided(container.analytics())
-        yield Platform(container.settings(), authoring, dialogue, runtime, analytics)
+        cache: FlowCache | None = None
+        if container.settings().flow_cache:
+            cache = await _provided(container.flow_cache())
+            authoring = CachedAuthoringStore(authoring, cache)
+        yield Platform(container.settings(), authoring, dialogue, runtime, analytics, cache)
     finally:
         await _close(container)
 

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
-from urllib.parse import urlsplit
 
 import attrs
 from attrs import field
 
+from bootstrap.keys import keys
+from bootstrap.setting_rules import SCHEMES, ServerName, choice, folder, masked, url
 from domain.errors import Fault, ValidationError
-from domain.rules import Rule, Value, flag, instance, number, optional, rule, whole
+from domain.rules import Value, flag, identifier, instance, number, optional, rule, whole
+from domain.secrets import Secret
 
 Profile = Literal["memory", "embedded", "servers"]
 AuthoringChoice = Literal["memory", "postgres"]
@@ -21,7 +23,6 @@ DialogueChoice = Literal["memory", "mongo"]
 RuntimeChoice = Literal["memory", "redis"]
 AnalyticsChoice = Literal["memory", "mongo"]
 MongoDriver = Literal["motor", "pymongo"]
-ServerName = Literal["postgres", "mongo", "redis"]
 
 PREFIX: Final = "DIALOGBASE_"
 LONGEST_RETENTION: Final = 24_000
@@ -33,12 +34,6 @@ NOT_SETTINGS: Final = (
     "DIALOGBASE_HYPOTHESIS_PROFILE",
 )
 """Beginnings of variables that are the tests' own."""
-
-_SCHEMES: Final[Mapping[ServerName, tuple[str, ...]]] = {
-    "postgres": ("postgresql", "postgres"),
-    "mongo": ("mongodb", "mongodb+srv"),
-    "redis": ("redis", "rediss", "unix"),
-}
 
 
 class SettingsError(ValueError):
@@ -55,72 +50,29 @@ class SettingsError(ValueError):
         return type(self), (self.faults,)
 
 
-def _choice(*members: str) -> Rule:
-    def apply(candidate: object) -> Any:
-        if candidate not in members:
-            raise ValueError(f"must be one of {', '.join(members)}")
-        return candidate
-
-    return apply
-
-
-def _url(server: ServerName) -> Rule:
-    schemes = _SCHEMES[server]
-
-    def apply(candidate: object) -> Any:
-        if not isinstance(candidate, str):
-            raise ValueError("must be text")
-        try:
-            parts = urlsplit(candidate)
-        except ValueError:
-            raise ValueError("is not a URL") from None
-        if parts.scheme not in schemes or not (parts.netloc or parts.path):
-            raise ValueError(f"must be a URL that begins with {' or '.join(schemes)}://")
-        return candidate
-
-    return apply
-
-
-def _masked(url: str | None) -> str:
-    """A URL for the eye: no password, and no query, which may hold one too."""
-    if url is None:
-        return "None"
-    parts = urlsplit(url)
-    account, at, place = parts.netloc.rpartition("@")
-    user, colon, _ = account.partition(":")
-    secret = ":***" if colon else ""
-    query = "?…" if parts.query else ""
-    return repr(f"{parts.scheme}://{user}{secret}{at}{place}{parts.path}{query}")
-
-
-def _folder(candidate: object) -> Path:
-    if not isinstance(candidate, str | os.PathLike) or not str(candidate):
-        raise ValueError("must be a folder's path")
-    return Path(candidate)
-
-
 @attrs.frozen(kw_only=True, slots=False)
 class Stores(Value):
     """Which store serves which group of ports. What shares a unit of work shares its store."""
 
     authoring: AuthoringChoice | None = field(
-        default=None, metadata=rule(optional(_choice(*get_args(AuthoringChoice))))
+        default=None, metadata=rule(optional(choice(*get_args(AuthoringChoice))))
     )
-    """Flows; None leaves it to the profile: memory's is memory, the others' is postgres."""
+    """Flows, experiments, integrations, and the trail and outbox of what is changed in them; None
+    leaves it to the profile: memory's is memory, the others' is postgres."""
 
     dialogue: DialogueChoice | None = field(
-        default=None, metadata=rule(optional(_choice(*get_args(DialogueChoice))))
+        default=None, metadata=rule(optional(choice(*get_args(DialogueChoice))))
     )
     """Conversations, messages and contexts; None: memory's is memory, the others' is mongo."""
 
     runtime: RuntimeChoice | None = field(
-        default=None, metadata=rule(optional(_choice(*get_args(RuntimeChoice))))
+        default=None, metadata=rule(optional(choice(*get_args(RuntimeChoice))))
     )
     """Sessions, execution states, rate limits, cache and locks; None: memory's is memory, the
     others' is redis. In memory, each process has its own."""
 
     analytics: AnalyticsChoice | None = field(
-        default=None, metadata=rule(optional(_choice(*get_args(AnalyticsChoice))))
+        default=None, metadata=rule(optional(choice(*get_args(AnalyticsChoice))))
     )
     """Analytics events; None: where the conversations are."""
 
@@ -153,27 +105,30 @@ class Settings(Value):
         SettingsError: naming every argument that is wrong.
     """
 
-    profile: Profile = field(metadata=rule(_choice(*get_args(Profile))))
+    profile: Profile = field(metadata=rule(choice(*get_args(Profile))))
     """`memory`: nothing is kept; `embedded`: private servers in `data`; `servers`: by URL."""
 
     postgres_url: str | None = field(
-        default=None, repr=_masked, metadata=rule(optional(_url("postgres")))
+        default=None, repr=masked, metadata=rule(optional(url("postgres")))
     )
-    mongo_url: str | None = field(
-        default=None, repr=_masked, metadata=rule(optional(_url("mongo")))
-    )
-    redis_url: str | None = field(
-        default=None, repr=_masked, metadata=rule(optional(_url("redis")))
-    )
+    mongo_url: str | None = field(default=None, repr=masked, metadata=rule(optional(url("mongo"))))
+    redis_url: str | None = field(default=None, repr=masked, metadata=rule(optional(url("redis"))))
     """Where the servers are; the profile `servers` reads these, the others don't. For Redis or
     Valkey, alone or any node of a cluster."""
 
+    postgres_owner_url: str | None = field(
+        default=None, repr=masked, metadata=rule(optional(url("postgres")))
+    )
+    """The same database as `postgres_url`, as the role that owns the tables: `dialogbase migrate`
+    connects so, if it is given. Then services may do with a login that is merely a member of
+    `dialogbase_app`, for whom row-level security can't be turned off."""
+
     mongo_driver: MongoDriver = field(
-        default="motor", metadata=rule(_choice(*get_args(MongoDriver)))
+        default="motor", metadata=rule(choice(*get_args(MongoDriver)))
     )
     """What talks to MongoDB: Motor, or PyMongo's own asynchronous client, its successor."""
 
-    data: Path = field(default=Path(".dialogbase"), metadata=rule(_folder))
+    data: Path = field(default=Path(".dialogbase"), metadata=rule(folder))
     """The embedded servers' folder; a relative one is taken from the working directory."""
 
     pool_size: int = field(default=10, metadata=rule(whole(2, 1_000)))
@@ -183,6 +138,25 @@ class Settings(Value):
 
     deadline_seconds: float = field(default=10.0, metadata=rule(number(0.001, 3_600)))
     """After how long a call to a store gives up."""
+
+    flow_cache: bool | None = field(default=None, metadata=rule(optional(flag)))
+    """Whether flows that are read outside a unit of work come from caches: this process' own and,
+    unless the store of runtime data is memory, the one that processes share. None: unless flows
+    are in memory. How late they may then be read is said in `adapters.cached.flow_cache`. All
+    processes over the same data have it alike: of the changes of one that has it off, the others
+    hear by way of the outbox alone."""
+
+    flow_cache_staleness_seconds: float = field(default=1.0, metadata=rule(number(0.001, 3_600)))
+    """For how long at most a process serves a flow from its own memory."""
+
+    encryption_keys: Secret | None = field(default=None, metadata=rule(optional(keys)))
+    """What credentials in PostgreSQL are encrypted with: `id:key`, a key being 32 random bytes in
+    base64url (`dialogbase keys generate` makes one), several separated by commas; in a file, a
+    table. All of them can be read. Without any, the profile `embedded` has one of its own in
+    `data`, and `servers` takes no credentials; memory needs none."""
+
+    encryption_key: str | None = field(default=None, metadata=rule(optional(identifier(32))))
+    """The id of the key that new credentials are encrypted with; None: the first."""
 
     analytics_retention_days: int | None = field(
         default=None, metadata=rule(optional(whole(1, LONGEST_RETENTION)))
@@ -205,6 +179,8 @@ class Settings(Value):
         except ValidationError as error:
             raise SettingsError(error.faults) from None
         self.__dict__["stores"] = self.stores.by_profile(self.profile)
+        if self.flow_cache is None:
+            self.__dict__["flow_cache"] = self.stores.authoring != "memory"
 
     @property
     def servers_needed(self) -> frozenset[ServerName]:
@@ -228,6 +204,9 @@ class Settings(Value):
         return timedelta(milliseconds=round(self.synchronise_every_seconds * 1_000))
 
     def _cross_faults(self) -> Iterator[Fault]:
+        known = () if self.encryption_keys is None else self.encryption_keys.reveal()
+        if self.encryption_key is not None and self.encryption_key not in known:
+            yield Fault("encryption_key", "is none of encryption_keys")
         for server in sorted(self.servers_needed):
             if self.profile == "memory":
                 chosen = vars(self.stores)
@@ -274,7 +253,7 @@ class Settings(Value):
                 faults.append(Fault(source, f"is not a setting; there are {', '.join(_NAMES)}"))
                 del given[name]
         if "profile" not in given:
-            has_url = any(f"{server}_url" in given for server in _SCHEMES)
+            has_url = any(f"{server}_url" in given for server in SCHEMES)
             given["profile"] = ("profile", "servers" if has_url else "embedded")
         sources = {name: source for name, (source, _) in given.items()}
         try:
@@ -313,11 +292,13 @@ def _boolean(text: str) -> bool:
 
 
 _FROM_TEXT: Final[Mapping[str, Callable[[str], object]]] = {
-    "synchronise": _boolean,
-    "synchronise_every_seconds": float,
     "pool_size": int,
     "deadline_seconds": float,
+    "flow_cache": _boolean,
+    "flow_cache_staleness_seconds": float,
     "analytics_retention_days": int,
+    "synchronise": _boolean,
+    "synchronise_every_seconds": float,
 }
 
 
@@ -365,9 +346,9 @@ def _from_file(path: Path, faults: list[Fault]) -> dict[str, tuple[str, object]]
 def _flat(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
     for name, value in document.items():
         if name == "stores" and isinstance(value, Mapping):
-            yield from ((f"stores.{part}", choice) for part, choice in value.items())
+            yield from ((f"stores.{part}", store) for part, store in value.items())
         elif name == "stores" and isinstance(value, Stores):
-            yield from ((f"stores.{part}", choice) for part, choice in vars(value).items())
+            yield from ((f"stores.{part}", store) for part, store in vars(value).items())
         else:
             yield name, value
 

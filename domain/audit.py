@@ -99,10 +99,10 @@ class AuditEntry(Deferrable, Value):
     `changes`: of an entity that was created, every field that isn't None or at its default, from
     None; of one that was deleted, the same, to None; of one that was updated, the fields that
     changed, which may be none. Never in it are the entity's id, tenant, revision and `updated_at`,
-    nor what the store counts by itself. Values are JSON: a UUID is its text, a time ISO 8601 in UTC
-    with milliseconds and a `Z`, an enumeration its value, a value of several parts an object of
-    them; a secret is `domain.secrets.MASK` on either side, so that one sees that it changed and no
-    more. A field changed if its JSON did, the order of keys aside.
+    nor, unless somebody set it, what the store counts by itself. Values are JSON: a UUID is its
+    text, a time ISO 8601 in UTC with milliseconds and a `Z`, an enumeration its value, a value of
+    several parts an object of them; a secret is `domain.secrets.MASK` on either side, so that one
+    sees that it changed and no more. A field changed if its JSON did, the order of keys aside.
 
     `revision` is the entity's after the change; that of one that was deleted is its last.
     `position` rises with each entry of an entity, in the order of their writing; between those of
@@ -199,5 +199,9 @@ def canonical(document: object) -> str:
 
 
 def instant_text(at: datetime) -> str:
-    """A time in UTC, in whole milliseconds, as JSON has it."""
-    return at.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    """A time in UTC, in whole milliseconds, as JSON has it.
+
+    Any other isn't one that was kept, and so has another text: that it was altered shows.
+    """
+    precision = "microseconds" if at.microsecond % 1_000 else "milliseconds"
+    return at.isoformat(timespec=precision).removesuffix("+00:00") + "Z"

@@ -103,7 +103,7 @@ class ChainCheck:
                 fault=AuditFault.REWRITTEN,
                 sequence=expected.sequence,
                 entry_id=None,
-                says=f"it ends at {self.at.sequence} and doesn't hold the head kept elsewhere",
+                says=f"the chain ends at {self.at.sequence} and doesn't hold the kept head",
             )
         return None
 

@@ -54,10 +54,20 @@ class ExperimentOutcome:
     @property
     def mean(self) -> float | None:
         """The mean value of an outcome. None without one."""
-        return float(self.total / self.count) if self.count else None
+        return float(exact) if (exact := self.exact_mean) is not None else None
 
     @property
     def mean_variance(self) -> float | None:
+        """`exact_mean_variance`, as near as a float comes."""
+        return float(exact) if (exact := self.exact_mean_variance) is not None else None
+
+    @property
+    def exact_mean(self) -> Fraction | None:
+        """The mean value of an outcome. None without one."""
+        return self.total / self.count if self.count else None
+
+    @property
+    def exact_mean_variance(self) -> Fraction | None:
         """The variance of that mean, units being independent of each other and outcomes of one unit
         not: that of a ratio of two sums (Cochran, Sampling Techniques, 3rd ed., 2.11). With one
         outcome a unit it is the sample variance divided by their number. None below two units.
@@ -65,9 +75,9 @@ class ExperimentOutcome:
         if self.units < 2:
             return None
         ratio = self.total / self.count
-        # Exact up to here: the difference of such sums is what rounding would make nonsense of.
+        # Exact: the difference of such sums is what rounding would make nonsense of.
         spread = self.squares - 2 * ratio * self.products + ratio * ratio * self.count_squares
-        return float(spread * self.units / ((self.units - 1) * self.count**2))
+        return spread * self.units / ((self.units - 1) * self.count**2)
 
 
 @frozen

@@ -89,10 +89,11 @@ class Variant(Value):
 class Allocation:
     """All of an experiment that decides which unit gets which variant.
 
-    Decided are units by two independent draws (`domain.bucketing`), one for the traffic and one for
-    the variant: so a larger traffic share lets in more units and leaves those that were in where
-    they were, and one with other weights moves no more units than it must among those that nobody
-    assigned yet. Who was assigned, stays: what is stored comes before what is worked out here.
+    A unit has two independent draws (`domain.bucketing`), one for the traffic and one for the
+    variant: a larger traffic share lets in more units, and those that were in keep their variants.
+    Variants lie one after the other, so other weights shift the borders between them. That is for
+    units that nobody assigned yet: what was assigned is stored, and comes before what is worked out
+    here.
     """
 
     tenant_id: TenantId

@@ -24,19 +24,24 @@ from domain.rules import (
     number,
     one_of,
     optional,
+    restored,
     rule,
     text,
     uuid,
     whole,
 )
-from domain.secrets import Secret
+from domain.secrets import MASK, MAX_TRACE, Secret
 
 MAX_ERROR: Final = 500
 """Characters that are kept of an error's text."""
 UNHEALTHY_AFTER: Final = 5
 """Failures in a row that make an integration unhealthy."""
+_HEARD: Final = 3 * MAX_TRACE
+"""Characters of an error's text that are searched for what credentials hold: whole pages of HTML
+come as errors, and what takes long keeps everybody waiting."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_ACCOUNT = re.compile(r"://[^/?#@]*:[^/?#]*@")
+_ACCOUNT = re.compile(r"//[^/?#:]*:[^/?#]*@")
+"""A password in a URL; a user's name may be an address of mail, with a sign `@` of its own."""
 
 
 class IntegrationType(StrEnum):
@@ -146,8 +151,12 @@ def told(error: str | None, credentials: Secret | None) -> str | None:
     """An error's text as it is kept: without what the credentials hold, and cut."""
     if error is None:
         return None
-    kept: str = _said(error) if credentials is None else credentials.masked(_said(error))
-    return kept[:MAX_ERROR]
+    if credentials is None:
+        return _said(error)[:MAX_ERROR]
+    heard: str = credentials.masked(_said(error[:_HEARD]))
+    if len(error) > _HEARD:
+        heard = heard[:-MAX_TRACE] or MASK  # at its end, a secret may be cut in two
+    return heard[:MAX_ERROR]
 
 
 _LATENCY = whole(0, 10**9)
@@ -267,20 +276,23 @@ class Integration(Value):
         Raises:
             ValidationError: if a count leaves its bounds.
         """
+        kind = type(self)
         failures = 0 if call.success else self.consecutive_failures + 1
+        latency = self.latency_total_ms + call.latency_ms
         changes: dict[str, Any] = {
             "health": health_after(self.health, failures),
-            "consecutive_failures": failures,
+            "consecutive_failures": checked(kind, "consecutive_failures", failures),
             "last_checked_at": max(call.at, self.last_checked_at or call.at),
-            "call_count": call.sequence,
-            "latency_total_ms": self.latency_total_ms + call.latency_ms,
+            "call_count": checked(kind, "call_count", call.sequence),
+            "latency_total_ms": checked(kind, "latency_total_ms", latency),
         }
         if call.success:
             changes["last_success_at"] = max(call.at, self.last_success_at or call.at)
         else:
             changes["last_error"] = call.error
-            changes["failure_count"] = self.failure_count + 1
-        return evolve(self, **changes)
+            changes["failure_count"] = checked(kind, "failure_count", self.failure_count + 1)
+        # Everything else was checked when it was made, and this is done for every call.
+        return restored(kind, {**vars(self), **changes})
 
 
 EDITABLE = frozenset(
@@ -311,7 +323,7 @@ class CallReport(Value):
     status_code: int | None = field(default=None, metadata=rule(_STATUS_CODE))
     error: str | None = field(default=None, repr=False, metadata=rule(optional(_said)))
     conversation_id: str | None = field(default=None, metadata=rule(optional(DIALOGUE_ID)))
-    metadata: JsonObject = field(default=EMPTY, repr=False, metadata=rule(_CALL_METADATA))
+    metadata: Mapping[str, Any] = field(default=EMPTY, repr=False, metadata=rule(_CALL_METADATA))
     at: datetime | None = field(default=None, metadata=rule(optional(instant)))
 
     def _cross_faults(self) -> Iterable[Fault]:

@@ -11,7 +11,11 @@ from domain.identity import TenantId, UserId
 
 @frozen(kw_only=True)
 class ChangeEvent:
-    """An entity changed. `id` is its audit entry's, and so the same however often it is told."""
+    """An entity changed. `id` is its audit entry's, and so the same however often it is told.
+
+    An integration whose health changed by a call is told of, too, at the revision that stands; that
+    has no audit entry, and an id of its own.
+    """
 
     id: UUID
     tenant_id: TenantId

@@ -2,22 +2,25 @@
 
 import hmac
 import json
-import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from hashlib import sha256
-from itertools import permutations
+from itertools import product
+from string import ascii_letters, digits
 from typing import Any, Final, NoReturn, Self, final
-from urllib.parse import quote, quote_plus
 
-from domain.documents import JsonObject
+from domain.documents import EMPTY, JsonObject
 from domain.errors import Fault, ValidationError
 
 MAX_SECRET_BYTES: Final = 16 * 1024
+MAX_TRACE: Final = 3 * MAX_SECRET_BYTES
+"""The most characters that anything which a secret holds may have in one of the forms in which
+`Secret.masked` finds it: each byte as three, in a URL."""
 MASK: Final = "***"
 """What is shown in place of a secret, wherever one would be."""
 _SHOWN: Final = f"Secret({MASK})"
 _MAX_PAIRED: Final = 12
+_UNRESERVED: Final = frozenset(ascii_letters + digits + "-._~")
 
 
 @final
@@ -41,7 +44,10 @@ class Secret:
             ValidationError: if it is no JSON object, or too large. It doesn't say where: a path
                 could hold what is secret.
         """
-        kept = _checked(content)
+        kept, faults = _checked(content)
+        if faults:
+            del content  # a traceback shows its frames' variables
+            raise ValidationError("Secret", faults)
         self._content: Callable[[], JsonObject] = lambda: kept
         self.origin = None
 
@@ -71,11 +77,7 @@ class Secret:
         Every text and number of the content is replaced by `MASK`: as it is, escaped as JSON or in
         a URL, in base64, and as the pair of HTTP's basic authentication (RFC 7617).
         """
-        traces = _traces(self.reveal())
-        if not traces:
-            return value
-        longest_first = sorted(traces, key=len, reverse=True)
-        return _without(value, re.compile("|".join(map(re.escape, longest_first))))
+        return _without(value, sorted(_traces(self.reveal()), key=len, reverse=True))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
@@ -117,12 +119,12 @@ def encoded(content: JsonObject) -> bytes:
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
 
 
-def _checked(content: object) -> JsonObject:
+def _checked(content: object) -> tuple[JsonObject, Sequence[Fault]]:
     try:
-        return JsonObject.of(content, max_bytes=MAX_SECRET_BYTES)
+        return JsonObject.of(content, max_bytes=MAX_SECRET_BYTES), ()
     except ValidationError as error:
         messages = dict.fromkeys(fault.message for fault in error.faults)
-    raise ValidationError("Secret", [Fault("", message) for message in messages])
+    return EMPTY, [Fault("", message) for message in messages]
 
 
 def _digest(secret: Secret) -> bytes:
@@ -133,21 +135,31 @@ def _digest(secret: Secret) -> bytes:
 def _traces(content: JsonObject) -> set[str]:
     """The forms in which a value of the content may stand in a text."""
     values = {value for value in _values(content) if value}
-    pairs: Iterable[tuple[str, str]] = permutations(sorted(values)[:_MAX_PAIRED], 2)
     traces = {trace for value in values for trace in _forms(value)}
-    traces |= {_base64(f"{user}:{password}") for user, password in pairs}
-    return traces
+    either = ("", *sorted(values)[:_MAX_PAIRED])
+    pairs = [pair for pair in product(either, repeat=2) if any(pair)]
+    return traces | {_base64(f"{user}:{password}") for user, password in pairs}
 
 
 def _forms(value: str) -> Iterator[str]:
     yield value
-    yield json.dumps(value)[1:-1]
-    yield json.dumps(value, ensure_ascii=False)[1:-1]
-    yield quote(value)
-    yield quote(value, safe="")
-    yield quote_plus(value)
     yield _base64(value)
     yield _base64(value).replace("+", "-").replace("/", "_")
+    if _UNRESERVED.issuperset(value):
+        return  # it is written the same everywhere else
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    for kept in (_UNRESERVED, _UNRESERVED | {"/"}):
+        for form in ("%{:02X}", "%{:02x}"):
+            escaped = _escaped(value, kept, form)
+            yield escaped
+            yield escaped.replace("%20", "+")
+
+
+def _escaped(value: str, kept: Set[str], form: str) -> str:
+    """As in a URL (RFC 3986, section 2.1)."""
+    signs = map(chr, value.encode())
+    return "".join([sign if sign in kept else form.format(ord(sign)) for sign in signs])
 
 
 def _base64(value: str) -> str:
@@ -167,13 +179,15 @@ def _values(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def _without(value: Any, traces: re.Pattern[str]) -> Any:
+def _without(value: Any, traces: Sequence[str]) -> Any:
     if isinstance(value, str):
-        return traces.sub(MASK, value)
+        for trace in traces:  # the longest first, since one may be a part of another
+            value = value.replace(trace, MASK)
+        return value
     if isinstance(value, Mapping):
         return {_without(key, traces): _without(item, traces) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_without(item, traces) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return MASK if traces.fullmatch(str(value)) else value
+        return MASK if str(value) in traces else value
     return value

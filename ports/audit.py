@@ -58,6 +58,7 @@ _EXPECTED = optional(instance(AuditHead))
 class AuditLog(Reading[AuditEntry]):
     """A tenant's audit trail, to be read, sealed and verified.
 
+    Where no order is asked for, entries go by id, as everything does: that is about by time.
     Within a unit of work it shows the unit's own entries, too, which are gone if it is rolled back.
     Positions order what an entity's entries tell; times are those of the clocks of whoever wrote
     them.
@@ -106,8 +107,8 @@ class AuditLog(Reading[AuditEntry]):
 
         Raises:
             UnsupportedOperationError: within a unit of work.
-            CorruptRecordError: if the next place in the chain is taken, so that its head can't be
-                its end: `verify` says more.
+            CorruptRecordError: if the next place in the chain is taken, or the entry at its head
+                has another digest, so that it can't be its end: `verify` says more.
         """
         return await self._seal(check_limit(limit))
 
@@ -125,9 +126,9 @@ class AuditLog(Reading[AuditEntry]):
         kept: AuditHead | None = argument(self.schema.name, "expected", expected, _EXPECTED)
         last = await self._sealed_first("-sequence", None)
         head = await self._head()
-        fits = last is None or (last.sequence or 0) <= head.sequence
+        fits, unsealed = last is None or (last.sequence or 0) <= head.sequence, None
         if fits:
-            await self._seal_what_is_there()
+            unsealed = await self._seal_what_is_there()
             head = await self._head()
         chain = ChainCheck(head, kept)
         sealed = self.where("sequence").lte(head.sequence)
@@ -135,20 +136,23 @@ class AuditLog(Reading[AuditEntry]):
         if finding is None and not fits:
             beyond = self.where("sequence").gt(head.sequence)
             finding = chain.beyond(await self._sealed_first("sequence", beyond))
-        if finding is None:
-            finding = chain.end()
+        finding = finding or chain.end() or unsealed
         if finding is None:
             order = ["entity_id", "position"]
             finding = await self._followed(RevisionCheck().follow, None, order)
         return AuditVerification(entries=chain.at.sequence, head=head, finding=finding)
 
-    async def _seal_what_is_there(self) -> None:
+    async def _seal_what_is_there(self) -> AuditFinding | None:
+        """What keeps it from being sealed, if anything does."""
         pending = await self._count(self.where("sequence").is_null())
-        while True:
-            sealed = await self._seal(SEAL_BATCH)
-            pending -= sealed
-            if sealed < SEAL_BATCH or pending <= 0:
-                return
+        try:
+            while True:
+                sealed = await self._seal(SEAL_BATCH)
+                pending -= sealed
+                if sealed < SEAL_BATCH or pending <= 0:
+                    return None
+        except CorruptRecordError as error:
+            return _unreadable(error)
 
     async def _sealed_first(self, order: str, criteria: Criteria | None) -> AuditEntry | None:
         wanted = self.where("sequence").is_not_null() if criteria is None else criteria
@@ -168,12 +172,7 @@ class AuditLog(Reading[AuditEntry]):
                 if finding is not None:
                     return finding
         except CorruptRecordError as error:
-            return AuditFinding(
-                fault=AuditFault.ALTERED,
-                sequence=None,
-                entry_id=error.entity_id if isinstance(error.entity_id, UUID) else None,
-                says="an entry can't be read any more",
-            )
+            return _unreadable(error)
         return None
 
     # What a store implements, beside what `Reading` asks for. Arguments are checked.
@@ -184,3 +183,12 @@ class AuditLog(Reading[AuditEntry]):
     @abstractmethod
     async def _seal(self, limit: int) -> int:
         """As `seal` promises; entries are sealed by `AuditHead.followed_by`."""
+
+
+def _unreadable(error: CorruptRecordError) -> AuditFinding:
+    return AuditFinding(
+        fault=AuditFault.ALTERED,
+        sequence=None,
+        entry_id=error.entity_id if isinstance(error.entity_id, UUID) else None,
+        says="an entry can't be read any more",
+    )

@@ -1,7 +1,7 @@
 """The conversation repository: what every store of conversations promises."""
 
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from domain.conversations import (
@@ -12,8 +12,8 @@ from domain.conversations import (
     ConversationStatus,
 )
 from domain.rules import argument, checked, instant
+from ports.batches import in_batches
 from ports.criteria import Criteria
-from ports.errors import InvalidQueryError
 from ports.paging import OrderLike, PaginatedResult, Pagination
 from ports.repository import Repository
 from ports.schema import EntitySchema, FieldSchema, Kind, SearchBy
@@ -210,30 +210,3 @@ class ConversationRepository(Repository[Conversation]):
     @abstractmethod
     async def _close_idle(self, before: datetime, now: datetime, limit: int) -> tuple[int, bool]:
         """One batch: how many were closed, and whether there may be more."""
-
-
-async def in_batches(
-    batch: Callable[[int], Awaitable[tuple[int, bool]]], limit: int | None, size: int
-) -> int:
-    """Call `batch(n)`, which tells how many it did and whether there may be more, until done.
-
-    Raises:
-        InvalidQueryError: for a limit that isn't a positive integer.
-    """
-    check_total(limit)
-    total = 0
-    while True:
-        done, more = await batch(size if limit is None else min(size, limit - total))
-        total += done
-        if not more or (limit is not None and total >= limit):
-            return total
-
-
-def check_total(limit: int | None) -> None:
-    """Check how many something may be done with in all.
-
-    Raises:
-        InvalidQueryError: for a limit that isn't a positive integer.
-    """
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
-        raise InvalidQueryError("a limit is a positive integer, or None")

@@ -9,82 +9,33 @@ the same entity.
 """
 
 import asyncio
-import logging
-from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from contextlib import asynccontextmanager
 from random import uniform
 from typing import Final, TypeAlias
 
 import attrs
-from attrs import field
 
-from domain.durations import MILLISECOND, duration
 from domain.errors import Fault, ValidationError
 from domain.identity import TenantId
-from domain.rules import Value, rule, whole
-from ports.outbox import Consumer, Delivery, Outbox
+from ports.dispatch_options import DEFAULT_OPTIONS as DEFAULT_OPTIONS
+from ports.dispatch_options import DispatchOptions as DispatchOptions
+from ports.errors import CorruptRecordError
+from ports.lanes import LOG, PAGE, Held, Lane, Tally, within
+from ports.outbox import Consumer, Outbox
 from ports.together import together
-
-PAGE: Final = 100
-"""How many tenants are asked for at a time."""
-
-TURN: Final = 10
-"""How many entities of a tenant are delivered before the next tenant has its turn."""
 
 DISTRIBUTED: Final = 500
 """How many events of a tenant are distributed in one step."""
 
-_DOUBLINGS: Final = 27
-"""After as many, a millisecond is more than a day."""
+LOOKED: Final = 60.0
+"""Seconds after which a dispatcher with nothing to seal looks for what nobody told it of."""
 
-_SECOND: Final = timedelta(seconds=1)
 _LONGEST: Final = 5.0
 """Seconds between two attempts to reach a store that fails."""
 
-_LOG: Final = logging.getLogger("dialogbase.outbox")
-_LOG.addHandler(logging.NullHandler())
-
 Seal: TypeAlias = Callable[[TenantId], Awaitable[int]]
-
-
-_REST = duration(MILLISECOND, timedelta(minutes=1))
-_TIMEOUT = duration(MILLISECOND, timedelta(minutes=10))
-_PAUSE = duration(MILLISECOND, timedelta(days=1))
-
-
-@attrs.frozen(kw_only=True, slots=False)
-class DispatchOptions(Value):
-    """`interval`: how long a dispatcher that finds nothing rests, give or take half of it.
-
-    `timeout`: how long a consumer may take for one call. `batch`: how many events of an entity it
-    is given at most in one. `at_once`: how many entities are delivered to a consumer at a time, as
-    many again of those that were refused before; each holds a connection of the store's.
-
-    What was refused for the n-th time in a row comes again after `first_pause` x 2^(n-1), at most
-    `longest_pause`, less up to half of it by chance. It is never given up.
-
-    Raises:
-        ValidationError: for a value that is none.
-    """
-
-    interval: timedelta = field(default=timedelta(milliseconds=200), metadata=rule(_REST))
-    timeout: timedelta = field(default=timedelta(seconds=10), metadata=rule(_TIMEOUT))
-    first_pause: timedelta = field(default=timedelta(milliseconds=500), metadata=rule(_PAUSE))
-    longest_pause: timedelta = field(default=timedelta(minutes=5), metadata=rule(_PAUSE))
-    batch: int = field(default=100, metadata=rule(whole(1, 1_000)))
-    at_once: int = field(default=2, metadata=rule(whole(1, 32)))
-
-    def pause(self, refused: int) -> timedelta:
-        """How long what was refused for the `refused`-th time, counted from 1, has to wait."""
-        longest: timedelta = self.longest_pause
-        if refused <= _DOUBLINGS:
-            longest = min(longest, self.first_pause * 2 ** (refused - 1))
-        return longest * uniform(0.5, 1)
-
-
-DEFAULT_OPTIONS: Final = DispatchOptions()
+Unsealed: TypeAlias = Callable[[str, int], Awaitable[Sequence[TenantId]]]
 
 
 @attrs.frozen(kw_only=True)
@@ -96,10 +47,11 @@ class Dispatched:
 
 
 class Dispatcher:
-    """Gives consumers their events. Safe to run beside others, here and elsewhere.
+    """Gives consumers their events. Safe to run beside others, here and elsewhere, itself included.
 
-    `seal` is called for tenants with new events, until it returns 0. Who dispatches for consumers
-    that others run as well shares their events with them.
+    `seal` is called for tenants with new events, and for those that `unsealed` names (the next so
+    many after one), until it returns 0; a trail that is broken is passed over. Who dispatches for
+    consumers that others run as well shares their events with them.
 
     Raises:
         ValidationError: if two consumers have the same name, or what is none.
@@ -112,49 +64,41 @@ class Dispatcher:
         *,
         options: DispatchOptions = DEFAULT_OPTIONS,
         seal: Seal | None = None,
+        unsealed: Unsealed | None = None,
     ) -> None:
         names = [consumer.name for consumer in consumers]
         if len(set(names)) < len(names):
             raise ValidationError("dispatch", [Fault("consumers", "have a name in common")])
         self._outbox = outbox
         self._options = options
-        self._seal = seal
+        self._seals = _Seals(seal, unsealed)
         self._consumers = tuple(consumers)
-        self._stopping = asyncio.Event()
-        self._lanes = tuple(
-            _Lane(outbox, consumer, options, again, self._stopping)
-            for consumer in consumers
-            for again in (False, True)
-        )
-        self._unsealed: dict[TenantId, None] = {}
-        self._sealable = asyncio.Event()
+        self._tally = Tally()
 
     @property
     def done(self) -> Dispatched:
         """What this dispatcher has done so far."""
-        return Dispatched(
-            delivered=sum(lane.delivered for lane in self._lanes),
-            refused=sum(lane.refused for lane in self._lanes),
-        )
+        return Dispatched(delivered=self._tally.delivered, refused=self._tally.refused)
 
     async def once(self) -> Dispatched:
-        """Until nothing is due; what was refused meanwhile waits for another time.
+        """Until nothing is due; what is refused meanwhile waits for another time.
 
         Raises:
             What the store raises; what was delivered by then stays so.
         """
         before = self.done
-        self._stopping.clear()
         await self._subscribe()
+        refused: list[set[Held]] = [set() for _ in self._consumers]
+        run = self._run(refused)
         busy = True
         while busy:
-            busy = await self._distribute()
-            while await self._seal_next():
-                pass
-            busy |= any(await together(lane.exhaust() for lane in self._lanes))
+            busy = await run.distribute()
+            busy |= any(await together(lane.exhaust() for lane in run.lanes))
+        # Last, so that nobody waits for it; who is told of a change can have it sealed themselves.
+        await self._seals.all()
+        done = self.done
         return Dispatched(
-            delivered=self.done.delivered - before.delivered,
-            refused=self.done.refused - before.refused,
+            delivered=done.delivered - before.delivered, refused=done.refused - before.refused
         )
 
     @asynccontextmanager
@@ -169,30 +113,27 @@ class Dispatcher:
             What the store raises, on entry, when the consumers are subscribed.
         """
         await self._subscribe()
-        self._stopping.clear()
-        tasks = [
-            asyncio.create_task(self._steadily(step, rest))
-            for step, rest in [
-                (self._distribute, self._rest),
-                (self._seal_next, self._until_sealable),
-                *(
-                    (lane.step, lane.rest)
-                    for lane in self._lanes
-                    for _ in range(self._options.at_once)
-                ),
-            ]
+        run = self._run()
+        # Neither is worth waiting for at the end: each of their steps happens or doesn't.
+        others = [
+            asyncio.create_task(run.steadily(run.distribute, run.rest)),
+            asyncio.create_task(run.steadily(self._seals.next, self._seals.rest)),
+        ]
+        deliveries = [
+            asyncio.create_task(run.steadily(lane.step, lane.rest))
+            for lane in run.lanes
+            for _ in range(self._options.at_once)
         ]
         try:
             yield
-            self._stopping.set()
-            self._sealable.set()
-            for lane in self._lanes:
-                lane.awake.set()
-            await asyncio.wait(tasks)
+            run.stop()
+            if deliveries:
+                await asyncio.wait(deliveries)
         finally:
-            for task in tasks:
+            run.stop()
+            for task in (*others, *deliveries):
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(*others, *deliveries, return_exceptions=True)
 
     async def run(self) -> None:
         """Dispatches until it is cancelled; as `running`."""
@@ -203,9 +144,38 @@ class Dispatcher:
         for consumer in self._consumers:
             await self._outbox.subscribe(consumer.name)
 
-    async def _steadily(
+    def _run(self, refused: Sequence[set[Held] | None] | None = None) -> "_Run":
+        stopping = asyncio.Event()
+        lanes = [
+            Lane(self._outbox, consumer, self._options, again, stopping, self._tally, once)
+            for consumer, once in zip(
+                self._consumers, refused or [None] * len(self._consumers), strict=True
+            )
+            for again in (False, True)
+        ]
+        return _Run(self._outbox, self._options, stopping, lanes, self._seals)
+
+
+@attrs.frozen
+class _Run:
+    """One call of a dispatcher."""
+
+    _outbox: Outbox
+    _options: DispatchOptions
+    _stopping: asyncio.Event
+    lanes: Sequence[Lane]
+    _seals: "_Seals"
+
+    def stop(self) -> None:
+        """Begin nothing any more."""
+        self._stopping.set()
+        for lane in self.lanes:
+            lane.awake.set()
+
+    async def steadily(
         self, step: Callable[[], Awaitable[bool]], rest: Callable[[], Awaitable[None]]
     ) -> None:
+        """One step after the other, with a rest after those that found nothing."""
         failures = 0
         while not self._stopping.is_set():
             try:
@@ -213,17 +183,16 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001  # whatever it is, this task goes on
                 pause = min(0.1 * 2**failures, _LONGEST) * uniform(0.5, 1)
                 failures = min(failures + 1, 10)
-                _LOG.warning(
+                LOG.warning(
                     "dispatching failed (%s); it goes on in %.1f s", type(error).__name__, pause
                 )
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause)
+                await within(self._stopping, pause)
                 continue
             failures = 0
             if not busy:
                 await rest()
 
-    async def _distribute(self) -> bool:
+    async def distribute(self) -> bool:
         """All that is there; whether there was anything."""
         after, busy = "", False
         while tenants := await self._outbox.with_news(after, PAGE):
@@ -231,137 +200,70 @@ class Dispatcher:
                 moved = await self._outbox.distribute(tenant, DISTRIBUTED)
                 if moved:
                     busy = True
-                    for lane in self._lanes:
+                    for lane in self.lanes:
                         lane.awake.set()
-                    if self._seal is not None:
-                        self._unsealed[tenant] = None
-                        self._sealable.set()
+                    self._seals.want(tenant)
             if len(tenants) < PAGE or self._stopping.is_set():
                 break
             after = tenants[-1]
         return busy
 
-    async def _rest(self) -> None:
-        await _within(self._stopping, self._options.interval)
+    async def rest(self) -> None:
+        """Until there may be something to distribute."""
+        await within(self._stopping, self._options.rest())
 
-    async def _seal_next(self) -> bool:
-        if self._seal is None or not self._unsealed:
-            self._sealable.clear()
+
+class _Seals:
+    """The tenants whose trails are to be sealed: in turn, a batch of each."""
+
+    def __init__(self, seal: Seal | None, unsealed: Unsealed | None) -> None:
+        self._seal = seal
+        self._unsealed = unsealed
+        self._wanted: dict[TenantId, None] = {}
+        self._awake = asyncio.Event()
+        self._looked = False
+
+    def want(self, tenant: TenantId) -> None:
+        """Something of a tenant's is to be sealed."""
+        if self._seal is not None:
+            self._wanted[tenant] = None
+            self._awake.set()
+
+    async def all(self) -> None:
+        """Until nothing is left, of any tenant."""
+        await self._look()
+        while await self.next():
+            pass
+
+    async def next(self) -> bool:
+        """One batch of a tenant's; whether there may be more to seal, of whomever."""
+        if not self._looked:
+            await self._look()
+        if self._seal is None or not self._wanted:
+            self._awake.clear()
             return False
-        tenant = next(iter(self._unsealed))
-        del self._unsealed[tenant]  # at once: whatever is written from now on makes it news again
-        while await self._seal(tenant):
-            pass
+        tenant = next(iter(self._wanted))
+        del self._wanted[tenant]  # at once: whatever is written from now on makes it wanted again
+        try:
+            if await self._seal(tenant):
+                self.want(tenant)  # behind the others
+        except CorruptRecordError:
+            LOG.warning("an audit trail is broken and can't be sealed: its `verify` says more")
         return True
-
-    async def _until_sealable(self) -> None:
-        if not self._stopping.is_set():
-            await self._sealable.wait()
-
-
-class _Lane:
-    """What comes to one consumer for the first time; or, `again`, what it refused before."""
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        consumer: Consumer,
-        options: DispatchOptions,
-        again: bool,
-        stopping: asyncio.Event,
-    ) -> None:
-        self._outbox = outbox
-        self._consumer = consumer
-        self._options = options
-        self._again = again
-        self._stopping = stopping
-        self.awake = asyncio.Event()
-        self.delivered = 0
-        self.refused = 0
-        self._asking = asyncio.Lock()
-        self._tenants: deque[TenantId] = deque()
-        self._after = ""
-        self._last_page = False
-        self._fruitful = False
-
-    async def step(self) -> bool:
-        """One tenant's turn; False if a round over all of them had nothing to deliver."""
-        tenant = await self._next()
-        if tenant is None:
-            fruitful, self._fruitful = self._fruitful, False
-            return fruitful
-        for _ in range(TURN):
-            if self._stopping.is_set() or not await self._deliver(tenant):
-                break
-            self._fruitful = True
-        return True
-
-    async def exhaust(self) -> bool:
-        """All that is due; whether there was anything."""
-        before = self.delivered, self.refused
-        while await self.step():
-            pass
-        return before != (self.delivered, self.refused)
 
     async def rest(self) -> None:
-        """Until there may be something to deliver."""
-        await _within(self.awake, self._options.interval)
-        self.awake.clear()
+        """Until there may be something to seal."""
+        await within(self._awake, LOOKED)
+        # What nobody told of: whoever distributed it has ended before it was sealed.
+        self._looked = self._awake.is_set()
 
-    async def _next(self) -> TenantId | None:
-        """Whose turn it is; None when each had one."""
-        async with self._asking:
-            if not self._tenants and not self._last_page:
-                page = await self._outbox.with_work(
-                    self._consumer.name, again=self._again, after=self._after, limit=PAGE
-                )
-                self._tenants.extend(page)
-                self._after = page[-1] if page else ""
-                self._last_page = len(page) < PAGE
-            if self._tenants:
-                return self._tenants.popleft()
-            self._after, self._last_page = "", False
-            return None
-
-    async def _deliver(self, tenant: TenantId) -> bool:
-        options = self._options
-        async with self._outbox.deliver(
-            tenant,
-            self._consumer.name,
-            again=self._again,
-            limit=options.batch,
-            lasting=options.timeout,
-        ) as delivery:
-            if delivery is None:
-                return False
-            failure = await self._consumed(delivery)
-            if failure is None:
-                await delivery.taken()
-                self.delivered += len(delivery.events)
-            else:
-                attempts = delivery.attempts + 1
-                name = type(failure).__name__[:100]
-                await delivery.refused(name, options.pause(attempts))
-                self.refused += 1
-                if attempts == 1:
-                    _LOG.warning("consumer %s refused an event (%s)", self._consumer.name, name)
-        return True
-
-    async def _consumed(self, delivery: Delivery) -> BaseException | None:
-        """What the consumer raised."""
-        task = asyncio.current_task()
-        try:
-            async with asyncio.timeout(self._options.timeout / _SECOND):
-                await self._consumer.consume(delivery.events)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it wasn't taken
-            return error
-        except asyncio.CancelledError as error:
-            if task is None or task.cancelling():
-                raise
-            return error  # of something that the consumer waited for
-        return None
-
-
-async def _within(event: asyncio.Event, interval: timedelta) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), interval / _SECOND * uniform(0.5, 1.5))
+    async def _look(self) -> None:
+        after = ""
+        while self._unsealed is not None:
+            tenants = await self._unsealed(after, PAGE)
+            for tenant in tenants:
+                self.want(tenant)
+            if len(tenants) < PAGE:
+                break
+            after = tenants[-1]
+        self._looked = True

@@ -18,6 +18,7 @@ ASSIGNMENT = "experiment assignment"
 """What errors call a unit's variant."""
 
 _EXPERIMENT = "experiment"
+_COUNTING = (ExperimentStatus.RUNNING, ExperimentStatus.PAUSED)
 _KEY = optional(identifier(128))
 _METRIC = optional(METRIC_NAME)
 _CONFIDENCE = number(0.5, 0.9999)
@@ -61,7 +62,7 @@ def admitted(id: UUID, outcome: Recorded, standing: Standing | None) -> bool:
         if standing.first != (outcome.unit, outcome.metric, outcome.value):
             raise IdempotencyKeyReusedError(_EXPERIMENT, id)
         return False
-    if standing.status.is_over:
+    if standing.status not in _COUNTING:
         raise ValidationError(
             "Experiment", [Fault("status", f"is {standing.status.value}: no outcome counts")]
         )
@@ -99,7 +100,8 @@ class ExperimentOutcomes(Repository[Experiment]):
         While the experiment is running or paused, whether or not `ends_at` has passed: what is
         bought the week after counts. With an idempotency key (1 to 128 characters, the
         experiment's) it counts once: False, and nothing is changed, if an outcome came with that
-        key before. A key is kept as long as the experiment.
+        key before; so it may be repeated when its outcome is unknown. A key is kept as long as the
+        experiment.
 
         Raises, the first that holds:
             ValidationError: for a value that isn't a number from -1e15 to 1e15.
@@ -107,7 +109,7 @@ class ExperimentOutcomes(Repository[Experiment]):
             ValidationError: for a metric that isn't one of its.
             EntityNotFoundError: if the unit has no assignment.
             IdempotencyKeyReusedError: if the key came with another unit, metric or value before.
-            ValidationError: if the experiment is over.
+            ValidationError: if the experiment is neither running nor paused.
         """
         recorded = Recorded(
             unit=checked_unit(unit),
@@ -115,7 +117,7 @@ class ExperimentOutcomes(Repository[Experiment]):
             value=_decimal(argument("Experiment", "value", value, OUTCOME_VALUE)),
             key=argument("Experiment", "key", key, _KEY),
         )
-        return await self._record(self.schema.check_id(id), recorded)
+        return await self._count_outcome(self.schema.check_id(id), recorded)
 
     async def outcomes(self, id: UUID, metric: str | None = None) -> tuple[ExperimentOutcome, ...]:
         """What was recorded, of one metric or of each: by variant, and by metric in it, those
@@ -146,8 +148,9 @@ class ExperimentOutcomes(Repository[Experiment]):
         - Mean (of an outcome's value): Student's t with the variance of `ExperimentOutcome` and one
           degree of freedom less than units. Its lift: Fieller's interval (1954) with the degrees of
           freedom of Welch and Satterthwaite, and Welch's t-test (1947), which agree in the same
-          way. Relative to the absolute value of the control's mean: None if that is 0; no interval
-          where the control's mean can't be told from 0, or a variant has less than two units.
+          way. Relative to the absolute value of the control's mean: None if that is 0, or so near
+          to it that no float holds the ratio; no interval where the control's mean can't be told
+          from 0, or a variant has less than two units.
 
         Each variant and metric is judged by itself: of twenty that make no difference, one will
         seem to at a confidence of 0.95; and so will more if one looks again and again until one
@@ -158,7 +161,7 @@ class ExperimentOutcomes(Repository[Experiment]):
         """
         level: float = argument("Experiment", "confidence", confidence, _CONFIDENCE)
         experiment, assigned, outcomes = await self._figures(id, metric)
-        return self._judged(experiment, assigned, outcomes, level)
+        return await self._judged(experiment, assigned, outcomes, level)
 
     async def _figures(
         self, id: UUID, metric: str | None
@@ -186,7 +189,7 @@ class ExperimentOutcomes(Repository[Experiment]):
     # What a store implements. Arguments are checked.
 
     @abstractmethod
-    async def _record(self, id: UUID, outcome: Recorded) -> bool:
+    async def _count_outcome(self, id: UUID, outcome: Recorded) -> bool:
         """As `record_outcome` promises; `admitted` says whether it counts."""
 
     @abstractmethod
@@ -196,7 +199,7 @@ class ExperimentOutcomes(Repository[Experiment]):
         """How many units each variant has, and what was recorded of some metrics; one moment's."""
 
     @abstractmethod
-    def _judged(
+    async def _judged(
         self,
         experiment: Experiment,
         assigned: Mapping[str, int],

@@ -29,7 +29,6 @@ EXPERIMENT_SCHEMA = EntitySchema(
         FieldSchema("status", Kind.ENUM, sortable=True, members=ExperimentStatus),
         FieldSchema("hypothesis", Kind.TEXT, nullable=True),
         FieldSchema("flow_id", Kind.UUID, nullable=True),
-        FieldSchema("metrics", Kind.TEXTS),
         FieldSchema("starts_at", Kind.INSTANT, nullable=True, sortable=True),
         FieldSchema("ends_at", Kind.INSTANT, nullable=True, sortable=True),
         FieldSchema("traffic_share", Kind.NUMBER, sortable=True),
@@ -40,7 +39,6 @@ EXPERIMENT_SCHEMA = EntitySchema(
     unique=(Unique(("name",)),),
     # Not what depends on the status, or on another field: a patch reads nothing.
     patchable=frozenset({"name", "description", "hypothesis", "metadata"}),
-    searchable=("name", "description"),
     lifecycle=EXPERIMENT_LIFECYCLE,
 )
 _UNIT = optional(UNIT)
@@ -76,7 +74,7 @@ class ExperimentRepository(ExperimentOutcomes):
         )
         return page.items
 
-    # Its life. One that is there already is returned as it is, unchanged.
+    # Its life. One that is in that status already is returned as it is, unchanged.
 
     async def start(self, id: UUID, *, expected_revision: int | None = None) -> Experiment:
         """Begin, as `Experiment.start` says.
@@ -160,7 +158,8 @@ class ExperimentRepository(ExperimentOutcomes):
         none yet and isn't part of the traffic, or the experiment isn't running or lies outside of
         `starts_at` and `ends_at`.
 
-        One round trip if it has one, or gets none; else two (more only if others come between).
+        One round trip if it has one, or gets none; else two (more only if others come between). It
+        may be repeated without harm.
 
         Raises:
             EntityNotFoundError: if there is no such experiment.

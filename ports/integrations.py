@@ -22,7 +22,7 @@ from domain.integrations import (
 )
 from domain.rules import argument, checked, instance, instant, restored
 from domain.secrets import MASK, Secret
-from ports.conversations import in_batches
+from ports.batches import in_batches
 from ports.criteria import CriteriaLike, Where, coerce
 from ports.errors import CorruptRecordError, EncryptionKeyError
 from ports.paging import CursorPage, PaginatedResult, Pagination
@@ -201,9 +201,11 @@ class IntegrationRepository(Repository[Integration]):
         log being its own; but a changed health is told by the outbox, as an update at the
         revision that stands.
 
-        An error's text is cut at 500 characters. In it, and in the metadata, what the stored
-        credentials hold is masked; where these can't be opened now, neither is kept. Only a report
-        that has an error's text or metadata costs a second round trip for it.
+        An error's text is cut at 500 characters; of one that is longer than a hundred thousand, no
+        more than its beginning is looked at. In it, and in the metadata, what the stored
+        credentials hold is masked (not what they held before); where these can't be opened now,
+        neither is kept. One round trip, a second if the report has an error's text or metadata, and
+        one for a changed health.
 
         Raises:
             EntityNotFoundError: if there is no such integration.
@@ -229,7 +231,7 @@ class IntegrationRepository(Repository[Integration]):
                 "metadata": metadata,
             },
         )
-        return await self._record(call, now)
+        return await self._record_call(call, now)
 
     async def _spoken(self, id: UUID, report: CallReport) -> tuple[str | None, Mapping[str, Any]]:
         """The error's text and the metadata as they may be kept."""
@@ -286,8 +288,8 @@ class IntegrationRepository(Repository[Integration]):
 
         `criteria` may narrow them, such as `{"success": False}`. As `scan` in every respect.
         """
-        log = self._log
-        of = log.where("integration_id").eq(self.schema.check_id(id))
+        log = self._log(self.schema.check_id(id))
+        of = log.where("integration_id").eq(id)
         return await log.scan(coerce(criteria, CALL_SCHEMA) & of, "-sequence", after, limit)
 
     @property
@@ -331,16 +333,18 @@ class IntegrationRepository(Repository[Integration]):
 
     # What a store implements beside the primitives of every repository.
 
-    @property
     @abstractmethod
-    def _log(self) -> Reading[IntegrationCall]: ...
+    def _log(self, id: UUID) -> Reading[IntegrationCall]:
+        """The calls of an integration, or of any: it is asked for those of this one only, in the
+        order of their sequences, the last first.
+        """
 
     @abstractmethod
     async def _credentials(self, id: UUID) -> Secret | None:
         """Those of an integration; None if there are none, or no such integration."""
 
     @abstractmethod
-    async def _record(self, call: IntegrationCall, now: datetime) -> RecordedCall:
+    async def _record_call(self, call: IntegrationCall, now: datetime) -> RecordedCall:
         """As `record_call` promises; the sequence is the store's to give."""
 
     @abstractmethod

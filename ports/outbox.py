@@ -10,7 +10,7 @@ to consumers (see `ports.dispatch`), each of which has a name under which the ou
 - At least once: an event comes again if it isn't known to have been taken. Its `id` stays the same.
 - In order for each entity: an event doesn't come before every earlier one of the same entity was
   taken by that consumer. Nothing is said of the order among entities.
-- What nobody has subscribed to is dropped by the next dispatcher that comes along.
+- What nobody has subscribed to is dropped, at the latest by the next dispatcher that comes along.
 """
 
 from abc import ABC, abstractmethod
@@ -69,19 +69,24 @@ class ConsumerBacklog:
 
 @attrs.frozen(kw_only=True)
 class Backlog:
-    """What waits: `undistributed` events that no dispatcher has looked at yet, and per consumer."""
+    """What waits: `undistributed` events that no dispatcher has looked at yet, the `oldest` of
+    which was changed then, and what waits for each consumer."""
 
     undistributed: int
+    oldest: datetime | None
     consumers: tuple[ConsumerBacklog, ...]
 
 
 class Delivery(ABC):
     """Events of one entity that are being given to one consumer, by nobody else meanwhile."""
 
-    def __init__(self, events: Sequence[ChangeEvent], attempts: int) -> None:
+    def __init__(self, events: Sequence[ChangeEvent], attempts: int, *, more: bool = True) -> None:
         self.events = events
         self.attempts = attempts
         """How often the first of them was refused before."""
+
+        self.more = more
+        """Whether there may be others for the same tenant and consumer."""
 
     @abstractmethod
     async def taken(self) -> None:

@@ -13,13 +13,15 @@ from domain.identity import NOBODY, Author, TenantId
 from domain.rules import argument, instant
 from ports.analytics import Analytics
 from ports.audit import SEAL_BATCH, AuditLog
+from ports.batches import check_total, in_batches
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
-from ports.conversations import IDLE_BATCH, ConversationRepository, check_total, in_batches
+from ports.conversations import IDLE_BATCH, ConversationRepository
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
+from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
 from ports.integrations import IntegrationRepository
 from ports.locks import Locks
@@ -95,7 +97,8 @@ class Maintenance(ABC):
 
         In batches: interrupted, it may be called again and goes on; 0 when nothing is left. Until
         it is done, what belonged to an entity that went may still be seen. What is written
-        meanwhile may stay.
+        meanwhile may stay. A consumer that is just being told of a change of the tenant's is waited
+        for, last and at most as long as it may take.
 
         Raises:
             ValidationError: for what can't be a tenant's name, whatever it could stand for.
@@ -119,11 +122,19 @@ class AuthoringMaintenance(Maintenance):
         Raises:
             ValidationError: if two consumers have the same name, or what is none.
         """
-        return Dispatcher(self.outbox, consumers, options=options, seal=self.seal_audit)
+        return Dispatcher(
+            self.outbox, consumers, options=options, seal=self.seal_audit, unsealed=self.unsealed
+        )
 
+    @abstractmethod
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         """As a tenant's `AuditLog.seal`, for whoever has no scope of it."""
-        raise UnsupportedOperationError("this store keeps no audit trail")
+
+    async def unsealed(self, after: str, limit: int) -> Sequence[TenantId]:
+        """The next `limit` tenants after one, by code point, of whose audit trail something isn't
+        sealed; by index. What dispatchers look for: one that died may have left it so.
+        """
+        return ()
 
 
 class DialogueMaintenance(Maintenance):
@@ -245,6 +256,16 @@ class RuntimeStore(Store[RuntimePorts, RuntimeMaintenance]):
     The time is the store's own (a server's clock, not its clients'), whichever process asks.
     """
 
+    def stream(self, name: str) -> Consumer:
+        """A consumer of the outbox that publishes what was changed for others to read, under a
+        name of 1 to 93 characters. In what form, the store says.
+
+        Raises:
+            ValidationError: for what can't be a name.
+            UnsupportedOperationError: if it has nothing to publish in.
+        """
+        raise UnsupportedOperationError("this store publishes nothing: streams are for Redis")
+
 
 def _offered(store: T | None, what: str) -> T:
     if store is None:
@@ -288,6 +309,11 @@ class TenantScope:
     def flows(self) -> FlowRepository:
         """The tenant's flows; each call is a unit by itself."""
         return self._authored.flows
+
+    @property
+    def experiments(self) -> ExperimentRepository:
+        """The tenant's experiments and who was assigned what; each call is a unit by itself."""
+        return self._authored.experiments
 
     @property
     def integrations(self) -> IntegrationRepository:

@@ -26,8 +26,9 @@ from abc import ABC, abstractmethod
 from ports.audit import AuditLog
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
-from ports.errors import UnsupportedOperationError
+from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
+from ports.integrations import IntegrationRepository
 from ports.messages import MessageRepository
 
 
@@ -40,9 +41,19 @@ class AuthoringRepositories(ABC):
         """The tenant's flows."""
 
     @property
+    @abstractmethod
+    def experiments(self) -> ExperimentRepository:
+        """The tenant's experiments."""
+
+    @property
+    @abstractmethod
+    def integrations(self) -> IntegrationRepository:
+        """The tenant's integrations."""
+
+    @property
+    @abstractmethod
     def audit(self) -> AuditLog:
         """The trail of what is changed through the others."""
-        raise UnsupportedOperationError("this store keeps no audit trail")
 
 
 class AuthoringUnit(AuthoringRepositories):

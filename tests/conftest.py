@@ -13,6 +13,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.backend = [
             "tests.contracts.backends:MemoryBackend",
             "tests.contracts.backends:PostgresBackend",
+            "tests.contracts.cached_backends:CachedBackend",
             "tests.contracts.mongo_backends:MongoBackend",
             "tests.contracts.mongo_backends:PymongoBackend",
             "tests.contracts.redis_backends:RedisBackend",

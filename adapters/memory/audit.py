@@ -39,11 +39,11 @@ def record(
         return
     form = form_of(schema)
     if before is None:
-        action, changes = AuditAction.CREATED, partial(form.created, after)
+        action, load = AuditAction.CREATED, partial(_loaded, form.created, after)
     elif after is None:
-        action, changes = AuditAction.DELETED, partial(form.deleted, before)
+        action, load = AuditAction.DELETED, partial(_loaded, form.deleted, before)
     else:
-        action, changes = AuditAction.UPDATED, partial(form.updated, before, after)
+        action, load = AuditAction.UPDATED, partial(_loaded, form.updated, before, after)
     entity: Any = before if after is None else after
     author = context.author
     event = ChangeEvent(
@@ -58,7 +58,7 @@ def record(
     )
     told = outbox_row(event)
     # Worked out when somebody reads it: entities don't change, and most entries nobody reads.
-    entry = AuditEntry.deferred(partial(_loaded, changes))
+    entry = AuditEntry.deferred(load)
     vars(entry).update(
         id=event.id,
         tenant_id=event.tenant_id,
@@ -78,8 +78,8 @@ def record(
     transaction.append(EVENTS, told.position, told)
 
 
-def _loaded(changes: Callable[[], Any]) -> Mapping[str, Any]:
-    return {"changes": changes()}
+def _loaded(changes: Callable[..., Any], *entities: Entity | None) -> Mapping[str, Any]:
+    return {"changes": changes(*entities)}
 
 
 class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
@@ -95,6 +95,7 @@ class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
                 unique=(_PLACE,),
                 group=lambda row: row.entity_id,
                 grouped_by="entity_id",
+                ordered=True,
             ),
             UNSEALED: Table(UNSEALED, key=lambda row: row.position),
             HEADS: Table(HEADS, key=lambda row: _ONLY),
@@ -113,9 +114,11 @@ class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
 def seal(transaction: Transaction, limit: int) -> int:
     """Seal the first entries that aren't; how many."""
     head: AuditHead = transaction.get(HEADS, _ONLY) or NO_ENTRY
-    taken = transaction.table(ENTRIES).holders[_PLACE].get((head.sequence + 1,))
-    if taken is not None:
-        raise CorruptRecordError(ENTRIES, taken, ("sequence",))
+    entries = transaction.table(ENTRIES)
+    for place, digest in ((head.sequence + 1, None), (head.sequence, head.digest)):
+        taken = entries.holders[_PLACE].get((place,))
+        if taken is not None and entries.rows[taken].digest != digest:
+            raise CorruptRecordError(ENTRIES, taken, ("sequence",))
     unsealed: Iterable[Any] = transaction.table(UNSEALED).rows
     positions = nsmallest(limit, unsealed)
     for position in positions:

@@ -34,8 +34,14 @@ class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
                 key=lambda row: row.id,
                 unique=(Unique(("flow_id", "version")),),
                 group=by_flow,
+                parent=cls.schema.name,
             ),
-            METRICS: Table(METRICS, key=lambda row: (row.flow_id, row.metric_date), group=by_flow),
+            METRICS: Table(
+                METRICS,
+                key=lambda row: (row.flow_id, row.metric_date),
+                group=by_flow,
+                parent=cls.schema.name,
+            ),
         }
 
     def _forget(self, transaction: Transaction, id: Any) -> None:

@@ -1,12 +1,13 @@
 """What works across the tenants of a memory store."""
 
 import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from adapters.memory.audit import seal
+from adapters.memory.audit import UNSEALED, seal
 from adapters.memory.conversations import MemoryConversationRepository, longest_idle, timed_out
+from adapters.memory.outbox import MemoryOutbox
 from adapters.memory.session import SingleSession
 from adapters.memory.tables import Tables
 from domain.conversations import Conversation
@@ -52,13 +53,18 @@ class MemoryMaintenance(Maintenance):
 class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
     """Maintenance of authoring data."""
 
-    def __init__(self, tenants: dict[TenantId, Tables], outbox: Outbox) -> None:
+    def __init__(self, tenants: dict[TenantId, Tables], outbox: MemoryOutbox) -> None:
         super().__init__(tenants)
         self._outbox = outbox
 
     @property
     def outbox(self) -> Outbox:
         return self._outbox
+
+    async def erase_tenant(self, tenant: TenantId) -> int:
+        erased = await super().erase_tenant(tenant)
+        await self._outbox.undisturbed(tenant)
+        return erased
 
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         size = check_limit(limit)
@@ -67,6 +73,11 @@ class MemoryAuthoringMaintenance(MemoryMaintenance, AuthoringMaintenance):
             return 0
         with SingleSession(tables).writing() as transaction:
             return seal(transaction, size)
+
+    async def unsealed(self, after: str, limit: int) -> Sequence[TenantId]:
+        every = self._tenants.items()
+        found = (name for name, held in every if name > after and held.tables[UNSEALED].rows)
+        return heapq.nsmallest(limit, found)
 
 
 class MemoryDialogueMaintenance(MemoryMaintenance, DialogueMaintenance):

@@ -1,5 +1,6 @@
 """The outbox in memory."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -22,6 +23,7 @@ EVENTS: Final = "outbox event"
 DELIVERIES: Final = "outbox delivery"
 """The table, one a tenant, of what waits for a consumer."""
 
+_MOMENT: Final = 0.01
 _positions = count(1)
 
 Queue: TypeAlias = tuple[str, str, UUID]
@@ -63,18 +65,6 @@ def outbox_row(event: ChangeEvent) -> OutboxRow:
     return OutboxRow(next(_positions), event)
 
 
-class OutboxTables:
-    """What a tenant's outbox is kept in."""
-
-    @staticmethod
-    def tables() -> dict[str, Table]:
-        """The tables, empty."""
-        return {
-            EVENTS: Table(EVENTS, key=lambda row: row.position, ordered=True),
-            DELIVERIES: Table(DELIVERIES, key=lambda row: row.key, group=lambda row: row.queue),
-        }
-
-
 @attrs.define(eq=False)
 class OutboxState:
     """What stores over the same data have in common beside the tenants' tables."""
@@ -82,6 +72,28 @@ class OutboxState:
     consumers: dict[str, None] = attrs.field(factory=dict)
     held: set[tuple[TenantId, Queue]] = attrs.field(factory=set)
     """What dispatchers are just delivering."""
+
+    def tables(self) -> dict[str, Table]:
+        """What a tenant's outbox is kept in, empty."""
+        events = _Events(EVENTS, key=lambda row: row.position, ordered=True)
+        events.consumers = self.consumers
+        return {
+            EVENTS: events,
+            DELIVERIES: Table(DELIVERIES, key=lambda row: row.key, group=lambda row: row.queue),
+        }
+
+
+@attrs.define(eq=False)
+class _Events(Table):
+    """Keeps what somebody has subscribed to when it is committed: without a dispatcher, the rest
+    would never go.
+    """
+
+    consumers: Mapping[str, None] = attrs.field(factory=dict)
+
+    def put(self, row: OutboxRow) -> None:
+        if self.consumers:
+            super().put(row)
 
 
 class MemoryOutbox(Outbox):
@@ -108,8 +120,10 @@ class MemoryOutbox(Outbox):
 
     async def backlog(self) -> Backlog:
         every = self._tenants.values()
+        events = [row.event for tables in every for row in tables.tables[EVENTS].rows.values()]
         return Backlog(
-            undistributed=sum(len(tables.tables[EVENTS].rows) for tables in every),
+            undistributed=len(events),
+            oldest=min((event.at for event in events), default=None),
             consumers=tuple(
                 _backlog(name, [row for tables in every for row in _waiting(tables, name)])
                 for name in sorted(self._state.consumers)
@@ -151,6 +165,11 @@ class MemoryOutbox(Outbox):
             yield MemoryDelivery(self._tenants[tenant], head, limit, self._clock)
         finally:
             self._state.held.discard(held)
+
+    async def undisturbed(self, tenant: TenantId) -> None:
+        """When nobody is being told of anything of a tenant's."""
+        while any(held == tenant for held, _ in self._state.held):  # noqa: ASYNC110
+            await asyncio.sleep(_MOMENT)
 
     def _next(
         self, after: str, limit: int, wanted: Callable[[TenantId, Tables], bool]

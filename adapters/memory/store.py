@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.contexts import MemoryContextRepository
 from adapters.memory.conversations import MemoryConversationRepository
+from adapters.memory.experiments import MemoryExperimentRepository
 from adapters.memory.flows import MemoryFlowRepository
+from adapters.memory.integrations import MemoryIntegrationRepository
 from adapters.memory.maintenance import MemoryAuthoringMaintenance, MemoryDialogueMaintenance
 from adapters.memory.messages import MemoryMessageRepository
-from adapters.memory.outbox import MemoryOutbox, OutboxState, OutboxTables
+from adapters.memory.outbox import MemoryOutbox, OutboxState
 from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Table, Tables
 from adapters.system import SystemClock, Uuid7Generator
@@ -21,9 +23,12 @@ from ports.audit import AuditLog
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
+from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
+from ports.integrations import IntegrationRepository
 from ports.messages import MessageRepository
 from ports.reading import Context
+from ports.secrets import SecretBox
 from ports.stores import (
     AuthoringMaintenance,
     AuthoringStore,
@@ -47,6 +52,7 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
     )
     aggregates: ClassVar[Sequence[Any]]
     """The repositories whose tables a tenant has."""
+    _secrets: SecretBox | None = None
 
     def __init__(self, *, clock: Clock | None = None, ids: IdGenerator | None = None) -> None:
         self._clock = SystemClock() if clock is None else clock
@@ -75,9 +81,14 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
         return
 
     def _repositories(self, tenant: TenantId, author: Author, session: Session) -> R:
-        return self._on(
-            Context(tenant=tenant, clock=self._clock, ids=self._ids, author=author), session
+        context = Context(
+            tenant=tenant,
+            clock=self._clock,
+            ids=self._ids,
+            author=author,
+            secrets=self._secrets,
         )
+        return self._on(context, session)
 
     @abstractmethod
     def _on(self, context: Context, session: Session) -> R:
@@ -86,30 +97,52 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
     def _tables(self, tenant: TenantId) -> Tables:
         tables = self._tenants.get(tenant)
         if tables is None:
-            made: dict[str, Table] = {}
-            for kind in self.aggregates:
-                made |= kind.tables()
-            tables = self._tenants[tenant] = Tables(made)
+            tables = self._tenants[tenant] = Tables(self._new_tables())
         return tables
+
+    def _new_tables(self) -> dict[str, Table]:
+        """What a tenant's data are kept in, empty."""
+        made: dict[str, Table] = {}
+        for kind in self.aggregates:
+            made |= kind.tables()
+        return made
 
 
 class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance], AuthoringStore):
-    """Authoring data in memory."""
+    """Authoring data in memory. Credentials are encrypted if `secrets` are given to do it with;
+    without them they are as safe as the process's memory.
+    """
 
-    aggregates: ClassVar[Sequence[Any]] = (MemoryFlowRepository, MemoryAuditLog, OutboxTables)
+    aggregates: ClassVar[Sequence[Any]] = (
+        MemoryFlowRepository,
+        MemoryExperimentRepository,
+        MemoryIntegrationRepository,
+        MemoryAuditLog,
+    )
 
-    def __init__(self, *, clock: Clock | None = None, ids: IdGenerator | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        ids: IdGenerator | None = None,
+        secrets: SecretBox | None = None,
+    ) -> None:
         super().__init__(clock=clock, ids=ids)
         self._outbox = OutboxState()
+        self._secrets = secrets
 
     def sibling(self, *, clock: Clock | None = None) -> Self:
         other = super().sibling(clock=clock)
         other._outbox = self._outbox
+        other._secrets = self._secrets
         return other
 
     def maintenance(self) -> AuthoringMaintenance:
         outbox = MemoryOutbox(self._tenants, self._outbox, self._clock)
         return MemoryAuthoringMaintenance(self._tenants, outbox)
+
+    def _new_tables(self) -> dict[str, Table]:
+        return super()._new_tables() | self._outbox.tables()
 
     def _on(self, context: Context, session: Session) -> "MemoryAuthoring":
         return MemoryAuthoring(context, session)
@@ -125,6 +158,14 @@ class MemoryAuthoring(AuthoringUnit):
     @cached_property
     def flows(self) -> FlowRepository:
         return MemoryFlowRepository(self._context, self._session)
+
+    @cached_property
+    def experiments(self) -> ExperimentRepository:
+        return MemoryExperimentRepository(self._context, self._session)
+
+    @cached_property
+    def integrations(self) -> IntegrationRepository:
+        return MemoryIntegrationRepository(self._context, self._session)
 
     @cached_property
     def audit(self) -> AuditLog:

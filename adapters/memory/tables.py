@@ -43,7 +43,8 @@ class Table:
 
     `key`: a row's primary key. `group`: rows that are read together, such as a flow's versions;
     `grouped_by`: the field that says so, if one does. `entities`: its rows stand by themselves, and
-    belong to no row of another table. `ordered`: its keys are kept sorted, so that scans in their
+    belong to no row of another table. `parent`: the table whose rows its own belong to, each to the
+    one whose key is its group. `ordered`: its keys are kept sorted, so that scans in their
     order need no sort. `place`: a row's number within its group, by which it is found in `places`:
     neighbours lie close together there.
     """
@@ -54,6 +55,7 @@ class Table:
     group: Callable[[Row], Key] | None = None
     grouped_by: str = ""
     entities: bool = False
+    parent: str = ""
     ordered: bool = False
     place: Callable[[Row], int] | None = None
     rows: dict[Key, Row] = attrs.field(factory=dict)
@@ -137,6 +139,14 @@ class Tables:
 
     tables: dict[str, Table]
     watching: set["Transaction"] = attrs.field(factory=set)
+    children: dict[str, dict[str, Table]] = attrs.field(init=False)
+    """By its name, the tables whose rows belong to those of one."""
+
+    def __attrs_post_init__(self) -> None:
+        self.children = {}
+        for name, table in self.tables.items():
+            if table.parent:
+                self.children.setdefault(table.parent, {})[name] = table
 
     @property
     def has_entities(self) -> bool:
@@ -152,6 +162,10 @@ class Transaction:
     writes: dict[str, dict[Key, Row]] = attrs.field(factory=dict)
     preserved: dict[str, dict[Key, Row]] = attrs.field(factory=dict)
     claims: dict[str, dict[tuple[Unique, tuple[Any, ...]], Key]] = attrs.field(factory=dict)
+    removed: dict[str, set[Key]] = attrs.field(factory=dict)
+    """Rows, of those that others belong to, that were removed here."""
+    lost: dict[str, set[Key]] = attrs.field(factory=dict)
+    """Of the same, what others removed since this view began."""
 
     def watch(self) -> None:
         """From now on, see the tables as they stand now."""
@@ -220,29 +234,40 @@ class Transaction:
         self._write(name, self.base.tables[name].key(row), row)
 
     def remove(self, name: str, key: Key) -> None:
-        """Take a row away."""
+        """Take a row away; what belongs to it has to go, too."""
         self._write(name, key, GONE)
+        if name in self.base.children:
+            self.removed.setdefault(name, set()).add(key)
 
     def commit(self) -> None:
         """Make everything visible, or nothing.
 
         Raises:
-            TransactionError: if a row that was written here changed since this view began.
+            TransactionError: if a row that was written here changed since this view began, or one
+                that it belongs to went; or if something was added to one that was removed here.
             DuplicateEntityError: if a unique key was taken meanwhile.
         """
         for name, rows in self.writes.items():
-            for key in rows:
+            for key in rows if name in self.preserved else ():
                 self._refuse_changed(name, key)
         for name, rows in self.writes.items():
-            for key, row in rows.items():
+            table = self.base.tables[name]
+            for key, row in rows.items() if table.unique else ():
                 if row is not GONE:
-                    self._refuse_lost(self.base.tables[name], name, key, row)
+                    self._refuse_lost(table, name, key, row)
+            for row in rows.values() if table.parent else ():
+                if row is not GONE:
+                    self._refuse_orphan(table, row)
+        for name, keys in self.removed.items():
+            self._refuse_unseen(name, keys)
         self.base.watching.discard(self)
         for name, rows in self.writes.items():
             table = self.base.tables[name]
             for key in rows:
                 for other in self.base.watching:
                     other.preserved.setdefault(name, {}).setdefault(key, table.rows.get(key, GONE))
+            for other in self.base.watching if name in self.removed else ():
+                other.lost.setdefault(name, set()).update(self.removed[name])
             # Rows that give keys up go first, so that a key can change hands within a commit.
             for key, row in rows.items():
                 if row is GONE or key in table.rows:
@@ -256,6 +281,7 @@ class Transaction:
         self.base.watching.discard(self)
         self.writes.clear()
         self.claims.clear()
+        self.removed.clear()
 
     @staticmethod
     def _release(table: Table, key: Key, row: Row) -> None:
@@ -276,6 +302,8 @@ class Transaction:
     def _write(self, name: str, key: Key, row: Row) -> None:
         self._refuse_changed(name, key)
         table = self.base.tables[name]
+        if table.parent and row is not GONE:
+            self._refuse_orphan(table, row)
         claims = self.claims.setdefault(name, {})
         held = () if row is GONE else table.keys_of(row)
         self._refuse_held(table, name, key, held)
@@ -294,6 +322,25 @@ class Transaction:
     def _refuse_changed(self, name: str, key: Key) -> None:
         if name in self.preserved and key in self.preserved[name]:
             raise TransactionError("another transaction changed the same entity first")
+
+    def _refuse_orphan(self, table: Table, row: Row) -> None:
+        assert table.group is not None
+        parent = table.group(row)
+        written = self.writes.get(table.parent, {}).get(parent)
+        if written is None:
+            stands = parent in self.base.tables[table.parent].rows
+        else:
+            stands = written is not GONE
+        if not stands or parent in self.lost.get(table.parent, ()):
+            raise TransactionError("another transaction deleted what this belongs to first")
+
+    def _refuse_unseen(self, name: str, keys: set[Key]) -> None:
+        """Whatever this view shows of what belonged to a row has been removed with it."""
+        for child, table in self.base.children[name].items():
+            written = self.writes.get(child, {})
+            for key in keys:
+                if any(one not in written for one in table.groups.get(key, ())):
+                    raise TransactionError("another transaction added to what is deleted here")
 
     def _refuse_lost(self, table: Table, name: str, key: Key, row: Row) -> None:
         try:

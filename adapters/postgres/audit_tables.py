@@ -1,9 +1,7 @@
 """The tables of the audit trail: its entries, and the head of each tenant's chain.
 
-What the application's role may do here: SELECT and INSERT on both; UPDATE of `sequence` and
-`digest` alone on `audit_entries`, and only where both were null (a policy's USING can say so);
-UPDATE of `sequence` and `digest` on `audit_heads`. DELETE and TRUNCATE on neither: what erasure
-removes, it removes by other rights.
+Services may add to them and seal what is there, and neither change nor delete anything else: see
+`row_security`.
 """
 
 import sqlalchemy as sa
@@ -75,3 +73,7 @@ AUDIT_HEADS = sa.Table(
     sa.PrimaryKeyConstraint("tenant_id", name="pk_audit_heads"),
 )
 """The last sealed entry of each tenant, kept apart so that its removal shows."""
+
+UNSEALED = "dialogbase_tenants_with_unsealed"
+"""(after, most): the names of the next `most` tenants after one with entries that aren't sealed;
+a function like those of the outbox (see `delivery_tables`)."""

@@ -1,7 +1,7 @@
 """Statements that each commit by themselves, on a pool's connections."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from time import monotonic
 from typing import Any, TypeVar
@@ -9,9 +9,16 @@ from typing import Any, TypeVar
 import tenacity
 
 from adapters.postgres.errors import failed, late
-from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected, copy_deadline
+from adapters.postgres.executor import (
+    Arguments,
+    Batches,
+    Executor,
+    Row,
+    affected,
+    pouring_deadline,
+)
 from adapters.postgres.pool import Pool
-from adapters.postgres.transaction import BEGIN, TransactionExecutor
+from adapters.postgres.transaction import TransactionExecutor, begin_bounded
 from domain.identity import TenantId
 from ports.errors import StoreUnavailableError, TransactionError
 
@@ -45,21 +52,23 @@ class PoolExecutor(Executor):
     async def affect(self, sql: str, arguments: Arguments) -> int:
         return affected(await self._run("execute", (sql, *arguments), True))
 
-    async def copy(self, table: str, columns: Sequence[str], count: int, rows: Rows) -> None:
-        async def copied(connection: Any, seconds: float) -> None:
-            await connection.copy_records_to_table(
-                table, columns=columns, records=rows(), timeout=seconds
-            )
+    async def pour(self, sql: str, batches: Batches, rows: int) -> None:
+        async def poured(executor: Executor) -> None:
+            await executor.pour(sql, batches, rows)
 
-        await self._patiently(copied, True, copy_deadline(self._deadline, count))
+        await self._together(poured, pouring_deadline(self._deadline, rows))
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
+        return await self._together(body, self._deadline)
+
+    async def _together(self, body: Callable[[Executor], Awaitable[T]], seconds: float) -> T:
         transaction: TransactionExecutor | None = None
         try:
-            async with asyncio.timeout(self._deadline):
+            async with asyncio.timeout(seconds):
                 async for attempt in _attempts(_ATTEMPTS):
                     with attempt:
-                        transaction = TransactionExecutor(self._pool, BEGIN, self._tenant)
+                        begin = begin_bounded(seconds)
+                        transaction = TransactionExecutor(self._pool, begin, self._tenant)
                         async with transaction.whole():
                             return await body(transaction)
         except TimeoutError:

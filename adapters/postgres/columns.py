@@ -13,9 +13,16 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import BigInteger, Boolean, Date, Text, TypeEngine
 
 from adapters.mapping import deferred_definition, definition_json
+from adapters.sealing import token_of, unbound
+from adapters.variants import variants_from_json, variants_json
+from domain.audit import FieldChange, canonical
 from domain.definitions import FlowDefinition
 from domain.documents import EMPTY, JsonObject, freeze
+from domain.experiments import Variant
 from domain.frozen import FrozenDict
+from domain.integrations import RetryPolicy
+from domain.rules import restored
+from domain.secrets import Secret
 
 TEXT = Text(collation="C")
 """Text that compares by code point, whatever the database's locale."""
@@ -36,8 +43,8 @@ class Codec:
     """How a kind of value is kept. None: the driver's own value is the field's.
 
     Neither is called for null, nor `decode` for a value whose attribute `ready` is true. A
-    `deferred` one is given the entity's id, too, which it names if it fails later. A `secret` one is
-    shown by nothing but the column itself, the audit trail included.
+    `deferred` one is given the entity's id, too, which it names if it fails later. A `secret` one
+    is shown by nothing but the column itself, the audit trail included.
     """
 
     sql: TypeEngine[Any]
@@ -101,6 +108,18 @@ def _figures(text: str) -> FrozenDict[str, float]:
     return FrozenDict.holding({name: float(x) for name, x in orjson.loads(text).items()})
 
 
+def _changes(text: str) -> FrozenDict[str, FieldChange]:
+    """Without what changed only in the order of keys, which SQL takes for a change."""
+    changes: dict[str, FieldChange] = {}
+    for name, (before, after) in orjson.loads(text).items():
+        kind = type(before)
+        # A secret shows the same on either side of a change.
+        if kind in (dict, list) and type(after) is kind and canonical(before) == canonical(after):
+            continue
+        changes[name] = FieldChange(freeze(before), freeze(after))
+    return FrozenDict.holding(changes)
+
+
 def _members(kind: type[Enum]) -> Codec:
     members = {member.value: member for member in kind}
     return Codec(TEXT, lambda member: member.value, members.__getitem__)
@@ -111,6 +130,19 @@ def _definitions(entity_type: str) -> Codec:
         return deferred_definition(text, entity_type, id)
 
     return Codec(JSON, definition_json, decode, deferred=True)
+
+
+def _plain_parts(kind: type[Any]) -> Codec:
+    """A value all of whose fields are plain JSON."""
+    names = set(attrs.fields_dict(kind))
+
+    def decode(text: str) -> Any:
+        fields = orjson.loads(text)
+        if fields.keys() != names:
+            raise ValueError
+        return restored(kind, fields)
+
+    return Codec(JSON, lambda value: _json(vars(value)), decode)
 
 
 _CODECS: Mapping[Any, Codec] = {
@@ -124,4 +156,8 @@ _CODECS: Mapping[Any, Codec] = {
     tuple[str, ...]: Codec(postgresql.ARRAY(TEXT), decode=tuple),
     JsonObject: Codec(JSON, _json, _json_object),
     Mapping[str, float]: Codec(JSON, _json, _figures),
+    Mapping[str, FieldChange]: Codec(JSON, decode=_changes),
+    tuple[Variant, ...]: Codec(JSON, variants_json, variants_from_json),
+    RetryPolicy: _plain_parts(RetryPolicy),
+    Secret: Codec(TEXT, token_of, unbound, secret=True),
 }

@@ -6,6 +6,11 @@ parameters, a list being one array: so one compiled statement serves every crite
 
 SQL's third truth value is confined: NULL counts as false at the top and under AND and OR, and a
 negation is `… IS NOT TRUE`, never `NOT …`.
+
+A search's exact condition is on the text itself. Its index is asked by a function of the database's
+(`tables.find`): under row-level security PostgreSQL doesn't use one by an operator that might tell
+of rows which the policy hides, and `@>` might (it isn't LEAKPROOF, which takes a superuser to
+declare). So the candidates' ids narrow a search wherever each match must be one of them.
 """
 
 from collections.abc import Callable, Hashable, Mapping
@@ -16,7 +21,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from adapters.postgres.columns import TEXT
-from adapters.postgres.tables import folded_column, grams, search_document
+from adapters.postgres.tables import find, folded_column, search_document
 from ports.criteria import And, Comparison, Criteria, Not, Operator, Or, Search
 from ports.schema import EntitySchema, FieldSchema, Kind
 
@@ -70,18 +75,30 @@ class Translation:
 
     def condition(self, criteria: Criteria) -> Condition:
         """The condition, true for exactly the rows whose entities the criteria matches."""
+        exact, narrowing = self._translated(criteria)
+        return exact if narrowing is None else sa.and_(narrowing, exact)
+
+    def _translated(self, criteria: Criteria) -> tuple[Condition, Condition | None]:
+        """The condition, and one that an index serves and that is true for all that match, if any.
+
+        Not under a negation: of a row that was changed while it was waited for, the condition is
+        asked anew, but not the candidates.
+        """
         if isinstance(criteria, Comparison):
-            return self._comparison(criteria)
+            return self._comparison(criteria), None
         if isinstance(criteria, Search):
-            return sa.and_(sa.true(), *(self._term(term) for term in criteria.terms))
-        parts = [self.condition(part) for part in criteria.parts]
+            return self._search(criteria)
+        parts = [self._translated(part) for part in criteria.parts]
+        conditions = [condition for condition, _ in parts]
+        narrowings = [narrowing for _, narrowing in parts if narrowing is not None]
         if isinstance(criteria, And):
-            return sa.and_(sa.true(), *parts)
+            return sa.and_(sa.true(), *conditions), sa.and_(*narrowings) if narrowings else None
         if isinstance(criteria, Or):
-            return sa.or_(sa.false(), *parts)
+            all_narrowed = narrowings and len(narrowings) == len(parts)
+            return sa.or_(sa.false(), *conditions), sa.or_(*narrowings) if all_narrowed else None
         assert isinstance(criteria, Not)
-        negated: Condition = parts[0].is_not(sa.true())
-        return negated
+        negated: Condition = conditions[0].is_not(sa.true())
+        return negated, None
 
     def _comparison(self, comparison: Comparison) -> Condition:
         field, operator = comparison.field, comparison.operator
@@ -109,15 +126,20 @@ class Translation:
             return size
         return _CONDITIONS[operator](column, self._parameter(column.type))
 
-    def _term(self, term: str) -> Condition:
+    def _search(self, search: Search) -> tuple[Condition, Condition | None]:
+        terms = [(term, self._parameter(TEXT)) for term in search.terms]
+        if not self.schema.searchable:
+            return (sa.false() if terms else sa.true()), None
         document = search_document(self.table, self.schema)
-        parameter = self._parameter(TEXT)
-        found = _strpos(document, parameter)
-        if len(term) < _GRAM:
-            return found
-        tenant = self.table.c.tenant_id
-        keys = grams(sa.bindparam("tenant", type_=TEXT), parameter)
-        return sa.and_(grams(tenant, document).op("@>", is_comparison=True)(keys), found)
+        found = sa.and_(sa.true(), *(_strpos(document, parameter) for _, parameter in terms))
+        indexed = [parameter for term, parameter in terms if len(term) >= _GRAM]
+        if not indexed:
+            return found, None
+        key = self.table.c.id
+        # In a subquery, so that it is called once; cast, or PostgreSQL compares with its rows.
+        candidates = sa.select(find(self.table, indexed)).scalar_subquery()
+        among = key == sa.any_(sa.cast(candidates, postgresql.ARRAY(key.type)))
+        return found, among
 
     def _parameter(self, kind: Any) -> Any:
         self._taken += 1

@@ -8,15 +8,18 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
+from adapters.postgres.delivery_tables import DELIVERIES
+from adapters.postgres.experiment_tables import EXPERIMENTS
 from adapters.postgres.flow_tables import FLOWS
+from adapters.postgres.integration_tables import INTEGRATIONS
 from adapters.postgres.outbox_tables import OUTBOX
 from adapters.postgres.tables import METADATA
 
 __all__ = ["ENTITIES", "METADATA", "TENANT_TABLES"]
 
-ENTITIES: Sequence[sa.Table] = (FLOWS,)
+ENTITIES: Sequence[sa.Table] = (FLOWS, EXPERIMENTS, INTEGRATIONS)
 """The tables of entities; what belongs to an entity alone is deleted with it."""
 
-TENANT_TABLES: Sequence[sa.Table] = (OUTBOX, AUDIT_ENTRIES, AUDIT_HEADS)
+TENANT_TABLES: Sequence[sa.Table] = (OUTBOX, DELIVERIES, AUDIT_ENTRIES, AUDIT_HEADS)
 """What else is a tenant's and no entity's: an erasure empties these after the entities, and counts
 nothing of it."""

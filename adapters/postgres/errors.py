@@ -22,6 +22,7 @@ _COLLIDED = ("40001", "40P01")
 _EXHAUSTED = ("53", "58", "25006")
 _NOT_MIGRATED = ("42P01", "42703", "42883", "3F000")
 _PATTERN = ("2201B",)
+FORBIDDEN = "42501"
 
 
 class ConstraintBroken(Exception):
@@ -94,6 +95,11 @@ def _reported(error: asyncpg.PostgresError, state: str, writing: bool) -> Except
     if state.startswith(_NOT_MIGRATED):
         return RepositoryError(
             f"the database isn't what this version expects (SQLSTATE {state}): migrate it"
+        )
+    if state == FORBIDDEN:
+        return RepositoryError(
+            f"the role that connects may not do this (SQLSTATE {state}): it must be a member of"
+            " dialogbase_app, in a database with all migrations"
         )
     if state.startswith(_PATTERN):
         return InvalidQueryError("PostgreSQL doesn't take this pattern")

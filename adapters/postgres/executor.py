@@ -1,14 +1,14 @@
 """Where statements run: each by itself on a pool's connection, or within a unit's transaction."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 T = TypeVar("T")
 Row: TypeAlias = Sequence[Any]
 Arguments: TypeAlias = Sequence[Any]
-Rows: TypeAlias = "Callable[[], Iterator[Row]]"
-"""Makes rows, anew for every attempt to send them."""
+Batches: TypeAlias = "Callable[[], Iterable[Arguments]]"
+"""Makes the arguments of each batch, anew for every attempt to send them."""
 
 
 class Executor(ABC):
@@ -35,8 +35,11 @@ class Executor(ABC):
         """How many rows a statement changed."""
 
     @abstractmethod
-    async def copy(self, table: str, columns: Sequence[str], count: int, rows: Rows) -> None:
-        """Add `count` rows in bulk: all or none. They are made while they are sent."""
+    async def pour(self, sql: str, batches: Batches, rows: int) -> None:
+        """Run a statement with each batch of arguments, of so many `rows` in all: everything or
+        nothing. A batch is made while the one before is under way; the deadline grows with the
+        rows.
+        """
 
     @abstractmethod
     async def atomically(self, body: "Callable[[Executor], Awaitable[T]]") -> T:
@@ -51,12 +54,12 @@ class Executor(ABC):
         """A writing operation failed: within a unit of work, nothing can follow it."""
 
 
-_COPY_SECONDS_PER_ROW = 0.002
+_SECONDS_PER_ROW = 0.002
 
 
-def copy_deadline(deadline: float, rows: int) -> float:
+def pouring_deadline(deadline: float, rows: int) -> float:
     """Seconds that adding so many rows in bulk may take."""
-    return deadline + rows * _COPY_SECONDS_PER_ROW
+    return deadline + rows * _SECONDS_PER_ROW
 
 
 def affected(tag: str) -> int:

@@ -10,7 +10,7 @@ from adapters.postgres.flow_tables import FLOW_DAILY_METRICS, FLOW_VERSIONS, FLO
 from adapters.postgres.mapper import RowMapper
 from adapters.postgres.relation import Relation
 from adapters.postgres.statements import compiled
-from adapters.postgres.tables import as_tenant, tenant_set
+from adapters.postgres.tables import as_tenant, tenant_set, tenants_lock
 from domain.flows import COUNTERS, FlowVersion, MetricIncrements
 from ports.flows import FLOW_SCHEMA
 
@@ -38,20 +38,8 @@ def _added(table: sa.Table, names: Any) -> Any:
     return postgresql.insert(table).values(values).inline()
 
 
-LOCK_DEFAULT = compiled(
-    sa.select(
-        sa.func.pg_advisory_xact_lock(
-            sa.func.hashtextextended(
-                sa.literal_column("'dialogbase.default_flow/'", TEXT).op("||")(
-                    sa.bindparam("tenant", type_=TEXT)
-                ),
-                _literal("0"),
-            )
-        )
-    )
-)
-"""Whoever swaps a tenant's default waits for its turn; two tenants whose names hash alike wait for
-each other, and no more than that."""
+LOCK_DEFAULT = compiled(sa.select(sa.func.pg_advisory_xact_lock(tenants_lock("default_flow"))))
+"""Whoever swaps a tenant's default waits for its turn."""
 
 GET_FOR_UPDATE = compiled(sa.select(*RELATION.columns).where(RELATION.is_one()).with_for_update())
 
@@ -59,18 +47,19 @@ _BY = sa.func.coalesce(sa.bindparam("by", type_=TEXT), FLOWS.c.updated_by)
 _MARKED: dict[str, Any] = {
     "updated_by": _BY,
     "updated_at": sa.bindparam("now", type_=FLOWS.c.updated_at.type),
-    "revision": FLOWS.c.revision + _literal("1"),
 }
 CLEAR_DEFAULT = compiled(
-    sa.update(FLOWS)
-    .where(RELATION.is_tenants(), FLOWS.c.is_default)
-    .values({"is_default": sa.false(), **_MARKED})
+    RELATION.changing(
+        sa.select(FLOWS.c.id).where(RELATION.is_tenants(), FLOWS.c.is_default),
+        {"is_default": sa.false(), **_MARKED},
+    )
 )
 SET_DEFAULT = compiled(
-    sa.update(FLOWS)
-    .where(RELATION.is_one())
-    .values({"is_default": sa.true(), **_MARKED})
-    .returning(*RELATION.columns)
+    RELATION.changing(
+        sa.select(FLOWS.c.id).where(RELATION.is_one()),
+        {"is_default": sa.true(), **_MARKED},
+        *RELATION.columns,
+    )
 )
 
 _AMOUNT = sa.bindparam("amount", type_=sa.BigInteger())

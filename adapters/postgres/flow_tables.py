@@ -5,7 +5,7 @@ from sqlalchemy.dialects import postgresql
 
 from adapters.postgres.columns import TEXT
 from adapters.postgres.mapper import columns_of
-from adapters.postgres.tables import METADATA, child_table, entity_table
+from adapters.postgres.tables import METADATA, belonging_to, child_table, entity_table
 from domain.flows import FlowVersion, MetricIncrements
 from ports.flows import FLOW_SCHEMA
 
@@ -25,20 +25,10 @@ sa.Index(
     FLOWS.c.id.desc(),
 )
 
-
-def _of_flow(table: str) -> sa.ForeignKeyConstraint:
-    return sa.ForeignKeyConstraint(
-        ("tenant_id", "flow_id"),
-        (FLOWS.c.tenant_id, FLOWS.c.id),
-        ondelete="CASCADE",
-        name=f"fk_{table}_flow",
-    )
-
-
 FLOW_VERSIONS = child_table(
     "flow_versions",
     FlowVersion,
-    _of_flow("flow_versions"),
+    belonging_to(FLOWS, "flow", "flow_versions"),
     sa.UniqueConstraint("tenant_id", "flow_id", "version", name="uq_flow_versions_version"),
 )
 
@@ -57,6 +47,6 @@ FLOW_DAILY_METRICS = sa.Table(
     sa.Column("updated_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
     sa.Column("revision", sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint("tenant_id", "flow_id", "metric_date", name="pk_flow_daily_metrics"),
-    _of_flow("flow_daily_metrics"),
+    belonging_to(FLOWS, "flow", "flow_daily_metrics"),
     sa.CheckConstraint("revision >= 1", name="ck_flow_daily_metrics_revision"),
 )

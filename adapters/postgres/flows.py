@@ -45,10 +45,13 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
                 return flow
             marked = flow.edited(by=by).as_default()
             author = None if by is None else marked.updated_by
-            values = {"tenant": self._tenant, "id": id, "by": author, "now": self._now(now)}
-            await executor.affect(sql.CLEAR_DEFAULT.sql, sql.CLEAR_DEFAULT.arguments(values))
+            at = self._now(now)
+            values = {"tenant": self._tenant, "id": id, "by": author, "now": at}
+            arguments = sql.CLEAR_DEFAULT.arguments({**values, **self._told(at)})
+            await executor.affect(sql.CLEAR_DEFAULT.sql, arguments)
+            arguments = sql.SET_DEFAULT.arguments({**values, **self._told(at)})
             try:
-                rows = await executor.write(sql.SET_DEFAULT.sql, sql.SET_DEFAULT.arguments(values))
+                rows = await executor.write(sql.SET_DEFAULT.sql, arguments)
                 return self._entities(rows)[0]
             except ConstraintBroken:
                 pass

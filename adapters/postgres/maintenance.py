@@ -1,55 +1,98 @@
-"""What works across tenants."""
+"""What works across tenants: their names, and one tenant's erasure.
 
-from collections.abc import AsyncIterator
+Row-level security holds here, too. The names come from a function of the database's that tells
+nothing else; what is erased is seen and deleted as the tenant whose it is.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from adapters.postgres.audit import seal
+from adapters.postgres.audit_statements import TENANTS_WITH_UNSEALED
+from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
 from adapters.postgres.columns import TEXT
-from adapters.postgres.database import ENTITIES
+from adapters.postgres.database import ENTITIES, TENANT_TABLES
+from adapters.postgres.delivery_tables import DELIVERIES
 from adapters.postgres.executor import Executor
-from adapters.postgres.statements import compiled
+from adapters.postgres.statements import Statement, compiled
+from adapters.postgres.tables import as_tenant
 from domain.identity import TenantId, tenant_id
+from ports.audit import SEAL_BATCH
+from ports.outbox import Outbox
+from ports.paging import check_limit
 from ports.stores import AuthoringMaintenance
 
 BATCH = 1_000
-
-
-def _next_tenant(table: sa.Table) -> sa.ScalarSelect[str]:
-    column = table.c.tenant_id
-    after = sa.bindparam("after", type_=TEXT)
-    return sa.select(column).where(column > after).order_by(column).limit(_ONE).scalar_subquery()
-
+_HELD = 0.05
+"""Seconds until it is looked again whether a delivery has ended."""
 
 _ONE = sa.literal_column("1", sa.BigInteger())
-NEXT_TENANT = compiled(sa.select(sa.func.least(*map(_next_tenant, ENTITIES))))
-"""The least tenant after one, in any table: one step down each primary key, however many rows a
-tenant has (a loose index scan; PostgreSQL would read every row for a DISTINCT)."""
+_LIMIT = sa.bindparam("limit", type_=sa.BigInteger())
+NEXT_TENANT = compiled(
+    sa.select(sa.func.dialogbase_next_tenant(sa.bindparam("after", type_=TEXT), type_=TEXT))
+)
+"""The least tenant after one that has an entity: one step down each primary key, however many rows
+a tenant has (a loose index scan; PostgreSQL would read every row for a DISTINCT)."""
 
 
-def _erase(table: sa.Table) -> tuple[str, tuple[str, ...]]:
-    tenants = table.c.tenant_id == sa.bindparam("tenant", type_=TEXT)
-    some = sa.select(table.c.id).where(tenants).order_by(table.c.id)
-    statement = compiled(
-        sa.delete(table).where(
-            tenants, table.c.id.in_(some.limit(sa.bindparam("limit", type_=sa.BigInteger())))
+def _is_tenants(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.tenant_id == sa.bindparam("tenant", type_=TEXT), as_tenant())
+
+
+def _erase(table: sa.Table) -> Statement:
+    keys = [column for column in table.primary_key if column.name != "tenant_id"]
+    if not keys:
+        return compiled(sa.delete(table).where(_is_tenants(table)))
+    key = keys[0] if len(keys) == 1 else sa.tuple_(*keys)
+    some = sa.select(*keys).where(_is_tenants(table)).order_by(*keys).limit(_LIMIT)
+    if table is DELIVERIES:
+        # What a consumer is just being told of is locked for as long as that takes.
+        some = some.with_for_update(skip_locked=True)
+    return compiled(sa.delete(table).where(_is_tenants(table), key.in_(some)))
+
+
+def _left(table: sa.Table) -> Statement:
+    return compiled(sa.select(_ONE).select_from(table).where(_is_tenants(table)).limit(_ONE))
+
+
+_ERASE_AUDIT = compiled(
+    sa.select(
+        sa.func.dialogbase_erase_audit(
+            sa.bindparam("tenant", type_=TEXT), _LIMIT, type_=sa.Boolean()
         )
-    )
-    return statement.sql, statement.names
+    ).where(as_tenant())
+)
+"""Deletes so many entries; whether any are left. Services may write the trail and not delete from
+it, so this, too, is a function of the database's."""
 
-
-def _left(table: sa.Table) -> str:
-    tenants = table.c.tenant_id == sa.bindparam("tenant", type_=TEXT)
-    return compiled(sa.select(_ONE).select_from(table).where(tenants).limit(_ONE)).sql
-
-
-_ERASE = [(*_erase(table), _left(table)) for table in ENTITIES]
+_TRAIL = (AUDIT_ENTRIES, AUDIT_HEADS)
+_ERASURES: Mapping[sa.Table, tuple[Statement, Statement]] = {
+    table: (_erase(table), _left(table))
+    for table in (*ENTITIES, *TENANT_TABLES)
+    if table not in _TRAIL
+}
 
 
 class PostgresMaintenance(AuthoringMaintenance):
     """Maintenance of every table in this database."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor, outbox: Outbox) -> None:
         self._executor = executor
+        self._outbox = outbox
+
+    @property
+    def outbox(self) -> Outbox:
+        return self._outbox
+
+    async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
+        return await seal(self._executor, tenant_id(tenant), check_limit(limit))
+
+    async def unsealed(self, after: str, limit: int) -> Sequence[TenantId]:
+        arguments = TENANTS_WITH_UNSEALED.arguments({"after": after, "limit": limit})
+        rows = await self._executor.read(TENANTS_WITH_UNSEALED.sql, arguments)
+        return [TenantId(row[0]) for row in rows]
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         tenant = ""
@@ -61,12 +104,33 @@ class PostgresMaintenance(AuthoringMaintenance):
             yield TenantId(tenant)
 
     async def erase_tenant(self, tenant: TenantId) -> int:
-        named, erased = tenant_id(tenant), 0
-        for sql, names, left in _ERASE:
-            values = {"tenant": named, "limit": BATCH}
+        named = tenant_id(tenant)
+        erased = await self._emptied(ENTITIES, named)
+        await self._emptied(TENANT_TABLES, named)
+        values = {"tenant": named, "limit": BATCH}
+        while (await self._executor.write(_ERASE_AUDIT.sql, _ERASE_AUDIT.arguments(values)))[0][0]:
+            pass
+        await self._emptied([DELIVERIES], named, wait=True)
+        return erased
+
+    async def _emptied(
+        self, tables: Sequence[sa.Table], tenant: TenantId, *, wait: bool = False
+    ) -> int:
+        """How many rows went. Deliveries that are locked are left, unless it is to `wait` for their
+        end: whoever holds one is ended by the server if it doesn't.
+        """
+        values, erased = {"tenant": tenant, "limit": BATCH}, 0
+        for table in tables:
+            if table not in _ERASURES:
+                continue
+            erase, left = _ERASURES[table]
             went = 0
             # None went, too, if another deleted the same batch meanwhile.
-            while went or await self._executor.read(left, [named]):
-                went = await self._executor.affect(sql, [values[name] for name in names])
+            while went or await self._executor.read(left.sql, left.arguments(values)):
+                went = await self._executor.affect(erase.sql, erase.arguments(values))
                 erased += went
+                if table is DELIVERIES and not went:
+                    if not wait:
+                        break
+                    await asyncio.sleep(_HELD)
         return erased

@@ -73,6 +73,10 @@ class Pool:
             pool.release(connection)
         return pool
 
+    def apart(self, max_size: int) -> "Pool":
+        """Another pool for the same server, which leaves this one's connections alone."""
+        return Pool(self._url, attrs.evolve(self.options, min_size=0, max_size=max_size))
+
     async def close(self) -> None:
         """Close every connection, those in use when they are given back or the deadline passed."""
         self._closed = True

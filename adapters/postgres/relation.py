@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql
 from adapters.postgres.columns import TEXT
 from adapters.postgres.criteria import Translation, outline
 from adapters.postgres.keyset import ordering, segments
-from adapters.postgres.mapper import RowMapper
+from adapters.postgres.mapper import RowMapper, columns_of
 from adapters.postgres.statements import Shapes, Statement, compiled
 from adapters.postgres.tables import (
     as_tenant,
@@ -22,7 +22,10 @@ from adapters.postgres.tables import (
     folded_column,
     folded_fields,
     folded_value,
+    tenant_set,
 )
+from adapters.postgres.trail import Trail, array_text, stood
+from adapters.sealing import token_before
 from domain.identity import Entry
 from ports.criteria import Criteria
 from ports.reading import Selection
@@ -33,7 +36,7 @@ _STEP = sa.literal_column("1", sa.BigInteger())
 
 
 class Relation(Generic[E]):
-    """A schema's entities in a table."""
+    """A schema's entities in a table. Whatever changes one of them tells of it (see `trail`)."""
 
     def __init__(self, schema: EntitySchema[E], table: sa.Table) -> None:
         self.schema = schema
@@ -41,14 +44,31 @@ class Relation(Generic[E]):
         self.mapper: RowMapper[E] = RowMapper(schema.entity, schema.name)
         self.columns = tuple(table.c[name] for name in self.mapper.names)
         self._folded = tuple((name, folded_column(name)) for name in folded_fields(schema))
+        columns = columns_of(schema.entity, schema.name)
+        self._secrets = tuple(name for name, (codec, _) in columns.items() if codec.secret)
         self._shapes = Shapes()
 
+    @cached_property
+    def trail(self) -> Trail:
+        """What its statements tell."""
+        return Trail(self.schema, self.table)
+
     def row(self, entity: E) -> dict[str, Any]:
-        """All columns' values, the folded ones included."""
+        """All columns' values, the folded ones included, and what `stood` gives."""
         row = self.mapper.row(entity)
         for name, column in self._folded:
             row[column] = folded_value(getattr(entity, name))
+        if self._secrets:
+            row |= self.stood(vars(entity))
         return row
+
+    def stood(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """What the trail must know of secrets that are written (see `trail.stood`)."""
+        secrets = {name: fields[name] for name in self._secrets if name in fields}
+        return {
+            stood(name): None if secret is None else token_before(secret)
+            for name, secret in secrets.items()
+        }
 
     def changed(self, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The values of the columns that a patch sets, the folded ones included."""
@@ -75,7 +95,7 @@ class Relation(Generic[E]):
 
     @cached_property
     def insert(self) -> Statement:
-        return compiled(sa.insert(self.table).values(_bound(self.table, self.bulk_columns)))
+        return compiled(self.trail.inserted(self._insert))
 
     @cached_property
     def insert_unseen(self) -> Statement:
@@ -84,8 +104,43 @@ class Relation(Generic[E]):
         # Literal: SQLAlchemy doesn't correlate with the table of an INSERT.
         key = [seen.c[name] == sa.literal_column(f"{added}.{name}") for name in ("tenant_id", "id")]
         still = sa.select(_STEP).select_from(seen).where(*key).exists()
+        return compiled(self.trail.inserted(self._insert, still.label("seen")))
+
+    @cached_property
+    def _insert(self) -> Any:
         values = _bound(self.table, self.bulk_columns)
-        return compiled(sa.insert(self.table).values(values).returning(still))
+        return sa.insert(self.table).values({**values, "tenant_id": tenant_set()})
+
+    @cached_property
+    def insert_many(self) -> Statement:
+        """Adds rows in their order; the parameters are lists of what each column takes."""
+        names = [name for name in self.bulk_columns if name != "tenant_id"]
+        columns = {name: self.table.c[name].type for name in names}
+        lists = [
+            sa.func.unnest(sa.cast(sa.bindparam(name), postgresql.ARRAY(_listed(kind)))).label(name)
+            for name, kind in columns.items()
+        ]
+        # In the list of a query, these are read side by side and need not be kept.
+        given = sa.select(*lists).subquery("given")
+        values = [
+            sa.cast(given.c[name], postgresql.ARRAY(sa.Text()))
+            if isinstance(kind, sa.ARRAY)
+            else given.c[name]
+            for name, kind in columns.items()
+        ]
+        rows = sa.select(tenant_set(), *values)
+        added = sa.insert(self.table).from_select(["tenant_id", *names], rows)
+        return compiled(self.trail.inserted(added, many=True))
+
+    def lists(self, entities: Sequence[E]) -> dict[str, list[Any]]:
+        """The values of all columns, a list of each, as `insert_many` takes them."""
+        rows = [self.row(entity) for entity in entities]
+        lists = {name: [row[name] for row in rows] for name in self.bulk_columns}
+        for name, values in lists.items():
+            if isinstance(self.table.c[name].type, sa.ARRAY):
+                # An array of arrays would need all of them to have one length.
+                lists[name] = [None if items is None else array_text(items) for items in values]
+        return lists
 
     @cached_property
     def seen_twice(self) -> Statement:
@@ -131,17 +186,12 @@ class Relation(Generic[E]):
         """Compare-and-set of everything but `returned`."""
         kept = {"id", "tenant_id", "revision", *self.returned}
         changes = _bound(self.table, (name for name in self.bulk_columns if name not in kept))
-        changes["revision"] = self.table.c.revision + _STEP
-        conditions = [self.is_one(), self._at_revision()]
+        conditions = [self._at_revision()]
         if self.schema.lifecycle is not None:
             before = sa.bindparam("before", type_=postgresql.ARRAY(TEXT))
             conditions.append(self.table.c.status == sa.any_(before))
-        return compiled(
-            sa.update(self.table)
-            .where(*conditions)
-            .values(changes)
-            .returning(*(self.table.c[name] for name in self.returned))
-        )
+        returned = [self.table.c[name] for name in self.returned]
+        return compiled(self._changing_one(changes, conditions, returned))
 
     @cached_property
     def before(self) -> Mapping[str, list[str]]:
@@ -155,17 +205,18 @@ class Relation(Generic[E]):
 
     def patch(self, names: frozenset[str], *, expected: bool) -> Statement:
         """Sets the columns `names` of one row, by revision if it is `expected`."""
-        conditions = [self.is_one(), *([self._at_revision()] if expected else [])]
         return self._shapes.get(
             ("patch", names, expected),
-            lambda: self._raising(names).where(*conditions).returning(*self.columns),
+            lambda: self._changing_one(self._set(names), self._expected(expected), self.columns),
         )
 
     def delete(self, *, expected: bool) -> Statement:
         """Removes one row, by revision if it is `expected`."""
-        conditions = [self.is_one(), *([self._at_revision()] if expected else [])]
         return self._shapes.get(
-            ("delete", expected), lambda: sa.delete(self.table).where(*conditions)
+            ("delete", expected),
+            lambda: self.trail.deleted(
+                sa.delete(self.table).where(self.is_one(), *self._expected(expected))
+            ),
         )
 
     def count(self, criteria: Criteria, values: list[Any]) -> Statement:
@@ -181,14 +232,14 @@ class Relation(Generic[E]):
         """Sets the columns `names` of every match."""
         return self._shapes.get(
             ("patch", names, outline(criteria, values)),
-            lambda: self._raising(names).where(*self._locked(criteria)),
+            lambda: self.changing(self._locked(criteria), self._set(names), many=True),
         )
 
     def delete_where(self, criteria: Criteria, values: list[Any]) -> Statement:
         """Removes every match."""
         return self._shapes.get(
             ("delete", outline(criteria, values)),
-            lambda: sa.delete(self.table).where(*self._locked(criteria)),
+            lambda: self._deleting(criteria),
         )
 
     def select(self, selection: Selection, columns: Sequence[Any], values: list[Any]) -> Statement:
@@ -226,21 +277,46 @@ class Relation(Generic[E]):
         condition = Translation(self.table, self.schema).condition(criteria)
         return self.is_tenants(), condition
 
-    def _locked(self, criteria: Criteria) -> tuple[Any, Any]:
+    def _locked(self, criteria: Criteria) -> sa.Select[Any]:
         # Matches are locked in one order, whatever plan finds them: two statements over the same
         # rows then wait for each other, and never each for the other's next row.
         key = self.table.c.id
-        matches = sa.select(key).where(*self._matching(criteria)).order_by(key).with_for_update()
-        return self.is_tenants(), key.in_(sa.select(matches.cte("matches").c.id))
+        return sa.select(key).where(*self._matching(criteria)).order_by(key)
 
-    def _raising(self, names: frozenset[str]) -> Any:
-        changes = {
+    def _deleting(self, criteria: Criteria) -> Any:
+        columns = self.table.c
+        read = self._locked(criteria).add_columns(columns.tenant_id)
+        matches = read.with_for_update().cte("matches")
+        # By whole keys, as `Trail.updated` does.
+        delete = sa.delete(self.table).where(
+            as_tenant(), columns.tenant_id == matches.c.tenant_id, columns.id == matches.c.id
+        )
+        return self.trail.deleted(delete, many=True)
+
+    def _changing_one(
+        self, values: Mapping[str, Any], conditions: Sequence[Any], returned: Sequence[Any]
+    ) -> Any:
+        matches = sa.select(self.table.c.id).where(self.is_one(), *conditions)
+        return self.changing(matches, values, *returned)
+
+    def changing(
+        self,
+        matches: sa.Select[Any],
+        values: Mapping[str, Any],
+        *returned: Any,
+        many: bool = False,
+    ) -> Any:
+        """Sets columns of the tenant's rows whose ids are selected, and raises their revisions."""
+        raised = {**values, "revision": self.table.c.revision + _STEP}
+        return self.trail.updated(matches, [as_tenant()], raised, *returned, many=many)
+
+    def _set(self, names: frozenset[str]) -> dict[str, Any]:
+        changes: dict[str, Any] = {
             name: sa.bindparam(f"set_{name}", type_=self.table.c[name].type)
             for name in sorted(names)
         }
         changes["updated_at"] = sa.bindparam("now", type_=self.table.c.updated_at.type)
-        raised: Any = {**changes, "revision": self.table.c.revision + _STEP}
-        return sa.update(self.table).values(raised)
+        return changes
 
     def is_tenants(self) -> sa.ColumnElement[bool]:
         """The row is the tenant's; the parameter is `tenant`."""
@@ -252,9 +328,17 @@ class Relation(Generic[E]):
         column = self.table.c.id
         return sa.and_(self.is_tenants(), column == sa.bindparam("id", type_=column.type))
 
+    def _expected(self, expected: bool) -> list[sa.ColumnElement[bool]]:
+        return [self._at_revision()] if expected else []
+
     def _at_revision(self) -> sa.ColumnElement[bool]:
         return self.table.c.revision == sa.bindparam("expected", type_=sa.BigInteger())
 
 
 def _bound(table: sa.Table, names: Any) -> dict[str, Any]:
     return {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
+
+
+def _listed(kind: Any) -> Any:
+    """The type of a column's value in a list of them."""
+    return sa.Text() if isinstance(kind, sa.Text | sa.ARRAY) else kind

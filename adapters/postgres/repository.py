@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from adapters.postgres.errors import ConstraintBroken, Undecodable
 from adapters.postgres.executor import Executor, Row
 from adapters.postgres.reading import PostgresReading
+from adapters.postgres.trail import told, told_of_all
 from domain.identity import Entity
 from domain.rules import checked, restored
 from ports.criteria import Criteria
@@ -24,6 +25,8 @@ from ports.repository import Repository
 E = TypeVar("E", bound=Entity)
 P = ParamSpec("P")
 T = TypeVar("T")
+BATCH = 200
+"""Entities that are added by one statement: as many as the server keeps in memory together."""
 R = TypeVar("R", bound="PostgresRepository[Any]")
 
 
@@ -54,27 +57,38 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
 
     @writing
     async def _insert(self, entities: Sequence[E]) -> None:
-        relation, in_snapshot = self.relation, self._executor.in_snapshot
         if len(entities) == 1:
-            statement = relation.insert_unseen if in_snapshot else relation.insert
-            rows = await self._executor.write(
-                statement.sql, statement.arguments(relation.row(entities[0]))
-            )
-            seen = in_snapshot and bool(rows[0][0])
+            seen = await self._insert_one(entities[0])
         else:
-            # Faster than several INSERTs from two rows on.
-            await self._executor.copy(
-                relation.table.name,
-                relation.bulk_columns,
-                len(entities),
-                lambda: (list(relation.row(entity).values()) for entity in entities),
-            )
-            ids = [entity.id for entity in entities]
-            seen = in_snapshot and bool(
-                await self._executor.read(relation.seen_twice.sql, (self._tenant, ids))
-            )
+            seen = await self._insert_many(entities)
         if seen:
             raise TransactionError("another transaction deleted the same entity first")
+
+    async def _insert_one(self, entity: E) -> bool:
+        """Whether a row of its id, deleted since, is seen as well; so does `_insert_many`."""
+        relation, in_snapshot = self.relation, self._executor.in_snapshot
+        statement = relation.insert_unseen if in_snapshot else relation.insert
+        values = {**relation.row(entity), "tenant": self._tenant, **self._told(self._present())}
+        rows = await self._executor.write(statement.sql, statement.arguments(values))
+        return in_snapshot and bool(rows[0][0])
+
+    async def _insert_many(self, entities: Sequence[E]) -> bool:
+        statement = self.relation.insert_many
+        shared = {"tenant": self._tenant, **self._told_of_all(self._present())}
+
+        def arguments(start: int) -> list[Any]:
+            lists = self.relation.lists(entities[start : start + BATCH])
+            return statement.arguments({**lists, **shared})
+
+        if len(entities) <= BATCH:
+            await self._executor.affect(statement.sql, arguments(0))
+        else:
+            starts = range(0, len(entities), BATCH)
+            await self._executor.pour(statement.sql, lambda: map(arguments, starts), len(entities))
+        if not self._executor.in_snapshot:
+            return False
+        ids = [entity.id for entity in entities]
+        return bool(await self._executor.read(self.relation.seen_twice.sql, (self._tenant, ids)))
 
     @writing
     async def _replace(self, entity: E, now: datetime) -> E:
@@ -85,6 +99,7 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
         row = relation.row(entity)
         row["updated_at"] = updated_at = self._now(now)
         row["tenant"], row["expected"] = self._tenant, entity.revision
+        row.update(self._told(updated_at))
         if self.schema.lifecycle is not None:
             row["before"] = relation.before[row["status"]]
         statement = relation.replace
@@ -119,6 +134,7 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
     ) -> E:
         values = self._setting(changes, now)
         values["id"], values["expected"] = id, expected_revision
+        values.update(self._told(values["now"]))
         statement = self.relation.patch(
             frozenset(values["columns"]), expected=expected_revision is not None
         )
@@ -136,6 +152,7 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
     @writing
     async def _delete(self, id: Any, expected_revision: int | None) -> bool:
         values = {"tenant": self._tenant, "id": id, "expected": expected_revision}
+        values.update(self._told(self._present()))
         statement = self.relation.delete(expected=expected_revision is not None)
         arguments = statement.arguments(values)
         while not await self._executor.affect(statement.sql, arguments):
@@ -155,18 +172,30 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
         operands: list[Any] = []
         statement = self.relation.patch_where(frozenset(values["columns"]), criteria, operands)
         values.update(self._operands(operands))
+        values.update(self._told_of_all(values["now"]))
         return await self._executor.affect(statement.sql, statement.arguments(values))
 
     @writing
     async def _delete_where(self, criteria: Criteria) -> int:
         operands: list[Any] = []
         statement = self.relation.delete_where(criteria, operands)
-        arguments = statement.arguments(self._operands(operands))
-        return await self._executor.affect(statement.sql, arguments)
+        values = self._operands(operands)
+        values.update(self._told_of_all(self._present()))
+        return await self._executor.affect(statement.sql, statement.arguments(values))
+
+    def _told(self, at: datetime) -> dict[str, Any]:
+        return told(self._context.author, at, self._context.ids.new_uuid())
+
+    def _told_of_all(self, at: datetime) -> dict[str, Any]:
+        return told_of_all(self._context.author, at)
+
+    def _present(self) -> datetime:
+        return self._now(self._context.clock.now())
 
     def _setting(self, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
         columns = self.relation.changed(changes)
         values: dict[str, Any] = {f"set_{name}": value for name, value in columns.items()}
+        values |= self.relation.stood(changes)
         return {**values, "columns": columns, "tenant": self._tenant, "now": self._now(now)}
 
     def _now(self, now: datetime) -> datetime:

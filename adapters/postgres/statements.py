@@ -4,12 +4,13 @@ from collections.abc import Callable, Hashable, Mapping
 from typing import Any, cast
 
 import attrs
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
-_DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's
+DIALECT = PGDialect(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]  # SQLAlchemy's
 _MAX_SHAPES = 512
 
 
@@ -27,15 +28,20 @@ class Statement:
 
 def compiled(statement: ClauseElement) -> Statement:
     """The statement as PostgreSQL takes it, each of its parameters a `bindparam` of a name."""
-    made = cast(SQLCompiler, statement.compile(dialect=_DIALECT))
+    made = cast(SQLCompiler, statement.compile(dialect=DIALECT))
     # A Python literal in a statement would be a parameter that nobody gives.
     assert all(bind.required for bind in made.binds.values()), str(made)
     return Statement(str(made), tuple(made.positiontup or ()))
 
 
+def given(name: str, kind: Any) -> Any:
+    """A parameter where nothing else tells PostgreSQL its type, as in a query's list."""
+    return sa.cast(sa.bindparam(name), kind)
+
+
 def definition(statement: ExecutableDDLElement) -> str:
     """The text of a statement that defines something."""
-    return str(statement.compile(dialect=_DIALECT))
+    return str(statement.compile(dialect=DIALECT))
 
 
 class Shapes:

@@ -5,12 +5,13 @@ entries lie together. A folded text stands in a column of its own, `<field>_fold
 searchable fields together are what a search looks through.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
 from typing import Any, get_args
 
 import attrs
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from adapters.postgres.columns import TEXT
 from adapters.postgres.mapper import columns_of
@@ -40,6 +41,17 @@ def tenant_set(parameter: str = "tenant") -> sa.ScalarSelect[str]:
     return sa.select(sa.func.set_config(setting, named, sa.true(), type_=TEXT)).scalar_subquery()
 
 
+def tenants_lock(purpose: str) -> sa.ColumnElement[int]:
+    """The key of an advisory lock of a tenant's for one purpose. Two tenants whose names hash alike
+    have the same: they wait for each other, and no more than that.
+    """
+    named = sa.literal_column(f"'dialogbase.{purpose}/'", TEXT).op("||")(
+        sa.bindparam("tenant", type_=TEXT)
+    )
+    zero = sa.literal_column("0", sa.BigInteger())
+    return sa.func.hashtextextended(named, zero, type_=sa.BigInteger())
+
+
 NEW_LINE = sa.literal_column("E'\\n'", TEXT)
 NOTHING = sa.literal_column("''", TEXT)
 
@@ -64,7 +76,7 @@ def entity_table(name: str, schema: EntitySchema[Any], *extras: Any) -> sa.Table
             sa.Index(called, *columns, unique=True, postgresql_where=table.c[unique.where])
     if schema.searchable:
         keys = grams(table.c.tenant_id, search_document(table, schema))
-        sa.Index(f"ix_{name}_search", keys, postgresql_using="gin")
+        sa.Index(search_index(name), keys, postgresql_using="gin")
     return table
 
 
@@ -92,6 +104,16 @@ def child_table(
         *extras,
         sa.PrimaryKeyConstraint(*key, name=f"pk_{name}"),
         *checks,
+    )
+
+
+def belonging_to(parent: sa.Table, entity: str, table: str) -> sa.ForeignKeyConstraint:
+    """What ties the rows of a table to a type of entity: they are there, and go, with their own."""
+    return sa.ForeignKeyConstraint(
+        ("tenant_id", f"{entity}_id"),
+        (parent.c.tenant_id, parent.c.id),
+        ondelete="CASCADE",
+        name=f"fk_{table}_{entity}",
     )
 
 
@@ -131,6 +153,27 @@ grams: Callable[..., sa.ColumnElement[Any]] = getattr(sa.func, GRAMS)
 in the text, each behind the tenant's name: the keys of the search index. A search so reads its own
 tenant's entries only, however common its letters are elsewhere; without `btree_gin`, which is an
 extension, an index of tenant and trigram can't be had otherwise. Migration 0001 makes it."""
+
+
+def find(table: sa.Table, terms: Sequence[sa.ColumnElement[str]]) -> sa.ColumnElement[Any]:
+    """The ids of the rows of the tenant that is set in which each trigram of the terms occurs: the
+    candidates of a search, off the search index.
+
+    The function reads past row-level security, which would keep it from the index, and so looks at
+    the tenant itself; the table's migration makes it.
+    """
+    found: Callable[..., sa.ColumnElement[Any]] = getattr(sa.func, finds(table))
+    return found(postgresql.array(terms, type_=TEXT))
+
+
+def finds(table: sa.Table) -> str:
+    """What that function of a table is called."""
+    return f"dialogbase_find_{table.name}"
+
+
+def search_index(table: str) -> str:
+    """What the search index of a table is called."""
+    return f"ix_{table}_search"
 
 
 def search_document(table: sa.Table, schema: EntitySchema[Any]) -> sa.ColumnElement[str]:

@@ -1,12 +1,19 @@
 """Several statements in one transaction: what a unit of work runs on."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from adapters.postgres.errors import ConstraintBroken, failed, late
-from adapters.postgres.executor import Arguments, Executor, Row, Rows, affected, copy_deadline
+from adapters.postgres.errors import ConstraintBroken, failed
+from adapters.postgres.executor import (
+    Arguments,
+    Batches,
+    Executor,
+    Row,
+    affected,
+    pouring_deadline,
+)
 from adapters.postgres.pool import Pool
 from adapters.postgres.tables import TENANT_SETTING
 from domain.identity import TenantId
@@ -17,6 +24,15 @@ BEGIN = "BEGIN"
 SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ"
 _FAILED = "an operation within this unit of work failed; nothing of it is kept"
 _ENDED = "this unit of work has ended"
+
+
+def begin_bounded(seconds: float) -> str:
+    """BEGIN of a transaction that the server ends if it waits so long for its next statement: a
+    process that is frozen in the middle of it doesn't hold others up for ever.
+    """
+    return (
+        f"{BEGIN}; SET LOCAL idle_in_transaction_session_timeout = {max(1, int(seconds * 1_000))}"
+    )
 
 
 class TransactionExecutor(Executor):
@@ -30,7 +46,7 @@ class TransactionExecutor(Executor):
 
     def __init__(self, pool: Pool, begin: str, tenant: TenantId | None) -> None:
         self._pool = pool
-        self._begin = begin if tenant is None else f"{begin}; {_naming(tenant)}"
+        self._begin = begin if tenant is None else f"{begin}; {naming(tenant)}"
         self.in_snapshot = begin == SNAPSHOT
         self._connection: Any = None
         self._turn = asyncio.Lock()
@@ -51,24 +67,21 @@ class TransactionExecutor(Executor):
         self._wrote = True
         return affected(await self._run("execute", (sql, *arguments)))
 
-    async def copy(self, table: str, columns: Sequence[str], count: int, rows: Rows) -> None:
+    async def pour(self, sql: str, batches: Batches, rows: int) -> None:
         self._wrote = True
-        seconds = copy_deadline(self._pool.options.deadline, count)
-        try:
-            # The driver waits for room to send in without a look at its own timer, and for ever if
-            # the connection ends meanwhile.
-            async with asyncio.timeout(seconds):
-                await self._run(
-                    "copy_records_to_table",
-                    (table,),
-                    timeout=seconds,
-                    columns=columns,
-                    records=rows(),
-                )
-                return
-        except TimeoutError:
-            failure = late(writing=False)
-        raise failure
+        seconds = pouring_deadline(self._pool.options.deadline, rows)
+        made = iter(batches())
+        arguments = next(made, None)
+        while arguments is not None:
+            sent = asyncio.create_task(self._run("execute", (sql, *arguments), timeout=seconds))
+            try:
+                # The next batch is made while the server is at work on this one.
+                await asyncio.sleep(0)
+                arguments = next(made, None)
+            except BaseException:
+                sent.cancel()
+                raise
+            await sent
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         # A failure dooms the whole transaction, so nothing less than it need be undone.
@@ -166,7 +179,7 @@ class TransactionExecutor(Executor):
             await self._connection.execute(self._begin)
 
 
-def _naming(tenant: TenantId) -> str:
+def naming(tenant: TenantId) -> str:
     """Names the tenant to the server until the transaction's end. Sent along with its beginning,
     since neither is a query: no round trip, and no snapshot yet.
     """

@@ -80,8 +80,3 @@ def tenant_of(name: str) -> TenantId | None:
 def kind_of(name: str) -> str:
     """What kind of thing one of our keys holds."""
     return name.partition("}:")[2].partition(":")[0]
-
-
-def part_of(encoded: str) -> str:
-    """A part as it was before it was made part of a name."""
-    return unquote(encoded)

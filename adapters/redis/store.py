@@ -11,12 +11,14 @@ from adapters.redis.maintenance import RedisRuntimeMaintenance
 from adapters.redis.opening import open_client
 from adapters.redis.rate_limits import RedisRateLimiter
 from adapters.redis.sessions import RedisSessionStore
+from adapters.redis.streams import RedisStreamConsumer
 from adapters.redis.tracking import RedisTrackedExecutions, RedisUnsynchronised
 from domain.identity import TenantId
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.executions import ExecutionStore
 from ports.locks import Locks
+from ports.outbox import Consumer
 from ports.rate_limits import RateLimiter
 from ports.runtime import RuntimePorts
 from ports.sessions import SessionStore
@@ -60,6 +62,9 @@ class RedisStore(RuntimeStore):
 
     def maintenance(self) -> RuntimeMaintenance:
         return RedisRuntimeMaintenance(self._client)
+
+    def stream(self, name: str) -> Consumer:
+        return RedisStreamConsumer(self._client, name)
 
     async def check(self) -> None:
         await self._client.check()

@@ -10,11 +10,15 @@ from cyclopts import App, CycloptsError
 from rich.markup import escape
 
 from bootstrap.cli import options
+from bootstrap.cli.audit import verify_command
 from bootstrap.cli.benchmarks import bench
 from bootstrap.cli.demo import demo
 from bootstrap.cli.dialogues import export_dialogues_command, import_dialogues_command
+from bootstrap.cli.dispatch import backlog_command, dispatch, unsubscribe_command
 from bootstrap.cli.doctor import doctor
+from bootstrap.cli.experiments import results_command
 from bootstrap.cli.flows import export_flows_command, import_flows_command
+from bootstrap.cli.keys import generate_command, rotate_command
 from bootstrap.cli.servers import migrate, up
 from bootstrap.cli.synchronisation import sync
 from bootstrap.embedded import EmbeddedServerError
@@ -47,6 +51,21 @@ def _app() -> App:
     exporting.command(export_flows_command, name="flows")
     exporting.command(export_dialogues_command, name="dialogues")
     app.command(exporting)
+    auditing = App(name="audit", help="What was changed, and by whom.")
+    auditing.command(verify_command, name="verify")
+    app.command(auditing)
+    experimenting = App(name="experiments", help="A/B tests.")
+    experimenting.command(results_command, name="results")
+    app.command(experimenting)
+    keys = App(name="keys", help="What credentials are encrypted with.")
+    keys.command(generate_command, name="generate")
+    keys.command(rotate_command, name="rotate")
+    app.command(keys)
+    app.command(dispatch)
+    outbox = App(name="outbox", help="What was changed and consumers are yet to be told of.")
+    outbox.command(backlog_command, name="backlog")
+    outbox.command(unsubscribe_command, name="unsubscribe")
+    app.command(outbox)
     app.command(bench)
     return app
 

@@ -35,7 +35,7 @@ def bench(
     options = [*arguments]
     if settings.profile == "servers":
         for option, url in (
-            ("--url", settings.postgres_url),
+            ("--url", settings.postgres_owner_url or settings.postgres_url),
             ("--mongo-url", settings.mongo_url),
             ("--redis-url", settings.redis_url),
         ):

@@ -12,18 +12,22 @@ from rich.panel import Panel
 from rich.table import Table as RichTable
 from rich.text import Text
 
-import bootstrap
 from adapters.system import SystemClock
 from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
-from bootstrap.cli.story import Step, Table, story
-from bootstrap.settings import ServerName, Settings
+from bootstrap.cli.story import Plot, Step, Table, beneath, story
+from bootstrap.container import Container
+from bootstrap.platform import opened
+from bootstrap.setting_rules import ServerName
+from bootstrap.settings import Settings
 
 _WIDTH = 100
+_SCALE = 60
+"""Characters of a plot's scale."""
 
 
 def demo(*, common: Common = DEFAULTS) -> int:
-    """Tell a short story with the flows and conversations of a small shop; two minutes to read.
+    """Tell a short story with the flows and conversations of a small shop; three minutes to read.
 
     Every figure is computed as you watch. Each run uses a fresh tenant, so that it can be run
     again on the same data.
@@ -37,16 +41,18 @@ async def _demo(common: Common) -> int:
     tenant = f"acme-{secrets.token_hex(3)}"
     began = time.monotonic()
     steps: list[dict[str, Any]] = []
-    async with bootstrap.open(settings) as platform:
+    container = Container(settings=settings)
+    async with opened(container) as platform:
         if not common.json:
             _open_scene(console, settings, tenant, time.monotonic() - began)
         number = 0
-        async for step in story(platform, tenant, SystemClock().now()):
+        async for step in story(platform, tenant, SystemClock().now(), await beneath(container)):
             number += 1
             if common.json:
                 steps.append({"step": step.title, **step.figures})
             else:
                 _scene(console, number, step)
+        await platform.dispatcher().once()  # nothing of it is left waiting
     if common.json:
         options.print_json({"profile": settings.profile, "tenant": tenant, "steps": steps})
     else:
@@ -85,6 +91,8 @@ def _scene(console: Console, number: int, step: Step) -> None:
         parts.extend(["", quoted])
     if step.table is not None:
         parts.extend(["", _table(step.table)])
+    if step.plot is not None and step.plot.bars:
+        parts.extend(["", _plot(step.plot)])
     console.print(
         Panel(
             Group(*parts),
@@ -105,6 +113,27 @@ def _table(content: Table) -> RichTable:
     for row in content.rows:
         table.add_row(*(Text("—" if cell is None else str(cell)) for cell in row))
     return table
+
+
+def _plot(plot: Plot) -> RenderableType:
+    """Each share as a point between the ends of its interval, all on one scale."""
+    least, most = min(bar.low for bar in plot.bars), max(bar.high for bar in plot.bars)
+
+    def place(share: float) -> int:
+        return round((share - least) / ((most - least) or 1) * (_SCALE - 1))
+
+    grid = RichTable.grid(padding=(0, 2))
+    for bar in plot.bars:
+        low, point, high = place(bar.low), place(bar.value), place(bar.high)
+        line = Text(" " * low + "├" + "─" * (high - low - 1) + "┤")
+        line.plain = f"{line.plain[:point]}●{line.plain[point + 1 :]}"
+        line.stylize("cyan")
+        grid.add_row(bar.name, line, f"{bar.value:.1%}")
+    ends = f"{least:.1%}", f"{most:.1%}"
+    grid.add_row("", Text(ends[0] + ends[1].rjust(_SCALE - len(ends[0])), style="dim"), "")
+    if plot.picture is None:
+        return grid
+    return Group(grid, "", Text(f"As a picture: {plot.picture}"))
 
 
 def _end_scene(

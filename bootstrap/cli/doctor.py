@@ -1,6 +1,7 @@
 """`dialogbase doctor`: whether the chosen stores are as they should be."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 import attrs
@@ -8,19 +9,25 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from adapters.system import SystemClock
+from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.container import server_urls
+from bootstrap.keys import KEY_FILE
 from bootstrap.settings import Settings
 from ports.errors import RepositoryError
+from ports.outbox import Backlog
 
 if TYPE_CHECKING:
+    from adapters.postgres.inspection import Inspection as PostgresInspection
     from adapters.redis.inspection import Inspection as RedisInspection
     from adapters.redis.inspection import NodeSeen
 
 MAX_CLOCK_SKEW_SECONDS: Final = 2.0
 """More than a round trip takes and clocks that are kept in time differ."""
+
+LATE: Final = timedelta(minutes=5)
+"""For how long nothing waits in an outbox whose dispatchers and consumers work."""
 
 
 @attrs.frozen
@@ -35,8 +42,10 @@ class Check:
 
 def doctor(*, common: Common = DEFAULTS) -> int:
     """Look at the chosen stores: do they answer, which version are they, are all migrations there
-    and nothing else, do indexes and constraints stand as declared, are the clocks together; and for
-    Redis, is its cluster well, may it forget what hasn't expired, has every key its expiry.
+    and nothing else, do indexes and constraints stand as declared, are the clocks together; for
+    PostgreSQL, does row-level security bind the role that services connect by, how much waits in
+    the outbox and since when, and are there keys for credentials; and for Redis, is its cluster
+    well, may it forget what hasn't expired, has every key its expiry.
 
     Changes nothing. The exit code is 1 if anything isn't well.
     """
@@ -57,7 +66,7 @@ async def _doctor(common: Common) -> list[Check]:
     if settings.servers_needed:
         async with server_urls(settings) as urls:
             if "postgres" in settings.servers_needed:
-                checks += await _postgres(urls.postgres, settings.deadline_seconds)
+                checks += await _postgres(urls.postgres, settings)
             if "mongo" in settings.servers_needed:
                 checks += await _mongo(urls.mongo, settings)
             if "redis" in settings.servers_needed:
@@ -65,17 +74,86 @@ async def _doctor(common: Common) -> list[Check]:
     return checks
 
 
-async def _postgres(url: str, deadline: float) -> list[Check]:
+async def _postgres(url: str, settings: Settings) -> list[Check]:
     # Imported here, so that whoever has no PostgreSQL needs no driver.
     from adapters.postgres.inspection import inspect
 
+    now, deadline = SystemClock().now(), settings.deadline_seconds
     try:
-        seen = await inspect(url, SystemClock().now(), deadline=deadline)
+        seen = await inspect(url, now, deadline=deadline)
+        backlog = None if seen.migrations.pending else await _backlog(url, deadline)
     except RepositoryError as error:
         return [Check("postgres", "answers", False, str(error))]
     encoding = Check("postgres", "encoding", seen.encoding == "UTF8", seen.encoding)
-    told = "columns, indexes and constraints as declared"
-    return [*_seen("postgres", f"PostgreSQL {seen.server_version}", seen, told), encoding]
+    told = "columns, indexes, constraints, policies and rights as declared"
+    checks = [*_seen("postgres", f"PostgreSQL {seen.server_version}", seen, told), encoding]
+    checks.append(_keys(settings))
+    return checks if backlog is None else [*checks, _row_security(seen), _outbox(backlog, now)]
+
+
+async def _backlog(url: str, deadline: float) -> Backlog:
+    from adapters.postgres.pool import PoolOptions
+    from adapters.postgres.store import PostgresStore
+
+    clock = SystemClock()
+    options = PoolOptions(deadline=deadline)
+    store = await PostgresStore.open(url, clock=clock, ids=Uuid7Generator(clock), options=options)
+    try:
+        return await store.maintenance().outbox.backlog()
+    finally:
+        await store.close()
+
+
+def _outbox(backlog: Backlog, now: datetime) -> Check:
+    """Whether changes are told: nobody dispatches, or a consumer takes nothing, if they wait."""
+    waits = [("a dispatcher", backlog.undistributed, backlog.oldest, "")]
+    for one in backlog.consumers:
+        refused = f", refused {one.attempts} times ({one.last_error})" if one.failing else ""
+        waits.append((one.name, one.waiting, one.oldest, refused))
+    told = [
+        f"{count} for {whom}, since {oldest:%Y-%m-%d %H:%M:%S}Z{refused}"
+        for whom, count, oldest, refused in waits
+        if oldest is not None
+    ]
+    late = any(oldest is not None and now - oldest > LATE for _, _, oldest, _ in waits)
+    found = "; ".join(told) or "nothing waits"
+    return Check("postgres", "outbox", not late, f"{found}: who dispatches?" if late else found)
+
+
+def _keys(settings: Settings) -> Check:
+    """By what credentials are encrypted. Without keys, they are refused: no integration has any."""
+    if settings.encryption_keys is not None:
+        ids = list(settings.encryption_keys.reveal())
+        found = f"{settings.encryption_key or ids[0]} encrypts; there are {', '.join(ids)}"
+    elif settings.profile == "embedded":
+        found = f"in {settings.data / KEY_FILE}"
+        if not (settings.data / KEY_FILE).exists():
+            found += ", made when it is needed"
+    else:
+        found = "none: credentials are refused; dialogbase keys generate makes one"
+    return Check("postgres", "encryption keys", True, found)
+
+
+def _row_security(seen: "PostgresInspection") -> Check:
+    """Whether row-level security stands between tenants for the role that the service connects by.
+    What it is on each table is part of the schema."""
+    standing = seen.standing
+    role = f"the role {standing.role}"
+    if standing.bypasses:
+        why = "one with BYPASSRLS"
+        if standing.superuser:
+            why = "a superuser"
+        elif standing.defines:
+            why = "a member of dialogbase_definer"
+        found = (
+            f"inert: {role} is {why}, whom it doesn't bind; let services connect by a login of "
+            "their own: CREATE ROLE … LOGIN PASSWORD … IN ROLE dialogbase_app"
+        )
+        return Check("postgres", "row security", False, found)
+    found = f"binds {role} on {seen.protected} tables"
+    if standing.owns:
+        found += ", which it owns: it is bound as well, but could turn that off"
+    return Check("postgres", "row security", True, found)
 
 
 async def _mongo(url: str, settings: Settings) -> list[Check]:

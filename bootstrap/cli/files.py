@@ -19,6 +19,7 @@ from adapters.system import SystemClock
 from bootstrap.cli import options
 from bootstrap.cli.options import Common
 from bootstrap.interchange import ImportReport, opened_file
+from domain.identity import NOBODY, Author
 from ports.stores import TenantScope
 
 File = Annotated[Path, Parameter(allow_leading_hyphen=True)]  # a lone one is standard input
@@ -39,9 +40,11 @@ class Importing(Protocol):
     ) -> Awaitable[ImportReport]: ...
 
 
-def run_import(importing: Importing, path: Path, tenant: str, common: Common) -> int:
+def run_import(
+    importing: Importing, path: Path, tenant: str, common: Common, author: Author = NOBODY
+) -> int:
     """Import a file, tell what became of it, and return the exit code."""
-    report = options.run(_import(importing, path, tenant, common))
+    report = options.run(_import(importing, path, tenant, common, author))
     if common.json:
         options.print_json(
             {
@@ -57,11 +60,13 @@ def run_import(importing: Importing, path: Path, tenant: str, common: Common) ->
     return options.NOT_WELL if report.refused else options.OK
 
 
-async def _import(importing: Importing, path: Path, tenant: str, common: Common) -> ImportReport:
+async def _import(
+    importing: Importing, path: Path, tenant: str, common: Common, author: Author
+) -> ImportReport:
     settings = common.settings()
     with opened_file(path) as file:
         async with bootstrap.open(settings) as platform:
-            scope = platform.for_tenant(tenant)
+            scope = platform.for_tenant(tenant, actor=author.actor, reason=author.reason)
             with _progress(options.messages(), quiet=common.json) as progress:
                 return await importing(scope, file, at=SystemClock().now(), progress=progress)
 

@@ -1,13 +1,25 @@
 """`dialogbase import flows` and `dialogbase export flows`."""
 
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from bootstrap.cli.files import File, Tenant, run_export, run_import
 from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.interchange import export_flows, import_flows
+from domain.identity import Author
 
 
-def import_flows_command(file: File, /, *, tenant: Tenant, common: Common = DEFAULTS) -> int:
+def import_flows_command(
+    file: File,
+    /,
+    *,
+    tenant: Tenant,
+    actor: Annotated[str | None, Parameter(help="Who did it: for the audit trail.")] = None,
+    reason: Annotated[str | None, Parameter(help="And why.")] = None,
+    common: Common = DEFAULTS,
+) -> int:
     """Import flows from a JSON Lines file, plain or gzipped; - is standard input.
 
     A record has an id, a name and a definition, and may have description, tags, version,
@@ -30,7 +42,7 @@ def import_flows_command(file: File, /, *, tenant: Tenant, common: Common = DEFA
     file
         The file.
     """
-    return run_import(import_flows, file, tenant, common)
+    return run_import(import_flows, file, tenant, common, Author(actor, reason))
 
 
 def export_flows_command(

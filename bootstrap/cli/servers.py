@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
 from rich.markup import escape
@@ -12,12 +12,13 @@ from rich.markup import escape
 from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.container import server_urls
-from bootstrap.embedded import KINDS, ServerKind, servers
+from bootstrap.embedded import KINDS, ServerKind, ServerUrls, servers
 from bootstrap.settings import Settings, SettingsError
 from domain.errors import Fault
 
-_VARIABLES: Final[dict[ServerKind, str]] = {
+_VARIABLES: Final = {
     "postgres": "DIALOGBASE_POSTGRES_URL",
+    "postgres_owner": "DIALOGBASE_POSTGRES_OWNER_URL",
     "mongo": "DIALOGBASE_MONGO_URL",
     "valkey": "DIALOGBASE_REDIS_URL",
 }
@@ -51,14 +52,15 @@ async def _up(kinds: tuple[ServerKind, ...], settings: Settings, common: Common)
 
 async def _serve(kinds: tuple[ServerKind, ...], settings: Settings, common: Common) -> None:
     async with servers(kinds, data=settings.data) as urls:
-        by_kind = {kind: urls.by_kind[kind] for kind in KINDS if kind in kinds}
-        await _migrated(settings, by_kind, by_kind)
+        await _migrated(settings, urls, kinds)
+        named: dict[str, str] = {kind: urls.by_kind[kind] for kind in KINDS if kind in kinds}
+        named |= {f"{kind}_owner": url for kind, url in urls.owners.items()}
         if common.json:
-            options.print_json(by_kind)
+            options.print_json(named)
         else:
             console = options.output()
-            for kind, url in by_kind.items():
-                console.print(f"export {_VARIABLES[kind]}={escape(url)}", soft_wrap=True)
+            for name, url in named.items():
+                console.print(f"export {_VARIABLES[name]}={escape(url)}", soft_wrap=True)
             options.messages().print(
                 f"[dim]Serving from {escape(str(settings.data))}; Ctrl-C ends it.[/]",
                 soft_wrap=True,
@@ -91,11 +93,11 @@ async def _migrate(common: Common) -> dict[str, list[str]]:
     if not settings.servers_needed:
         return {}
     async with server_urls(settings) as urls:
-        return await _migrated(settings, urls.by_kind, settings.servers_needed)
+        return await _migrated(settings, urls, settings.servers_needed)
 
 
 async def _migrated(
-    settings: Settings, urls: Mapping[ServerKind, str], wanted: Collection[str]
+    settings: Settings, urls: ServerUrls, wanted: Collection[str]
 ) -> dict[str, list[str]]:
     """What was applied, by the server's name."""
     # Imported here, so that the other commands need no driver.
@@ -103,11 +105,11 @@ async def _migrated(
     if "postgres" in wanted:
         from adapters.postgres.migrations import migrate as migrate_postgres
 
-        applied["postgres"] = list((await migrate_postgres(urls["postgres"])).pending)
+        applied["postgres"] = list((await migrate_postgres(urls.postgres_owner)).pending)
     if "mongo" in wanted:
         from adapters.mongo.migrations import migrate as migrate_mongo
 
-        before = await migrate_mongo(urls["mongo"], retention=settings.analytics_retention)
+        before = await migrate_mongo(urls.mongo, retention=settings.analytics_retention)
         applied["mongo"] = list(before.pending)
     if "redis" in wanted:
         applied["redis"] = []  # what is in it expires, and its keys name the version of their form

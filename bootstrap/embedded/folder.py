@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 TEMPORARY_PREFIX = "dialogbase-embedded-"
-_SECRETS = ("postgres", "postgres_admin", "mongo", "mongo_key", "valkey")
+_SECRETS = ("postgres", "postgres_service", "postgres_admin", "mongo", "mongo_key", "valkey")
 _TAIL_LINES = 40
 _TAIL_WIDTH = 400
 

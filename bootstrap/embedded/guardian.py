@@ -134,7 +134,9 @@ class Guardian:
                     advice="the data folder and what is in it must be this user's own",
                 )
             )
-        return json.dumps({"urls": {one.server.kind: one.url for one in running}}).encode()
+        owners = {one.server.kind: one.owner_url for one in running if one.owner_url is not None}
+        urls = {one.server.kind: one.url for one in running}
+        return json.dumps({"urls": urls, "owners": owners}).encode()
 
     async def _running(self, kind: ServerKind, deadline: float) -> server.Running:
         """The server, started unless it runs; one that failed or ended is started anew."""

@@ -169,7 +169,7 @@ def _urls(answer: bytes) -> ServerUrls:
     message = json.loads(answer)
     if "error" in message:
         raise EmbeddedServerError(**message["error"])
-    return ServerUrls(message["urls"])
+    return ServerUrls(message["urls"], message.get("owners", {}))
 
 
 def _guardian_error(folder: DataFolder, problem: str) -> EmbeddedServerError:

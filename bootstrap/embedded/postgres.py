@@ -12,6 +12,7 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bootstrap.embedded import process
 from bootstrap.embedded.errors import EmbeddedServerError
@@ -19,8 +20,13 @@ from bootstrap.embedded.folder import DataFolder
 from bootstrap.embedded.server import HOST, Server
 from bootstrap.embedded.wheels import program
 
+if TYPE_CHECKING:
+    import asyncpg
+
 _DATABASE = "dialogbase"
-_ROLE = "dialogbase"
+_OWNER = "dialogbase"
+_SERVICE = "dialogbase_service"
+_SERVICES = "dialogbase_app"
 _ADMIN = "postgres"
 
 _SETTINGS = {
@@ -42,8 +48,10 @@ _NOT_DURABLE = {
 
 
 class Postgres(Server):
-    """Role and database ``dialogbase``: no superuser (row-level security holds), but it may
-    create databases and roles. The superuser's password is kept in the folder, for repairs.
+    """The database ``dialogbase``, and two roles, neither a superuser: ``dialogbase`` owns it and
+    may create databases and roles; ``dialogbase_service``, as which services connect, is a member
+    of the group that migrations give rights to, and no more. The superuser's password is kept in
+    the folder, for repairs.
     """
 
     kind = "postgres"
@@ -147,21 +155,35 @@ class Postgres(Server):
 
         admin = await connect(_ADMIN, self.passwords["postgres_admin"], "postgres")
         try:
-            if not await admin.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", _ROLE):
-                await admin.execute(
-                    f"CREATE ROLE {_ROLE} LOGIN CREATEDB CREATEROLE "
-                    f"PASSWORD '{self.passwords['postgres']}'"
-                )
+            rights = f"LOGIN CREATEDB CREATEROLE PASSWORD '{self.passwords['postgres']}'"
+            await _ensure_role(admin, _OWNER, rights)
             known = "SELECT 1 FROM pg_database WHERE datname = $1"
             if not await admin.fetchval(known, _DATABASE):
-                await admin.execute(f"CREATE DATABASE {_DATABASE} OWNER {_ROLE}")
+                await admin.execute(f"CREATE DATABASE {_DATABASE} OWNER {_OWNER}")
         finally:
             await admin.close()
-        user = await connect(_ROLE, self.passwords["postgres"], _DATABASE)
+        owner = await connect(_OWNER, self.passwords["postgres"], _DATABASE)
         try:
-            await user.fetchval("SELECT 1")
+            # By the owner, who may then make further logins of the group.
+            await _ensure_role(owner, _SERVICES, "NOLOGIN")
+            password = self.passwords["postgres_service"]
+            await _ensure_role(owner, _SERVICE, f"LOGIN PASSWORD '{password}' IN ROLE {_SERVICES}")
         finally:
-            await user.close()
+            await owner.close()
+        service = await connect(_SERVICE, self.passwords["postgres_service"], _DATABASE)
+        try:
+            await service.fetchval("SELECT 1")
+        finally:
+            await service.close()
 
     def url(self, port: int) -> str:
-        return f"postgresql://{_ROLE}:{self.passwords['postgres']}@{HOST}:{port}/{_DATABASE}"
+        password = self.passwords["postgres_service"]
+        return f"postgresql://{_SERVICE}:{password}@{HOST}:{port}/{_DATABASE}"
+
+    def owner_url(self, port: int) -> str:
+        return f"postgresql://{_OWNER}:{self.passwords['postgres']}@{HOST}:{port}/{_DATABASE}"
+
+
+async def _ensure_role(connection: "asyncpg.Connection", name: str, rights: str) -> None:
+    if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", name):
+        await connection.execute(f"CREATE ROLE {name} {rights}")

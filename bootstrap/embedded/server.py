@@ -63,6 +63,10 @@ class Server(abc.ABC):
     def url(self, port: int) -> str:
         """Where users connect."""
 
+    def owner_url(self, port: int) -> str | None:
+        """Where who owns the data's form connects; None: where users do."""
+        return None
+
     def last_words(self, printed: str) -> str:
         """What of its output explains a failure."""
         return tail(printed)
@@ -110,6 +114,10 @@ class Running:
     @property
     def url(self) -> str:
         return self.server.url(self.port)
+
+    @property
+    def owner_url(self) -> str | None:
+        return self.server.owner_url(self.port)
 
     async def stop(self) -> None:
         """Returns when it has ended, cleanly unless its data is to be thrown away."""

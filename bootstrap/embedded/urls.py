@@ -24,11 +24,23 @@ class ServerUrls:
     """
 
     by_kind: Mapping[ServerKind, str] = attrs.field(converter=_unchangeable)
+    owners: Mapping[ServerKind, str] = attrs.field(converter=_unchangeable, factory=dict)
+    """Of servers that tell apart who owns the data's form and who works with the data: the
+    owner's URL."""
 
     @property
     def postgres(self) -> str:
-        """``postgresql://…/dialogbase``: the role owns that database and is no superuser."""
+        """``postgresql://…/dialogbase``, as services connect: row-level security holds for the
+        role, and it owns nothing.
+        """
         return self._of("postgres")
+
+    @property
+    def postgres_owner(self) -> str:
+        """The same database for who migrates it: the role owns it, may create others, and is no
+        superuser. `postgres`, unless there is one apart.
+        """
+        return self.owners.get("postgres") or self.postgres
 
     @property
     def mongo(self) -> str:
@@ -52,6 +64,9 @@ class ServerUrls:
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{kind}={re.sub(r':[^:@/]+@', ':***@', url)!r}"
-            for kind, url in sorted(self.by_kind.items())
+            for kind, url in [
+                *sorted(self.by_kind.items()),
+                *((f"{kind}_owner", url) for kind, url in sorted(self.owners.items())),
+            ]
         )
         return f"ServerUrls({shown})"

@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import Enum
+from fractions import Fraction
 from typing import Any, TypeAlias
 from uuid import UUID
 
 import attrs
 
+from domain.secrets import Secret
+
 Path: TypeAlias = tuple[object, ...]
-_IMMUTABLE = (bool, int, str, bytes, UUID, datetime, date, timedelta, type(None))
+_IMMUTABLE = (bool, int, str, bytes, UUID, datetime, date, timedelta, Fraction, type(None))
 
 
 def exact(value: Any, without: Iterable[str] = ()) -> dict[Path, tuple[str, object]]:
@@ -33,6 +36,9 @@ def _parts(
         yield path, (kind, (value.isoformat(), str(value.tzinfo), value.fold))
     elif isinstance(value, _IMMUTABLE):
         yield path, (kind, value)
+    elif isinstance(value, Secret):
+        yield path, (kind, None)
+        yield from _parts(value.reveal(), (*path, "reveal"), without)
     elif attrs.has(type(value)):
         yield path, (kind, None)
         for field in attrs.fields(type(value)):

@@ -4,22 +4,24 @@ import asyncio
 import functools
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeAlias, TypeVar, overload
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import attrs
 import pytest
 from hypothesis import settings
 
-from domain.identity import TenantId, tenant_id
+from domain.audit import AuditEntry, AuditHead
+from domain.identity import NOBODY, Author, TenantId, tenant_id
 from domain.rules import instant
 from ports.capabilities import Capability
 from ports.contracts.groups import Group as Group
 from ports.contracts.groups import group_of
+from ports.contracts.keys import ContractKeys
 from ports.stores import (
     AnalyticsStore,
     AuthoringStore,
@@ -122,13 +124,14 @@ class Instance:
         store: AnyStore = getattr(self, group)
         return store
 
-    def scope(self, tenant: str) -> TenantScope:
-        """A tenant's scope."""
+    def scope(self, tenant: str, author: Author = NOBODY) -> TenantScope:
+        """A tenant's scope, for `author`."""
         return TenantScope(
             tenant_id(tenant),
             self.authoring,
             self.dialogue,
             self.runtime,
+            author,
             analytics=self.analytics,
         )
 
@@ -160,6 +163,7 @@ class Backend(ABC):
     def __init__(self, clock: ContractClock | None = None) -> None:
         self.clock = ContractClock() if clock is None else clock
         self.ahead = SkewedClock(self.clock)
+        self.keys = ContractKeys()
         self._runner = asyncio.Runner()
 
     @abstractmethod
@@ -167,14 +171,27 @@ class Backend(ABC):
         """At least two instances, as independent as the adapter can have them, over the same data.
 
         An adapter that offers one group yields its stores, one that offers several yields each
-        `Instance` of them. They take the time from `self.clock` and use the default deadlines. May
-        be entered again, for further instances over the same data.
+        `Instance` of them. They take the time from `self.clock`, seal secrets with `self.keys` and
+        use the default deadlines. May be entered again, for further instances over the same data.
 
         A runtime store goes by `self.clock`, be it its server's. Its second instance has `ahead` as
         its own clock, wherever that could matter: a client's clock decides nothing. An analytics
         store has `RETENTION`, and nothing but what it answers goes by it: what a server removes by
         itself, it would remove by its own clock.
         """
+
+    async def tamper(self, tenant: TenantId, entries: Mapping[UUID, AuditEntry | None]) -> None:
+        """Go behind the port: from now on, under each id stands that audit entry, to the letter, or
+        nothing, whatever stood there. Override it, so that it is seen whether `verify` finds that.
+        """
+        pytest.skip(f"nobody can go behind the audit trail of {self.name}")
+
+    async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
+        """Go behind the port: from now on, this is the head of the tenant's chain, or it has none.
+
+        Override it with `tamper`.
+        """
+        pytest.skip(f"nobody can go behind the audit trail of {self.name}")
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[tuple[Instance, ...]]:
@@ -227,9 +244,9 @@ class Backend(ABC):
         """A tenant that nobody used before."""
         return tenant_id(f"{prefix}-{uuid4()}")
 
-    def scope(self, tenant: str, instance: int = 0) -> TenantScope:
-        """A tenant's scope on one of the instances."""
-        return self.instances[instance].scope(tenant)
+    def scope(self, tenant: str, instance: int = 0, author: Author = NOBODY) -> TenantScope:
+        """A tenant's scope on one of the instances, for `author`."""
+        return self.instances[instance].scope(tenant, author)
 
     def fresh(self) -> TenantScope:
         """The scope of a tenant that nobody used before."""

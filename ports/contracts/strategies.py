@@ -21,6 +21,7 @@ from domain.definitions import (
 )
 from domain.documents import JsonObject
 from domain.flows import MetricIncrements
+from domain.secrets import Secret
 
 CLASHING = "aAbB%_\\'\".$-ßſﬁİıΣσςé́ \nＡ😀"
 """Few letters, alike when folded or composed, with every sign that some store takes for its own."""
@@ -127,6 +128,11 @@ def json_objects() -> SearchStrategy[JsonObject]:
         st.just(_nested(32)),
         st.sampled_from([{"n": 3}, {"n": 3.0}, {"n": -0.0}, {"$where": "1"}, {"a": [[], {}]}]),
     ).map(JsonObject.of)
+
+
+def secrets() -> SearchStrategy[Secret]:
+    """Secrets of any content."""
+    return json_objects().map(Secret)
 
 
 _STATE_NAMES = st.sampled_from(["start", "ask", "A", "a-1", "z_" + "y" * 98])

@@ -14,25 +14,33 @@ from domain.contexts import ExecutionContext, RecognizedIntent
 from domain.conversations import OPEN_STATUSES, Conversation, ConversationStatus, StateVisit
 from domain.definitions import FlowDefinition
 from domain.execution_marks import ExecutionMark
+from domain.experiments import Experiment, Variant
 from domain.flows import Flow, FlowStatus
 from domain.identity import Draft
+from domain.integrations import CallReport, Integration, IntegrationType, RetryPolicy
+from domain.secrets import Secret
 from ports.contexts import CONTEXT_SCHEMA
 from ports.contracts.context_model import CONTEXT_COURSE
 from ports.contracts.conversation_model import CONVERSATION_COURSE
 from ports.contracts.entities import Entity as Entity
+from ports.contracts.experiment_model import EXPERIMENT_COURSE
 from ports.contracts.flow_model import FLOW_COURSE
 from ports.contracts.groups import Group
+from ports.contracts.integration_model import INTEGRATION_COURSE
 from ports.contracts.strategies import (
     INSTANTS,
     definitions,
     identifiers,
     json_objects,
+    secrets,
     text,
     valid_definitions,
 )
 from ports.contracts.subject import Subject as Subject
 from ports.conversations import CONVERSATION_SCHEMA, ConversationRepository
+from ports.experiments import EXPERIMENT_SCHEMA
 from ports.flows import FLOW_SCHEMA, FlowRepository
+from ports.integrations import INTEGRATION_SCHEMA, IntegrationRepository
 from ports.repository import Repository
 
 
@@ -76,6 +84,63 @@ FLOWS = Subject(
         }
         for status in FlowStatus
     ],
+)
+
+
+_SPLIT = (
+    Variant(name="control", weight=5_000, is_control=True),
+    Variant(name="other", weight=5_000),
+)
+
+
+def _experiment_draft(label: str = "one", *, id: UUID | None = None) -> Draft[Experiment]:
+    return Experiment.draft(name=label, variants=_SPLIT, metadata={"label": label}, id=id)
+
+
+async def _use_experiment(repository: Repository[Entity], id: UUID) -> None:
+    await repository.patch(id, hypothesis="used")
+
+
+def _variants(weights: list[int]) -> st.SearchStrategy[tuple[Variant, ...]]:
+    return st.lists(text(100, 1), min_size=3, max_size=3, unique=True).flatmap(
+        lambda names: st.tuples(
+            *(
+                st.builds(
+                    Variant,
+                    name=st.just(name),
+                    weight=st.just(weight),
+                    flow_version=st.none() | text(50, 1),
+                    modifications=st.sampled_from([{}, {"n": 3.0, "$a.b": [None, {}]}]),
+                    is_control=st.just(place == 1),
+                )
+                for place, (name, weight) in enumerate(zip(names, weights, strict=True))
+            )
+        )
+    )
+
+
+EXPERIMENTS = Subject(
+    group=Group.AUTHORING,
+    schema=EXPERIMENT_SCHEMA,
+    of=lambda holder: holder.experiments,
+    draft=_experiment_draft,
+    note="description",
+    remark="name",
+    document="metadata",
+    ranked=("starts_at", tuple(datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3, 4))),
+    use=_use_experiment,
+    own={
+        "name": text(255, 1),
+        "description": st.none() | text(10_000),
+        "hypothesis": st.none() | text(10_000),
+        "variants": st.sampled_from([[0, 10_000, 0], [1, 9_998, 1], [3_333, 3_333, 3_334]]).flatmap(
+            _variants
+        ),
+        "metrics": st.lists(identifiers(100), max_size=3, unique=True).map(tuple),
+        "salt": text(100),
+        "traffic_share": st.sampled_from([0.0, -0.0, 1.0, 5e-324, 0.1 + 0.2]) | st.floats(0, 1),
+    },
+    course=EXPERIMENT_COURSE,
 )
 
 
@@ -179,4 +244,49 @@ CONTEXTS = Subject(
     mints=False,
 )
 
-SUBJECTS = (FLOWS, CONVERSATIONS, CONTEXTS)
+
+def _integration_draft(label: str = "one", *, id: UUID | None = None) -> Draft[Integration]:
+    return Integration.draft(
+        name=label,
+        type=IntegrationType.REST_API,
+        credentials=Secret({"api_key": f"key of {label}"}),
+        config={"label": label},
+        id=id,
+    )
+
+
+async def _use_integration(repository: Repository[Entity], id: UUID) -> None:
+    assert isinstance(repository, IntegrationRepository)
+    await repository.record_call(id, CallReport(success=True, latency_ms=3))
+
+
+_RETRIES = st.builds(
+    RetryPolicy,
+    max_attempts=st.integers(1, 20),
+    multiplier=st.sampled_from([1.0, 1.5, 1 / 3 + 1, 100.0]),
+    max_delay_ms=st.sampled_from([0, 3_600_000]),
+)
+
+INTEGRATIONS = Subject(
+    group=Group.AUTHORING,
+    schema=INTEGRATION_SCHEMA,
+    of=lambda holder: holder.integrations,
+    draft=_integration_draft,
+    note="description",
+    remark="endpoint",
+    document="config",
+    ranked=("endpoint", ("B", "a", "b", "é")),
+    use=_use_integration,
+    own={
+        "name": text(255, 1),
+        "description": st.none() | text(10_000),
+        "endpoint": st.none() | text(2_048, 1),
+        "credentials": st.none() | secrets(),
+        "timeout_ms": st.sampled_from([1, 250, 3_600_000]),
+        "retry_policy": _RETRIES,
+        "last_error": st.none() | text(500),
+    },
+    course=INTEGRATION_COURSE,
+)
+
+SUBJECTS = (FLOWS, EXPERIMENTS, INTEGRATIONS, CONVERSATIONS, CONTEXTS)

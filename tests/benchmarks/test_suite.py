@@ -68,7 +68,7 @@ def test_rows_without_a_server_give_json_and_a_picture(tmp_path: Path) -> None:
     """Every figure has name, ratio, against, goal and met; table and plot name them all."""
     found = _run([*LOCAL], tmp_path)
     _check(found)
-    assert len(found) == 41
+    assert len(found) == 53
     picture = (tmp_path / "figures.svg").read_text()
     assert picture.lstrip().startswith("<?xml")
     table = (tmp_path / "table.txt").read_text()
@@ -86,6 +86,30 @@ def test_rows_on_postgres_give_json_and_a_picture(tmp_path: Path) -> None:
         assert {(name, "bare asyncpg"), (name, "advanced-alchemy")} <= compared
     assert ("bulk create 40", "bare COPY") in compared
     assert ("page 40 of 2000 rows, by id", "page 1") in compared
+    untold = "ours, without audit and outbox"
+    for name in ("insert", "compare-and-set", "patch", "delete"):
+        assert {(f"audited {name}", untold), (f"audited {name}", "bare asyncpg")} <= compared
+    for name in ("get", "insert", "compare-and-set", "list 50", "unit of work of four statements"):
+        assert (f"row-security: {name}", "ours, without row-level security") in compared
+    for crowd in ("", ", 4 callers"):
+        for other in ("bare, one statement", "bare, a transaction of two"):
+            assert (f"integration-calls: record{crowd}", other) in compared
+        for name in ("assign a known unit", "assign a new unit", "record an outcome"):
+            assert (f"experiments: {name}{crowd}", "bare asyncpg") in compared
+    assert ("sealing: 20 writers of one tenant", "of 20 tenants") in compared
+    assert ("dispatch: 40 events of one entity", "of 40 entities") in compared
+
+
+def test_rows_of_the_flow_cache_give_json_and_a_picture(tmp_path: Path) -> None:
+    """From both caches, on a few flows."""
+    found = _run([*benchmarks.CACHED], tmp_path)
+    _check(found)
+    compared = {(figure["name"], figure["against"]) for figure in found}
+    for read in ("get by id", "get the default"):
+        for crowd in ("", ", 4 callers"):
+            for cache in ("memory", "the shared cache"):
+                row = f"flow-cache: {read}{crowd}, from {cache}"
+                assert (row, "ours, uncached") in compared
 
 
 def test_rows_on_mongo_give_json_and_a_picture(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bootstrap import Settings
 from bootstrap.settings import NOT_SETTINGS, PREFIX
-from tests.bootstrap.stores import fresh_tenant, server_settings
+from tests.bootstrap.stores import environment_of, fresh_tenant, server_settings
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +17,13 @@ def on_servers() -> Iterator[Settings]:
     """A platform on real servers."""
     with server_settings() as settings:
         yield settings
+
+
+@pytest.fixture
+def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of a deployed service."""
+    for name, value in environment_of(on_servers).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(params=["memory", "servers"])

@@ -9,18 +9,19 @@ from adapters.mongo.migrations import migrate as migrate_mongo
 from adapters.postgres.migrations import migrate as migrate_postgres
 from bootstrap import Settings, Stores
 from bootstrap.settings import PREFIX
-from tests.servers import servers
+from tests.servers import as_service, make_service, servers
 
 
 @contextmanager
 def server_settings() -> Iterator[Settings]:
     """Migrated databases: those that the environment names, or private servers'."""
     with servers("postgres", "mongo", "valkey") as urls:
-        asyncio.run(migrate_postgres(urls["postgres"]))
+        _prepare_postgres(urls["postgres"])
         asyncio.run(migrate_mongo(urls["mongo"]))
         yield Settings(
             profile="servers",
-            postgres_url=urls["postgres"],
+            postgres_url=as_service(urls["postgres"]),
+            postgres_owner_url=urls["postgres"],
             mongo_url=urls["mongo"],
             redis_url=urls["valkey"],
             deadline_seconds=30,
@@ -31,13 +32,19 @@ def server_settings() -> Iterator[Settings]:
 def postgres_settings() -> Iterator[Settings]:
     """A migrated PostgreSQL, for who has flows only."""
     with servers("postgres") as urls:
-        asyncio.run(migrate_postgres(urls["postgres"]))
+        _prepare_postgres(urls["postgres"])
         yield Settings(
             profile="servers",
-            postgres_url=urls["postgres"],
+            postgres_url=as_service(urls["postgres"]),
+            postgres_owner_url=urls["postgres"],
             deadline_seconds=30,
             stores=Stores(dialogue="memory", runtime="memory"),
         )
+
+
+def _prepare_postgres(url: str) -> None:
+    make_service(url)
+    asyncio.run(migrate_postgres(url))
 
 
 def environment_of(settings: Settings) -> dict[str, str]:
@@ -46,6 +53,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
     given = {
         "PROFILE": settings.profile,
         "POSTGRES_URL": settings.postgres_url,
+        "POSTGRES_OWNER_URL": settings.postgres_owner_url,
         "MONGO_URL": settings.mongo_url,
         "REDIS_URL": settings.redis_url,
         "MONGO_DRIVER": settings.mongo_driver,

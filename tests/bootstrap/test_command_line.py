@@ -22,15 +22,9 @@ from tests.bootstrap.running import answer, run
 from tests.bootstrap.stores import environment_of
 
 GOOD = {"id": "a", "name": "Welcome", "definition": {"nodes": []}}
+POSTGRES_SUBJECTS = {"encoding", "row security", "outbox", "encryption keys"}
 REDIS_SUBJECTS = ("answers", "version", "mode", "clock", "eviction", "persistence", "expiry")
 DIALOGBASE = (sys.executable, "-m", "bootstrap.cli")
-
-
-@pytest.fixture
-def by_url(on_servers: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The environment of a deployed service."""
-    for name, value in environment_of(on_servers).items():
-        monkeypatch.setenv(name, value)
 
 
 def written(path: Path, *records: object) -> str:
@@ -189,6 +183,7 @@ def test_databases_that_lack_migrations_are_not_used_before_they_were_made(
         settings = Settings(
             profile="servers",
             postgres_url=urls.postgres,
+            postgres_owner_url=urls.postgres_owner,
             mongo_url=urls.mongo,
             redis_url=urls.valkey,
         )
@@ -214,7 +209,7 @@ def test_databases_that_lack_migrations_are_not_used_before_they_were_made(
         assert (code, not_well(told)) == (0, [])
         common = {"answers", "migrations", "schema", "clock"}
         assert {(one["store"], one["subject"]) for one in told["checks"]} == {
-            *(("postgres", subject) for subject in common | {"encoding"}),
+            *(("postgres", subject) for subject in common | POSTGRES_SUBJECTS),
             *(("mongo", subject) for subject in common | {"replica set"}),
             *(("redis", subject) for subject in REDIS_SUBJECTS),
         }
@@ -269,7 +264,7 @@ def test_up_serves_until_it_is_told_to_end(tmp_path: Path, told: signal.Signals)
     )
     assert process.stdout is not None
     urls = json.loads(process.stdout.readline())
-    assert set(urls) == {"postgres", "mongo", "valkey"}
+    assert set(urls) == {"postgres", "postgres_owner", "mongo", "valkey"}
 
     async def use() -> None:
         settings = Settings(

@@ -17,6 +17,8 @@ from adapters.memory import (
     MemoryDialogueStore,
     MemoryRuntimeStore,
 )
+from adapters.memory.maintenance import MemoryAuthoringMaintenance
+from adapters.memory.outbox import MemoryOutbox
 from bootstrap import Container, Settings
 from bootstrap.platform import opened
 from domain.analytics import AnalyticsEvent
@@ -24,6 +26,7 @@ from domain.conversations import Conversation
 from domain.errors import ValidationError
 from domain.executions import ExecutionState
 from domain.flows import Flow
+from domain.identity import TenantId
 from domain.messages import Message
 from domain.rates import fixed_window
 from ports.errors import StoreUnavailableError
@@ -32,6 +35,7 @@ from tests.bootstrap.running import run
 DRIVERS = (
     *("asyncpg", "sqlalchemy", "alembic", "greenlet"),
     *("motor", "pymongo", "redis", "hiredis"),
+    "scipy",
 )
 MINUTE = timedelta(minutes=1)
 
@@ -88,12 +92,13 @@ async def test_a_clock_that_is_handed_in_is_the_one_that_counts() -> None:
 @run
 async def test_stores_that_are_handed_in_are_used_in_place_of_the_chosen_ones() -> None:
     """Nothing else is opened then: this profile's servers aren't there."""
-    authoring, dialogue, runtime, analytics = (
+    authoring, dialogue, analytics = (
         MemoryAuthoringStore(),
         MemoryDialogueStore(),
-        MemoryRuntimeStore(),
         MemoryAnalyticsStore(),
     )
+    # To read a session is to use it: at the very time at which it was made, it stays as it was.
+    runtime = MemoryRuntimeStore(clock=ManualClock(datetime(2031, 2, 3, tzinfo=UTC)))
     settings = Settings(
         profile="servers",
         postgres_url="postgresql://nowhere.invalid/x",
@@ -192,6 +197,27 @@ async def test_maintenance_spans_the_stores_and_reaches_each() -> None:
         assert [tenant async for tenant in maintenance.analytics.tenants()] == ["counted"]
 
 
+@run
+async def test_what_is_published_while_a_tenant_is_erased_goes_too() -> None:
+    """Changes are told, and kept in caches, until the outbox is gone."""
+    runtime = MemoryRuntimeStore()
+
+    class Telling(MemoryAuthoringMaintenance):
+        async def erase_tenant(self, tenant: TenantId) -> int:
+            await runtime.repositories(tenant).cache.set("published", "just now")
+            return await super().erase_tenant(tenant)
+
+    class Store(MemoryAuthoringStore):
+        def maintenance(self) -> MemoryAuthoringMaintenance:
+            return Telling(self._tenants, MemoryOutbox(self._tenants, self._outbox, self._clock))
+
+    async with bootstrap.open(Settings.memory(), authoring=Store(), runtime=runtime) as platform:
+        acme = platform.for_tenant("acme")
+        await acme.flows.create(Flow.draft(name="welcome"))
+        assert await platform.maintenance.erase_tenant(acme.tenant) == 1
+        assert await acme.cache.get("published", None) is None
+
+
 class _Gone:
     """A store whose server left."""
 
@@ -251,6 +277,7 @@ import asyncio, sys, bootstrap
 async def main():
     async with bootstrap.open(bootstrap.Settings.memory()) as platform:
         await platform.for_tenant("acme").flows.count()
+        await platform.for_tenant("acme").experiments.count()
         await platform.for_tenant("acme").conversations.count()
         await platform.for_tenant("acme").sessions.create("ada")
         await platform.for_tenant("acme").cache.set("greeting", "Hello")

@@ -1,8 +1,9 @@
 """A backend of the memory adapter in which one class is broken, whichever it is."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar
+from uuid import UUID
 
 from adapters.memory import (
     MemoryAnalyticsStore,
@@ -11,10 +12,13 @@ from adapters.memory import (
     MemoryRuntimeStore,
 )
 from adapters.memory.analytics import Events, MemoryAnalytics, MemoryAnalyticsMaintenance
+from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.cache import MemoryCache, MemoryCacheEntries
 from adapters.memory.conversations import MemoryConversationRepository
 from adapters.memory.executions import MemoryExecutionStore
+from adapters.memory.experiments import MemoryExperimentRepository
 from adapters.memory.flows import MemoryFlowRepository
+from adapters.memory.integrations import MemoryIntegrationRepository
 from adapters.memory.locks import MemoryLocks
 from adapters.memory.messages import MemoryMessageRepository
 from adapters.memory.rate_limits import MemoryRateLimiter
@@ -22,6 +26,7 @@ from adapters.memory.runtime import MemoryRuntimeMaintenance
 from adapters.memory.session import Session
 from adapters.memory.sessions import MemorySessionStore
 from adapters.memory.store import MemoryAuthoring, MemoryDialogue
+from domain.audit import AuditEntry, AuditHead
 from domain.identity import TenantId
 from ports.analytics import Analytics
 from ports.contracts.harness import RETENTION, Backend, Group, Opened
@@ -29,6 +34,8 @@ from ports.reading import Context
 from ports.runtime import RuntimePorts
 from ports.stores import AnalyticsMaintenance, RuntimeMaintenance
 from tests.broken.cache_adapters import SoundCache
+from tests.broken.cached_adapters import KINDS, cached_backend_of
+from tests.contracts.tampering import tamper_memory, tamper_memory_head
 
 GROUPS = {
     MemoryAuthoringStore: Group.AUTHORING,
@@ -38,6 +45,9 @@ GROUPS = {
 }
 PORTS = {
     MemoryFlowRepository: (MemoryAuthoringStore, "flows"),
+    MemoryExperimentRepository: (MemoryAuthoringStore, "experiments"),
+    MemoryIntegrationRepository: (MemoryAuthoringStore, "integrations"),
+    MemoryAuditLog: (MemoryAuthoringStore, "audit"),
     MemoryConversationRepository: (MemoryDialogueStore, "conversations"),
     MemoryMessageRepository: (MemoryDialogueStore, "messages"),
     MemorySessionStore: (MemoryRuntimeStore, "sessions"),
@@ -52,6 +62,8 @@ def backend_of(broken: type[Any]) -> Backend:
     """Two instances of a broken store over the same data, or of a sound one in which something
     else is broken.
     """
+    if issubclass(broken, KINDS):
+        return cached_backend_of(broken)
     kind = _store_with(broken)
     group = next(group for store, group in GROUPS.items() if issubclass(kind, store))
 
@@ -61,13 +73,23 @@ def backend_of(broken: type[Any]) -> Backend:
 
         def __init__(self) -> None:
             super().__init__()
-            kept = {"retention": RETENTION} if group is Group.ANALYTICS else {}
-            self._store = kind(clock=self.clock, **kept)
+            given: dict[str, Any] = {}
+            if group is Group.ANALYTICS:
+                given["retention"] = RETENTION
+            elif group is Group.AUTHORING:
+                given["secrets"] = self.keys
+            self._store = kind(clock=self.clock, **given)
 
         @asynccontextmanager
         async def stores(self) -> AsyncIterator[Sequence[Opened]]:
             own_clock = self.ahead if group is Group.RUNTIME else None
             yield self._store.sibling(), self._store.sibling(clock=own_clock)
+
+        async def tamper(self, tenant: TenantId, entries: Mapping[UUID, AuditEntry | None]) -> None:
+            tamper_memory(self._store, tenant, entries)
+
+        async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
+            tamper_memory_head(self._store, tenant, head)
 
     return BrokenBackend()
 

@@ -1,8 +1,9 @@
 """Our adapters as the contracts see them."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import ClassVar
+from uuid import UUID
 
 from adapters.memory import (
     MemoryAnalyticsStore,
@@ -11,9 +12,17 @@ from adapters.memory import (
     MemoryRuntimeStore,
 )
 from adapters.system import Uuid7Generator
+from domain.audit import AuditEntry, AuditHead
+from domain.identity import TenantId
 from ports.contracts.harness import RETENTION, Backend, Group, Instance, Opened
 from tests.contracts.server_backends import ServerBackend
-from tests.servers import servers
+from tests.contracts.tampering import (
+    tamper_memory,
+    tamper_memory_head,
+    tamper_postgres,
+    tamper_postgres_head,
+)
+from tests.servers import as_service, make_service, servers
 
 
 class MemoryBackend(Backend):
@@ -24,7 +33,7 @@ class MemoryBackend(Backend):
 
     def __init__(self) -> None:
         super().__init__()
-        self._authoring = MemoryAuthoringStore(clock=self.clock)
+        self._authoring = MemoryAuthoringStore(clock=self.clock, secrets=self.keys)
         self._dialogue = MemoryDialogueStore(clock=self.clock)
         self._runtime = MemoryRuntimeStore(clock=self.clock)
         self._analytics = MemoryAnalyticsStore(clock=self.clock, retention=RETENTION)
@@ -41,6 +50,12 @@ class MemoryBackend(Backend):
             for runtime in (self._runtime.sibling(), self._runtime.sibling(clock=self.ahead))
         ]
 
+    async def tamper(self, tenant: TenantId, entries: Mapping[UUID, AuditEntry | None]) -> None:
+        tamper_memory(self._authoring, tenant, entries)
+
+    async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
+        tamper_memory_head(self._authoring, tenant, head)
+
 
 class PostgresBackend(ServerBackend):
     """Two stores with a pool each, on a real server: the one given, or a private one."""
@@ -50,6 +65,7 @@ class PostgresBackend(ServerBackend):
     @contextmanager
     def servers(self) -> Iterator[Sequence[str]]:
         with servers("postgres") as urls:
+            make_service(urls["postgres"])
             yield [urls["postgres"]]
 
     @asynccontextmanager
@@ -63,7 +79,15 @@ class PostgresBackend(ServerBackend):
             stores = []
             for _ in range(2):
                 ids = Uuid7Generator(self.clock)
-                store = await PostgresStore.open(self.url, clock=self.clock, ids=ids)
+                store = await PostgresStore.open(
+                    as_service(self.url), clock=self.clock, ids=ids, secrets=self.keys
+                )
                 opened.push_async_callback(store.close)
                 stores.append(store)
             yield stores
+
+    async def tamper(self, tenant: TenantId, entries: Mapping[UUID, AuditEntry | None]) -> None:
+        await tamper_postgres(self.url, tenant, entries)
+
+    async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
+        await tamper_postgres_head(self.url, tenant, head)

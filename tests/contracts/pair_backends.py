@@ -10,6 +10,7 @@ from typing import ClassVar
 import attrs
 
 from adapters.system import Uuid7Generator
+from domain.identity import NOBODY, Author
 from ports.contracts.harness import Backend, Group, Instance, Opened
 from ports.contracts.synchronising import synchronised
 from ports.stores import TenantScope
@@ -24,8 +25,8 @@ class SynchronisedBackend(Backend):
 
     offers: ClassVar[frozenset[Group]] = frozenset({Group.RUNTIME, Group.DIALOGUE})
 
-    def scope(self, tenant: str, instance: int = 0) -> TenantScope:
-        return synchronised(super().scope(tenant, instance))
+    def scope(self, tenant: str, instance: int = 0, author: Author = NOBODY) -> TenantScope:
+        return synchronised(super().scope(tenant, instance, author))
 
 
 class MemoryPairBackend(SynchronisedBackend, MemoryBackend):

@@ -24,7 +24,7 @@ class ToyStore(MemoryAuthoringStore):
     name = "toy"
     capabilities = frozenset({Capability.REGEX})
 
-    def unit(self, tenant):
+    def unit(self, tenant, author=None):
         raise UnsupportedOperationError("the toy has no units of work")
 
 
@@ -40,8 +40,8 @@ class ForgetfulRepositories(MemoryAuthoring):
 
 
 class ForgetfulStore(MemoryAuthoringStore):
-    def _repositories(self, tenant, session):
-        return ForgetfulRepositories(super()._repositories(tenant, session)._context, session)
+    def _on(self, context, session):
+        return ForgetfulRepositories(context, session)
 
 
 class Toy(Backend):
@@ -159,6 +159,8 @@ def test_only_what_an_adapter_offers_is_asked_of_it(outside: Path) -> None:
             "test_a_deleted_entity_is_gone[talkative-conversation]",
             "test_a_deleted_entity_is_gone[talkative-execution_context]",
             "test_a_deleted_entity_is_gone[toy-flow]",
+            "test_a_deleted_entity_is_gone[toy-experiment]",
+            "test_a_deleted_entity_is_gone[toy-integration]",
             "test_a_store_that_can_be_used_says_so[talkative-dialogue]",
             "test_a_store_that_can_be_used_says_so[toy-authoring]",
             "test_publish_makes_a_flow_active[toy]",

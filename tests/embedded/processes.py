@@ -23,7 +23,7 @@ import json, sys, pathlib
 from bootstrap.embedded import servers_sync
 data = pathlib.Path(sys.argv[1]) if sys.argv[1] else None
 with servers_sync(sys.argv[2:], data=data) as urls:
-    print(json.dumps(dict(urls.by_kind)), flush=True)
+    print(json.dumps([dict(urls.by_kind), dict(urls.owners)]), flush=True)
     sys.stdin.read()
 """
 
@@ -38,7 +38,7 @@ class User:
         """Where its servers answer, once they do."""
         line = _pipe(self.process.stdout).readline()
         assert line, f"the user's process ended with code {self.process.wait()}"
-        return ServerUrls(json.loads(line))
+        return ServerUrls(*json.loads(line))
 
     def leave(self) -> None:
         """Returns once it has left in good order."""

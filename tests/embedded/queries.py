@@ -14,7 +14,7 @@ def remember(urls: ServerUrls, kind: ServerKind, text: str) -> None:
     if kind == "postgres":
 
         async def write() -> None:
-            connection = await asyncpg.connect(urls.postgres)
+            connection = await asyncpg.connect(urls.postgres_owner)
             try:
                 await connection.execute("CREATE TABLE memory (text text)")
                 await connection.execute("INSERT INTO memory VALUES ($1)", text)
@@ -39,7 +39,7 @@ def remembered(urls: ServerUrls, kind: ServerKind) -> str | None:
     if kind == "postgres":
 
         async def read() -> str | None:
-            connection = await asyncpg.connect(urls.postgres)
+            connection = await asyncpg.connect(urls.postgres_owner)
             try:
                 text: str | None = await connection.fetchval("SELECT text FROM memory")
                 return text
@@ -61,7 +61,7 @@ def setting(urls: ServerUrls, query: str) -> str:
     """PostgreSQL's answer to a query of one value."""
 
     async def read() -> str:
-        connection = await asyncpg.connect(urls.postgres)
+        connection = await asyncpg.connect(urls.postgres_owner)
         try:
             return str(await connection.fetchval(query))
         finally:

@@ -161,10 +161,12 @@ def test_what_lies_in_the_folder_is_its_owners_alone(opened: Opened) -> None:
 
 def test_the_urls_can_be_logged(opened: Opened) -> None:
     """Their repr names hosts and ports and no password."""
-    secrets = [urlsplit(url).password or "?" for url in opened.urls.by_kind.values()]
+    urls = [*opened.urls.by_kind.values(), opened.urls.postgres_owner]
+    secrets = {urlsplit(url).password or "?" for url in urls}
 
+    assert len(secrets) == 4
     assert not [secret for secret in secrets if secret in repr(opened.urls)]
-    assert repr(opened.urls).count(":***@127.0.0.1:") == 3
+    assert repr(opened.urls).count(":***@127.0.0.1:") == 4
 
 
 @pytest.mark.parametrize(

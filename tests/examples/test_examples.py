@@ -25,7 +25,7 @@ def test_an_example_s_own_tests_pass_in_memory_and_on_postgres(example: str) -> 
     with postgres_settings() as settings:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", f"examples/{example}", "-vv", "--color=no"],
-            env=os.environ | {POSTGRES_URL: str(settings.postgres_url)},
+            env=os.environ | {POSTGRES_URL: str(settings.postgres_owner_url)},
             cwd=ROOT,
             capture_output=True,
             text=True,

@@ -58,3 +58,12 @@ def test_mongo_is_a_replica_set_that_its_health_check_initiates() -> None:
     """Without one there are no transactions."""
     assert "--replSet" in SERVICES["mongo"]["command"]
     assert "rs.initiate" in SERVICES["mongo"]["healthcheck"]["test"][-1]
+
+
+def test_services_connect_to_postgres_as_a_role_of_their_own() -> None:
+    """`POSTGRES_USER` is a superuser there, for whom row-level security is inert."""
+    (config,) = SERVICES["postgres"]["configs"]
+    assert config["target"].startswith("/docker-entrypoint-initdb.d/")
+    script = yaml.safe_load(FILE.read_text())["configs"][config["source"]]["content"]
+    assert "CREATE ROLE dialogbase_service LOGIN" in script
+    assert "//dialogbase_service:" in FILE.read_text()

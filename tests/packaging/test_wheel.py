@@ -129,12 +129,12 @@ def test_a_third_party_s_adapter_is_tested_by_the_contracts_inside(
 ) -> None:
     """By the documented command, and with the repository nowhere on the path."""
     (tmp_path / "my_adapter.py").write_text(ADAPTER)
-    command = (
-        "-p ports.contracts.plugin --pyargs ports.contracts --backend my_adapter:{} -k deleted"
-    )
+    command = ["-p", "ports.contracts.plugin", "--pyargs", "ports.contracts"]
+    command += ["-k", "a_deleted_entity_is_gone and flow"]
     for adapter, code, told in (("Toy", 0, "1 passed"), ("Forgetful", 1, "1 failed")):
+        arguments = [*command, "--backend", f"my_adapter:{adapter}"]
         done = _python(
-            f"import pytest; raise SystemExit(pytest.main({command.format(adapter).split()!r}))",
+            f"import pytest; raise SystemExit(pytest.main({arguments!r}))",
             tmp_path,
             installed,
             cwd=tmp_path,

@@ -12,6 +12,7 @@ from ports.errors import (
     ConflictError,
     CorruptRecordError,
     DuplicateEntityError,
+    EncryptionKeyError,
     EntityNotFoundError,
     IdempotencyKeyReusedError,
     InvalidQueryError,
@@ -52,6 +53,14 @@ SAID: list[tuple[RepositoryError, str]] = [
     (OutcomeUnknownError("read, then act"), "read, then act"),
     (CorruptRecordError("flow", ID), f"the stored flow {ID} is corrupt"),
     (CorruptRecordError("flow", ID, ("a", "b")), f"the stored flow {ID} is corrupt in a, b"),
+    (
+        EncryptionKeyError(None),
+        "there is no encryption key: set `encryption_keys` to keep or read credentials",
+    ),
+    (
+        EncryptionKeyError("k1"),
+        "what is stored is under the encryption key 'k1', which isn't at hand",
+    ),
     (LockLostError("nightly"), "nightly"),
     (LockNotAcquiredError("not in time"), "not in time"),
 ]

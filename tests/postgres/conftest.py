@@ -8,13 +8,14 @@ import asyncpg
 import pytest
 
 from adapters.postgres.migrations import migrate
-from tests.servers import servers, sibling
+from tests.servers import make_service, servers, sibling
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """The URL of a database whose role may create others."""
     with servers("postgres") as urls:
+        make_service(urls["postgres"])
         yield urls["postgres"]
 
 

@@ -11,6 +11,7 @@ from adapters.postgres.pool import PoolOptions
 from adapters.postgres.store import PostgresStore
 from adapters.system import SystemClock, Uuid7Generator
 from domain.identity import TenantId
+from tests.servers import as_service
 
 _CLOCK = SystemClock()
 
@@ -22,9 +23,9 @@ def new_tenant() -> TenantId:
 
 @asynccontextmanager
 async def store(url: str, **options: Any) -> AsyncIterator[PostgresStore]:
-    """A store, closed at the end."""
+    """A store that connects as services do, closed at the end."""
     opened = await PostgresStore.open(
-        url, clock=_CLOCK, ids=Uuid7Generator(_CLOCK), options=PoolOptions(**options)
+        as_service(url), clock=_CLOCK, ids=Uuid7Generator(_CLOCK), options=PoolOptions(**options)
     )
     try:
         yield opened
@@ -33,13 +34,20 @@ async def store(url: str, **options: Any) -> AsyncIterator[PostgresStore]:
 
 
 @asynccontextmanager
-async def bare(url: str) -> AsyncIterator[Any]:
-    """A connection of the driver's own."""
+async def bare(url: str, tenant: TenantId | None = None) -> AsyncIterator[Any]:
+    """A connection of the driver's own, as the tables' owner, who sees that tenant's rows."""
     connection = await asyncpg.connect(url)
     try:
+        if tenant is not None:
+            await see(connection, tenant)
         yield connection
     finally:
         await connection.close()
+
+
+async def see(connection: Any, tenant: TenantId) -> None:
+    """From now on, row-level security shows that tenant's rows to the connection."""
+    await connection.execute("SELECT set_config('dialogbase.tenant', $1, false)", tenant)
 
 
 async def waiting_for_a_lock(connection: Any) -> int:

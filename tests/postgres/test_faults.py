@@ -25,8 +25,9 @@ def test_a_connection_that_died_while_idle_is_replaced(url: str) -> None:
     """Nobody is told of it, neither a reader nor a writer."""
 
     async def scenario() -> None:
-        async with store(url, max_size=1) as opened, bare(url) as beside:
-            flows = opened.repositories(new_tenant()).flows
+        tenant = new_tenant()
+        async with store(url, max_size=1) as opened, bare(url, tenant) as beside:
+            flows = opened.repositories(tenant).flows
             flow = await flows.create(Flow.draft(name="a"))
             for again in range(3):
                 await beside.fetch(
@@ -44,8 +45,9 @@ def test_a_read_whose_backend_is_killed_is_repeated(url: str) -> None:
     """Its caller gets the answer."""
 
     async def scenario() -> None:
-        async with store(url) as opened, bare(url) as holder, bare(url) as beside:
-            flows = opened.repositories(new_tenant()).flows
+        tenant = new_tenant()
+        async with store(url) as opened, bare(url, tenant) as holder, bare(url, tenant) as beside:
+            flows = opened.repositories(tenant).flows
             flow = await flows.create(Flow.draft(name="a"))
             async with holder.transaction():
                 await holder.execute("LOCK TABLE flows IN ACCESS EXCLUSIVE MODE")
@@ -60,8 +62,9 @@ def test_a_write_whose_backend_is_killed_has_an_unknown_outcome(url: str) -> Non
     """It isn't repeated; the store goes on working."""
 
     async def scenario() -> None:
-        async with store(url) as opened, bare(url) as holder, bare(url) as beside:
-            flows = opened.repositories(new_tenant()).flows
+        tenant = new_tenant()
+        async with store(url) as opened, bare(url, tenant) as holder, bare(url, tenant) as beside:
+            flows = opened.repositories(tenant).flows
             flow = await flows.create(Flow.draft(name="a"))
             async with holder.transaction():
                 await holder.execute("SELECT 1 FROM flows WHERE id = $1 FOR UPDATE", flow.id)
@@ -123,8 +126,8 @@ def test_a_unit_whose_backend_is_killed_keeps_nothing(url: str) -> None:
     """Its next operation tells, and its end refuses."""
 
     async def scenario() -> None:
-        async with store(url) as opened, bare(url) as beside:
-            tenant = new_tenant()
+        tenant = new_tenant()
+        async with store(url) as opened, bare(url, tenant) as beside:
 
             async def unit() -> None:
                 async with opened.unit(tenant) as work:
@@ -149,8 +152,12 @@ def test_a_unit_whose_backend_is_killed_amid_a_bulk_write_is_told_by_the_deadlin
     async def scenario() -> None:
         large = FlowDefinition.external({}, {"notes": "x" * 200_000})
 
-        async with store(url, deadline=0.5) as opened, bare(url) as holder, bare(url) as beside:
-            tenant = new_tenant()
+        tenant = new_tenant()
+        async with (
+            store(url, deadline=0.5) as opened,
+            bare(url, tenant) as holder,
+            bare(url, tenant) as beside,
+        ):
 
             async def unit() -> None:
                 async with opened.unit(tenant) as work:
@@ -236,8 +243,9 @@ def test_a_write_that_waits_for_a_lock_too_long_changes_nothing(url: str) -> Non
     """The server ends the wait, so that its outcome is known."""
 
     async def scenario() -> None:
-        async with store(url, deadline=0.3) as opened, bare(url) as holder:
-            flows = opened.repositories(new_tenant()).flows
+        tenant = new_tenant()
+        async with store(url, deadline=0.3) as opened, bare(url, tenant) as holder:
+            flows = opened.repositories(tenant).flows
             flow = await flows.create(Flow.draft(name="a"))
             async with holder.transaction():
                 await holder.execute("SELECT 1 FROM flows WHERE id = $1 FOR UPDATE", flow.id)
@@ -264,8 +272,9 @@ def test_nothing_of_the_drivers_hangs_on_an_error(url: str) -> None:
     """Neither its exception, which quotes the row, nor the row's content."""
 
     async def scenario() -> None:
-        async with store(url) as opened, bare(url) as beside:
-            flows = opened.repositories(new_tenant()).flows
+        tenant = new_tenant()
+        async with store(url) as opened, bare(url, tenant) as beside:
+            flows = opened.repositories(tenant).flows
             await flows.create(Flow.draft(name="a-secret-name"))
             with pytest.raises(DuplicateEntityError) as told:
                 await flows.create(Flow.draft(name="a-secret-name"))

@@ -123,6 +123,20 @@ def test_a_database_that_was_never_migrated_is_told_apart(empty: str) -> None:
     asyncio.run(scenario())
 
 
+def test_a_database_of_a_later_version_is_left_alone(empty: str) -> None:
+    """And told so, in words of ours."""
+
+    async def scenario() -> None:
+        await migrate(empty)
+        async with bare(empty) as connection:
+            await connection.execute(f"UPDATE {VERSION_TABLE} SET version_num = '9999'")
+        with pytest.raises(RepositoryError, match="9999"):
+            await migrate(empty)
+        assert (await state(empty)).current == "9999"
+
+    asyncio.run(scenario())
+
+
 def test_migrating_a_database_that_is_not_there_is_unavailable(url: str) -> None:
     """And so is asking for its state."""
     for asked in (migrate, state):

@@ -2,22 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import attrs
 import pytest
+import sqlalchemy as sa
 
 from adapters.postgres import flow_statements, maintenance
+from adapters.postgres.database import ENTITIES
+from adapters.postgres.flow_tables import FLOWS
+from adapters.postgres.trail import told_of_all
 from domain.flows import Flow, FlowStatus
-from domain.identity import TenantId
+from domain.identity import NOBODY, TenantId
 from ports.criteria import Criteria, CriteriaLike, Where, coerce
 from ports.flows import FLOW_SCHEMA
 from ports.paging import Order
 from ports.reading import Selection
 from tests.postgres.opening import bare, new_tenant, store
+from tests.servers import as_service
 
 _FLOWS = 1_500
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,7 +87,7 @@ def tenant(url: str) -> TenantId:
 
 @asynccontextmanager
 async def _planned(url: str) -> AsyncIterator[Any]:
-    async with bare(url) as connection:
+    async with bare(as_service(url)) as connection:
 
         async def plan(sql: str, arguments: list[Any]) -> Plan:
             rows = await connection.fetch("EXPLAIN (FORMAT JSON) " + sql, *arguments)
@@ -130,10 +135,26 @@ def test_the_default_flow_is_found_by_the_index_of_defaults(url: str, tenant: Te
 
 @pytest.mark.parametrize("term", ["01234", "number 00777", "ﬂow 123 00123"])
 def test_a_search_reads_the_search_index(url: str, tenant: TenantId, term: str) -> None:
-    """For terms of three and more characters."""
-    plan = _planned_selection(url, tenant, WHERE.search(term), "-created_at")
-    assert "ix_flows_search" in plan.indexes
+    """For terms of three and more characters: a function reads it, and gives the keys of rows."""
+    criteria = WHERE.search(term)
+    plan = _planned_selection(url, tenant, criteria, "-created_at")
+    assert plan.indexes == {"pk_flows"}
     assert not any("Seq Scan" in node for node in plan.nodes)
+
+    async def asked(criteria: Criteria) -> int:
+        operands: list[Any] = []
+        count = RELATION.count(criteria, operands)
+        values = {"tenant": tenant, **{f"p{n}": value for n, value in enumerate(operands)}}
+        async with bare(as_service(url)) as connection, connection.transaction():
+            await connection.fetchval(count.sql, *count.arguments(values))
+            scans: int = await connection.fetchval(
+                "SELECT pg_stat_get_xact_numscans('ix_flows_search'::regclass)"
+            )
+            return scans
+
+    assert asyncio.run(asked(criteria)) > 0
+    assert asyncio.run(asked(criteria | WHERE.search("number"))) > 0
+    assert asyncio.run(asked(~criteria)) == 0
 
 
 @pytest.mark.parametrize(
@@ -176,13 +197,48 @@ def test_the_nulls_at_the_end_of_an_order_are_a_range_too(url: str, tenant: Tena
 
 
 def test_the_next_tenant_is_one_step_in_the_key(url: str, tenant: TenantId) -> None:
-    """However many rows a tenant has."""
+    """However many rows a tenant has; only a table of a few rows may be read as a whole."""
 
-    async def asked() -> Plan:
-        async with _planned(url) as plan:
-            found: Plan = await plan(maintenance.NEXT_TENANT.sql, [tenant])
-            return found
+    async def asked(tables: Sequence[sa.Table], scans: str) -> list[Any]:
+        async with bare(as_service(url)) as connection, connection.transaction():
+            await connection.execute(f"SET LOCAL enable_seqscan = {scans}")
+            await connection.fetchval(maintenance.NEXT_TENANT.sql, tenant)
+            rows = await connection.fetch(
+                "SELECT seq_tup_read, idx_tup_fetch FROM pg_stat_xact_user_tables"
+                " WHERE relname = ANY($1)",
+                [table.name for table in tables],
+            )
+            return [tuple(row) for row in rows]
 
-    plan = asyncio.run(asked())
-    assert not plan.scans_or_sorts
-    assert "Index Only Scan" in plan.nodes
+    for tables, scans in (([FLOWS], "on"), (ENTITIES, "off")):
+        for scanned, fetched in asyncio.run(asked(tables, scans)):
+            assert scanned == 0
+            assert fetched <= 1
+
+
+@pytest.mark.parametrize("change", ["patch_where", "delete_where"])
+def test_matches_of_a_tenant_that_nobody_counted_are_each_looked_up(
+    url: str, tenant: TenantId, change: str
+) -> None:
+    """Statistics know nothing of a new tenant's rows: the time doesn't grow with their square."""
+    operands: list[Any] = []
+    criteria = coerce(None, FLOW_SCHEMA)
+    if change == "patch_where":
+        names = frozenset({"description", "description_folded"})
+        statement = RELATION.patch_where(names, criteria, operands)
+    else:
+        statement = RELATION.delete_where(criteria, operands)
+    values = {f"p{index}": value for index, value in enumerate(operands)}
+    values |= {"tenant": new_tenant(), "now": _START, **told_of_all(NOBODY, _START)}
+    values |= {"set_description": "x", "set_description_folded": "x"}
+
+    async def explained() -> Any:
+        async with bare(as_service(url)) as connection:
+            sql = "EXPLAIN (FORMAT JSON) " + statement.sql
+            rows = await connection.fetch(sql, *statement.arguments(values))
+            return json.loads(rows[0][0])[0]["Plan"]
+
+    nodes = list(_nodes(asyncio.run(explained())))
+    assert not [node for node in nodes if "Join Filter" in node]
+    found = [node["Index Cond"] for node in nodes if node.get("Index Name") == "pk_flows"]
+    assert any("before.id" in condition or "matches.id" in condition for condition in found)

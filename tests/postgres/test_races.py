@@ -14,8 +14,9 @@ def test_a_default_that_comes_up_amid_set_default_is_replaced_too(url: str) -> N
     """Whoever was the default no longer is: its writer's key clashes, which nobody is told."""
 
     async def scenario() -> None:
-        async with store(url) as opened, bare(url) as rival, bare(url) as beside:
-            flows = opened.repositories(new_tenant()).flows
+        tenant = new_tenant()
+        async with store(url) as opened, bare(url, tenant) as rival, bare(url, tenant) as beside:
+            flows = opened.repositories(tenant).flows
             ours, theirs = await flows.create_many(
                 Flow.draft(name=name, definition=FlowDefinition.external({}))
                 for name in ("ours", "theirs")
@@ -39,8 +40,8 @@ def test_erasing_goes_on_when_another_deletes_the_same_batch(
     monkeypatch.setattr(maintenance, "BATCH", 1)
 
     async def scenario() -> None:
-        async with store(url) as opened, bare(url) as rival, bare(url) as beside:
-            tenant = new_tenant()
+        tenant = new_tenant()
+        async with store(url) as opened, bare(url, tenant) as rival, bare(url, tenant) as beside:
             flows = opened.repositories(tenant).flows
             await flows.create_many(Flow.draft(name=name) for name in "abc")
             first = (await flows.scan(limit=1)).items[0]

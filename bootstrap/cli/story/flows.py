@@ -23,7 +23,9 @@ class FlowChapter:
         self._platform = platform
         self._tenant = tenant
         self._now = now
-        self._acme: TenantScope = platform.for_tenant(tenant)
+        self._acme: TenantScope = platform.for_tenant(tenant, actor="ada")
+        self._bobs = platform.for_tenant(tenant, actor="bob")
+        self._graces = platform.for_tenant(tenant, actor="grace")
 
     def scenes(self) -> Sequence[Scene]:
         """In their order."""
@@ -157,7 +159,7 @@ class FlowChapter:
         extended = flow.definition.with_state(
             State(name="holiday", type=StateType.RESPONSE, transitions=[Transition(target="done")])  # type: ignore[arg-type]  # its rule makes a tuple
         )
-        await self._acme.flows.create_version(
+        await self._graces.flows.create_version(
             flow.id,
             definition=extended,
             change_type=ChangeType.MINOR,
@@ -216,7 +218,7 @@ class FlowChapter:
             read_by_ada.edited(by="ada", description="Takes back an item within thirty days.")
         )
         try:
-            await self._acme.flows.update(read_by_bob.edited(by="bob", description="Returns."))
+            await self._bobs.flows.update(read_by_bob.edited(by="bob", description="Returns."))
             told = "nothing at all"
         except ConflictError as conflict:
             told = str(conflict)
@@ -233,7 +235,7 @@ class FlowChapter:
         before = await self._acme.flows.count({"status": "active"})
         seen = before
         try:
-            async with self._acme.authoring() as work:
+            async with self._bobs.authoring() as work:
                 for flow in await work.flows.get_active():
                     await work.flows.archive(flow.id, by="bob")
                 seen = await work.flows.count({"status": "active"})

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.audit`."""
+
+from ports.contracts.audit import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.belonging`."""
+
+from ports.contracts.belonging import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.credentials`."""
+
+from ports.contracts.credentials import *  # noqa: F403

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.integrations`."""
+
+from ports.contracts.integrations import *  # noqa: F403

@@ -1,0 +1,1 @@
+"""Experiments as a whole: their statistics, and what people ask of them."""

@@ -1,0 +1,1 @@
+"""Secrets: how they are encrypted, and bound to whose they are."""
