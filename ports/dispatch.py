@@ -18,6 +18,7 @@ import attrs
 
 from domain.errors import Fault, ValidationError
 from domain.identity import TenantId
+from ports.audit import SEAL_BATCH
 from ports.dispatch_options import DEFAULT_OPTIONS as DEFAULT_OPTIONS
 from ports.dispatch_options import DispatchOptions as DispatchOptions
 from ports.errors import CorruptRecordError
@@ -35,6 +36,7 @@ _LONGEST: Final = 5.0
 """Seconds between two attempts to reach a store that fails."""
 
 Seal: TypeAlias = Callable[[TenantId], Awaitable[int]]
+"""Seals a batch of a tenant's entries; how many: fewer than `SEAL_BATCH` if all are sealed."""
 Unsealed: TypeAlias = Callable[[str, int], Awaitable[Sequence[TenantId]]]
 
 
@@ -50,8 +52,9 @@ class Dispatcher:
     """Gives consumers their events. Safe to run beside others, here and elsewhere, itself included.
 
     `seal` is called for tenants with new events, and for those that `unsealed` names (the next so
-    many after one), until it returns 0; a trail that is broken is passed over. Who dispatches for
-    consumers that others run as well shares their events with them.
+    many after one), again for as long as it seals a whole batch, `SEAL_BATCH` entries; a trail that
+    is broken is passed over. Who dispatches for consumers that others run as well shares their
+    events with them.
 
     Raises:
         ValidationError: if two consumers have the same name, or what is none.
@@ -245,7 +248,7 @@ class _Seals:
         tenant = next(iter(self._wanted))
         del self._wanted[tenant]  # at once: whatever is written from now on makes it wanted again
         try:
-            if await self._seal(tenant):
+            if await self._seal(tenant) >= SEAL_BATCH:
                 self.want(tenant)  # behind the others
         except CorruptRecordError:
             LOG.warning("an audit trail is broken and can't be sealed: its `verify` says more")

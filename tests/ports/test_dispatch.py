@@ -13,6 +13,7 @@ from adapters.memory import MemoryAuthoringStore
 from domain.flows import Flow
 from domain.identity import TenantId
 from domain.outbox import ChangeEvent
+from ports.audit import SEAL_BATCH
 from ports.dispatch import Dispatcher, DispatchOptions
 from ports.errors import CorruptRecordError, StoreUnavailableError
 from ports.outbox import Outbox
@@ -110,6 +111,25 @@ def test_trails_of_tenants_with_news_are_sealed() -> None:
     assert asyncio.run(happen()).sealed == [ACME]
 
 
+def test_a_trail_that_is_sealed_to_its_end_is_not_looked_at_again() -> None:
+    """Fewer than a batch were left: to ask for more would be a transaction for each tenant."""
+
+    async def happen() -> World:
+        world = World()
+        left = [SEAL_BATCH, 3]
+
+        async def seal(tenant: TenantId) -> int:
+            world.sealed.append(tenant)
+            return left.pop(0) if left else 0
+
+        await world.outbox.subscribe("ears")
+        await world.flows.create(Flow.draft(name="a"))
+        await world.dispatcher(seal).once()
+        return world
+
+    assert asyncio.run(happen()).sealed == [ACME, ACME]
+
+
 def test_a_trail_that_cannot_be_sealed_holds_nobody_up() -> None:
     """Its own tenant's events included."""
 
@@ -147,7 +167,7 @@ def test_trails_are_sealed_in_turn() -> None:
             if tenant == "quiet":
                 done.set()
             await asyncio.sleep(0)
-            return int(tenant == "busy")
+            return SEAL_BATCH if tenant == "busy" else 0
 
         async def unsealed(after: str, limit: int) -> Sequence[TenantId]:
             names = ("broken", "busy", "quiet")
