@@ -12,6 +12,7 @@ from dependency_injector import providers
 
 from adapters.cached import CachedAuthoringStore, FlowCache, FlowCacheInvalidation
 from bootstrap.container import Container
+from bootstrap.health import READY_WITHIN, Health, answering
 from bootstrap.maintenance import PlatformMaintenance
 from bootstrap.settings import Settings
 from domain.identity import Author, TenantId, tenant_id
@@ -140,8 +141,19 @@ class Platform:
         """A consumer that publishes what was changed; see `RuntimeStore.stream`."""
         return self._runtime.stream(name)
 
+    async def ready(self, *, within: float = READY_WITHIN) -> Health:
+        """Whether every store can be used now, one by one, in at most `within` seconds: what a
+        readiness probe asks; who can't be used is told, not raised.
+
+        By the connections that there are, one round trip each, all at once: so a process whose
+        connections are all taken for that long isn't ready either. What was looked at when the
+        platform was opened (migrations) isn't looked at again; `bootstrap.health.checks` does.
+        """
+        stores = (self._authoring, self._dialogue, self._runtime, self._analytics)
+        return await answering(stores, within=within)
+
     async def check(self) -> None:
-        """Answer at once if every store can be used now: a readiness probe. All are asked at once.
+        """Answer at once if every store can be used now; as `ready`, for who wants an error.
 
         Raises:
             StoreUnavailableError, StoreTimeoutError: if one can't.
