@@ -1,6 +1,6 @@
 """Analytics: events are recorded once each, and asked for figures."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -23,19 +23,15 @@ from domain.metric_queries import (
 from domain.rules import argument, checked, restored
 from ports.buckets import MAX_POINTS, Buckets, buckets_of, too_many
 from ports.errors import InvalidQueryError
-from ports.reading import Context
-from ports.schema import EntitySchema, FieldSchema, Kind
+from ports.event_lists import EVENT_SCHEMA as EVENT_SCHEMA
+from ports.event_lists import EventLists
+from ports.reading import several
 
 MAX_RECORD: Final = 10_000
 """Events in one call."""
 AHEAD: Final = timedelta(days=1)
 """How far in the future an event may lie: clocks differ, and time zones are mistaken."""
 
-EVENT_SCHEMA: Final = EntitySchema(
-    entity=AnalyticsEvent,
-    name="analytics event",
-    fields=[FieldSchema("id", Kind.TEXT, sortable=True)],
-)
 _MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -80,7 +76,7 @@ class Row(NamedTuple):
     number: int
 
 
-class Analytics(ABC):
+class Analytics(EventLists):
     """A tenant's analytics events.
 
     Events are only added. They are kept for the store's `retention`, counted from their own time
@@ -89,10 +85,6 @@ class Analytics(ABC):
     Every operation sees what was acknowledged before it began. Any may raise
     `StoreUnavailableError` or `StoreTimeoutError`, and one that writes `OutcomeUnknownError`.
     """
-
-    def __init__(self, context: Context, retention: timedelta | None) -> None:
-        self._context = context
-        self._retention = retention
 
     async def record(self, draft: EntryDraft[AnalyticsEvent], /) -> Recorded:
         """Record an event, as `record_many`."""
@@ -121,14 +113,41 @@ class Analytics(ABC):
             for event in events:
                 if first.setdefault(event.id, event) is not event:
                     known.append(event.id)
-        past: list[str] = []
-        if expired is not None:
-            past = [id for id, event in first.items() if event.at <= expired]
-            for id in past:
-                del first[id]
+        past = _without_expired(first, expired)
         if first:
             known += await self._record(list(first.values()))
-        return Recorded(ids=ids, known=tuple(known), expired=tuple(past))
+        return Recorded(ids=ids, known=tuple(known), expired=past)
+
+    async def restore(self, events: Iterable[AnalyticsEvent], /) -> Recorded:
+        """Store at most 10 000 whole events exactly as they are, whenever they happened: restores
+        an export. One round trip.
+
+        As `record_many`, each by itself: an id that is taken changes nothing and is told, whatever
+        it stands for, so it may be repeated. An execution of a flow counts as counted (see
+        `ports.flow_projection`): the flow's figures are restored by themselves.
+
+        Raises:
+            ValidationError: for what isn't an event, or too many of them; nothing is stored.
+            TenantMismatchError: if one is another tenant's; nothing is stored.
+        """
+        given = list(islice(several(EVENT_SCHEMA.name, events), MAX_RECORD + 1))
+        if len(given) > MAX_RECORD:
+            raise ValidationError(EVENT_SCHEMA.name, [Fault("", f"must be at most {MAX_RECORD}")])
+        tenant = self._context.tenant
+        ids: list[str] = []
+        known: list[str] = []
+        first: dict[str, AnalyticsEvent] = {}
+        for event in given:
+            EVENT_SCHEMA.own(event, tenant)
+            ids.append(event.id)
+            if event.id in first:
+                known.append(event.id)
+            else:
+                first[event.id] = event
+        past = _without_expired(first, self._expired())
+        if first:
+            known += await self._restore(list(first.values()))
+        return Recorded(ids=tuple(ids), known=tuple(known), expired=past)
 
     async def get_by_id(self, id: str, /) -> AnalyticsEvent | None:
         """The event, or None.
@@ -206,18 +225,17 @@ class Analytics(ABC):
             raise ValidationError(EVENT_SCHEMA.name, faults)
         return events, self._expired()
 
-    def _expired(self) -> datetime | None:
-        """What happened then or before is gone."""
-        if self._retention is None:
-            return None
-        now: datetime = checked(AnalyticsEvent, "at", self._context.clock.now())
-        return now - self._retention
-
     # What a store implements. Arguments are checked.
 
     @abstractmethod
     async def _record(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
-        """Add those whose ids aren't taken; the others' ids. No two have the same."""
+        """Add those whose ids aren't taken; the others' ids. No two have the same. Executions are
+        to be counted.
+        """
+
+    @abstractmethod
+    async def _restore(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
+        """The same, but that executions are counted."""
 
     @abstractmethod
     async def _get(self, id: str) -> AnalyticsEvent | None:
@@ -230,6 +248,18 @@ class Analytics(ABC):
     @abstractmethod
     async def _delete_for_user(self, user_id: UserId) -> int:
         """As `delete_for_user` promises."""
+
+
+def _without_expired(
+    events: dict[str, AnalyticsEvent], expired: datetime | None
+) -> tuple[str, ...]:
+    """Take out what happened then or before; the ids of what that was."""
+    if expired is None:
+        return ()
+    past = tuple([id for id, event in events.items() if event.at <= expired])
+    for id in past:
+        del events[id]
+    return past
 
 
 def nearest_rank(percent: int, count: int) -> int:

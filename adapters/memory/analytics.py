@@ -1,24 +1,28 @@
 """Analytics events in memory."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from heapq import nsmallest
+from itertools import islice
 from math import fsum
 from operator import attrgetter
 from typing import Any, ClassVar, Self
 
+from adapters.memory.reading import position_key, sort_key
 from adapters.system import SystemClock, Uuid7Generator
 from domain.analytics import AnalyticsEvent, milliseconds
 from domain.identity import TenantId, UserId, tenant_id
 from domain.metric_queries import Aggregation, MetricQuery, dimension_of
 from ports.analytics import Analytics, Asked, Row, nearest_rank
 from ports.capabilities import Capability
-from ports.reading import Context
+from ports.reading import Context, Selection
 from ports.statistics import CollectionStatistics
 from ports.stores import AnalyticsMaintenance, AnalyticsStore
 from ports.time import Clock, IdGenerator
 
 _AT = attrgetter("at")
+_PLACE = attrgetter("at", "id")
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -32,9 +36,11 @@ class Events:
 
     def add(self, event: AnalyticsEvent) -> bool:
         """Whether its id wasn't taken."""
-        if self.by_id.setdefault(event.id, event) is not event:
+        if event.id in self.by_id:
             return False
-        self._sorted = self._sorted and (not self._by_time or self._by_time[-1].at <= event.at)
+        self.by_id[event.id] = event
+        if self._by_time and _PLACE(event) < _PLACE(self._by_time[-1]):
+            self._sorted = False
         self._by_time.append(event)
         return True
 
@@ -42,6 +48,15 @@ class Events:
         """Those at the one time or later and before the other, in order of time."""
         held = self._in_order()
         return held[bisect_left(held, start, key=_AT) : bisect_left(held, end, key=_AT)]
+
+    def following(self, at: datetime | None, *, latest_first: bool) -> Iterator[AnalyticsEvent]:
+        """Those at a time or after it, or before it if the latest come first; all, without one."""
+        held = self._in_order()
+        if latest_first:
+            end = len(held) if at is None else bisect_right(held, at, key=_AT)
+            return (held[place] for place in range(end - 1, -1, -1))
+        start = 0 if at is None else bisect_left(held, at, key=_AT)
+        return (held[place] for place in range(start, len(held)))
 
     def forget(self, until: datetime) -> None:
         """Remove those that happened then or before."""
@@ -73,7 +88,7 @@ class Events:
 
     def _in_order(self) -> list[AnalyticsEvent]:
         if not self._sorted:
-            self._by_time.sort(key=_AT)
+            self._by_time.sort(key=_PLACE)
             self._sorted = True
         return self._by_time
 
@@ -95,8 +110,28 @@ class MemoryAnalytics(Analytics):
             self._events.forget(expired)
         return [event.id for event in events if not self._events.add(event)]
 
+    async def _restore(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
+        return [event.id for event in events if not self._events.add(event)]
+
     async def _get(self, id: str) -> AnalyticsEvent | None:
         return self._events.by_id.get(id)
+
+    async def _select(self, selection: Selection) -> Sequence[AnalyticsEvent]:
+        order, after = selection.order, selection.after
+        first = order.keys[0]
+        found: Iterable[AnalyticsEvent] = self._events.by_id.values()
+        in_time = first.field.name == "at"
+        if in_time:
+            at = None if after is None else after[0]
+            found = self._events.following(at, latest_first=first.descending)
+        found = filter(selection.criteria.matches, found)
+        place = sort_key(order)
+        if after is not None:
+            edge = position_key(order, after)
+            found = (event for event in found if place(event) > edge)
+        if in_time:
+            return list(islice(found, selection.limit))
+        return nsmallest(selection.limit, found, key=place)
 
     async def _query(self, asked: Asked) -> Sequence[Row]:
         query, bucket_of = asked.query, asked.buckets.of

@@ -13,6 +13,7 @@ from adapters.mongo.autocommit import ClientExecutor
 from adapters.mongo.collections import EVENTS, Collection
 from adapters.mongo.driver import Client
 from adapters.mongo.executor import Document, Executor
+from adapters.mongo.keyset import page
 from adapters.mongo.maintenance import BATCH, MongoTenants
 from adapters.mongo.pipelines import pipeline, reader
 from adapters.mongo.statistics import statistics
@@ -22,7 +23,7 @@ from domain.identity import TenantId, UserId, tenant_id
 from ports.analytics import EVENT_SCHEMA, Analytics, Asked, Row
 from ports.capabilities import Capability
 from ports.errors import CorruptRecordError
-from ports.reading import Context
+from ports.reading import Context, Selection
 from ports.statistics import CollectionStatistics
 from ports.stores import AnalyticsMaintenance, AnalyticsStore
 from ports.time import Clock, IdGenerator
@@ -41,11 +42,29 @@ class MongoAnalytics(Analytics):
 
     async def _record(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
         documents = list(map(_MAPPER.document, events))
+        return await self._added(events, documents)
+
+    async def _restore(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
+        return await self._added(events, list(map(_MAPPER.document, events)))
+
+    async def _added(
+        self, events: Sequence[AnalyticsEvent], documents: Sequence[Document]
+    ) -> list[str]:
         return [events[place].id for place in await self._executor.insert_new(_NAME, documents)]
 
     async def _get(self, id: str) -> AnalyticsEvent | None:
         found = await self._executor.find_one(_NAME, {"_id": _MAPPER.key(self._tenant, id)})
         return None if found is None else _MAPPER.restored(found)
+
+    async def _select(self, selection: Selection) -> Sequence[AnalyticsEvent]:
+        query = page(self._tenant, selection, EVENTS)
+        if query.pipeline is not None:
+            found = await self._executor.aggregate(_NAME, query.pipeline)
+        else:
+            found = await self._executor.find(
+                _NAME, query.filter, projection=EVENTS.shown, sort=query.sort, limit=query.limit
+            )
+        return _MAPPER.all_restored(found)
 
     async def _query(self, asked: Asked) -> Sequence[Row]:
         found = await self._executor.aggregate(_NAME, pipeline(self._tenant, asked))

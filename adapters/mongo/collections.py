@@ -164,20 +164,39 @@ CONTEXTS: Final = Collection(
 ALL: Final = (CONVERSATIONS, MESSAGES, CONTEXTS)
 """Every collection of the dialogue data."""
 
+UNCOUNTED: Final = "uncounted"
+"""The mark on an execution that isn't counted in its flow's figures yet: `{due, since}`, when it is
+to be looked at next and when it was recorded.
+"""
+
 _EXPIRY = "ix_events_expiry"
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
 
 EVENTS: Final = Collection(
     name="events",
     mapper=DocumentMapper(EVENT_SCHEMA),
     indexes=(
         Index(name="ix_events_type", keys=(_TENANT, ("type", 1), ("at", 1))),
-        Index(name="ix_events_at", keys=(_TENANT, ("at", 1))),
+        # With the key: listed are events in order of time, and any number may be of one time.
+        Index(name="ix_events_at", keys=(_TENANT, ("at", 1), (KEY, 1))),
         Index(
             name="ix_events_user",
             keys=(_TENANT, ("user_id", 1)),
             where={"user_id": {"$gt": ""}},
         ),
+        Index(
+            name="ix_events_uncounted",
+            keys=((f"{UNCOUNTED}.due", 1), (f"{UNCOUNTED}.since", 1)),
+            where={f"{UNCOUNTED}.due": {"$gte": _EVER}},
+        ),
     ),
+    marks={
+        UNCOUNTED: {
+            "bsonType": "object",
+            "required": ["due", "since"],
+            "properties": {"due": {"bsonType": "date"}, "since": {"bsonType": "date"}},
+        }
+    },
     retired=frozenset({_EXPIRY}),
 )
 """Analytics events, in a plain collection.

@@ -98,6 +98,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "analytics_queries": Group.ANALYTICS,
     "analytics_calendar": Group.ANALYTICS,
     "analytics_maintenance": Group.ANALYTICS,
+    "event_lists": Group.ANALYTICS,
 }
 """Every module of contracts, and the group that it is about: None says whichever is offered."""
 

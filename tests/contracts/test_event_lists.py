@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.event_lists`."""
+
+from ports.contracts.event_lists import *  # noqa: F403
