@@ -151,6 +151,22 @@ class EncryptionKeyError(RepositoryError):
         return f"what is stored is under the encryption key {self.key_id!r}, which isn't at hand"
 
 
+class ErasedError(RepositoryError):
+    """The tenant, or the user of it that this concerns, was erased: nothing more is written of it.
+
+    `user_id` is personal data, and so isn't in the message.
+    """
+
+    def __init__(self, tenant_id: str, user_id: str | None = None) -> None:
+        self.tenant_id = tenant_id
+        self.user_id = user_id
+        super().__init__(tenant_id, user_id)
+
+    def __str__(self) -> str:
+        who = "what this concerns" if self.user_id is None else "a user whom this concerns"
+        return f"{who} was erased from tenant {self.tenant_id!r}: nothing more is written of it"
+
+
 class LockLostError(RepositoryError):
     """The lease ended while it was held: someone else may hold the lock by now."""
 

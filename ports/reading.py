@@ -12,6 +12,7 @@ from domain.identity import NOBODY, Author, Entry, TenantId
 from domain.rules import argument, instance
 from ports.criteria import Criteria, CriteriaLike, Where, coerce
 from ports.errors import EntityNotFoundError, InvalidQueryError
+from ports.gate import OPEN, Gate
 from ports.paging import (
     CursorPage,
     Order,
@@ -44,6 +45,8 @@ class Context:
     author: Author = NOBODY
     secrets: SecretBox | None = attrs.field(default=None, repr=False)
     """What seals secrets before they are stored."""
+    gate: Gate = attrs.field(default=OPEN, repr=False)
+    """What every write passes."""
 
 
 @attrs.frozen(kw_only=True)

@@ -28,10 +28,12 @@ from ports.locks import Locks
 from ports.messages import MessageRepository
 from ports.outbox import Consumer, Outbox
 from ports.rate_limits import RateLimiter
+from ports.retention import AuthoringSweeps, Sweeping
 from ports.runtime import RuntimePorts
 from ports.sessions import SessionStore
 from ports.statistics import CollectionStatistics
 from ports.synchronisation import SynchronisedExecutions
+from ports.tombstones import Tombstones
 from ports.tracking import Unsynchronised
 from ports.unit_of_work import (
     AuthoringRepositories,
@@ -104,8 +106,17 @@ class Maintenance(ABC):
             ValidationError: for what can't be a tenant's name, whatever it could stand for.
         """
 
+    @property
+    def tombstones(self) -> Tombstones:
+        """Who was erased in this store, and is refused late writes.
 
-class AuthoringMaintenance(Maintenance):
+        Raises:
+            UnsupportedOperationError: if it keeps none.
+        """
+        raise UnsupportedOperationError("this store keeps no tombstones")
+
+
+class AuthoringMaintenance(Maintenance, AuthoringSweeps):
     """Maintenance of flows and whatever else is authored."""
 
     @property
@@ -137,7 +148,7 @@ class AuthoringMaintenance(Maintenance):
         return ()
 
 
-class DialogueMaintenance(Maintenance):
+class DialogueMaintenance(Maintenance, Sweeping):
     """Maintenance of conversations, their messages and contexts, of all tenants."""
 
     async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
@@ -169,6 +180,19 @@ class DialogueMaintenance(Maintenance):
         at = argument("maintenance", "now", now, instant)
         return await in_batches(lambda size: self._purge_expired(at, size), limit, PURGE_BATCH)
 
+    async def purge_ended(self, before: datetime, *, limit: int | None = None) -> int:
+        """Delete the conversations that were closed before a time (exclusive: `completed_at`) and
+        have no `retain_until`, with their messages and contexts; how many, at most `limit`, those
+        that ended first.
+
+        As `purge_expired`: one that is given a `retain_until` meanwhile stays.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        until = argument("maintenance", "before", before, instant)
+        return await in_batches(lambda size: self._purge_ended(until, size), limit, PURGE_BATCH)
+
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
         """How much each collection holds, all tenants' together; a round trip for each.
 
@@ -185,8 +209,11 @@ class DialogueMaintenance(Maintenance):
     @abstractmethod
     async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]: ...
 
+    @abstractmethod
+    async def _purge_ended(self, before: datetime, limit: int) -> tuple[int, bool]: ...
 
-class AnalyticsMaintenance(Maintenance):
+
+class AnalyticsMaintenance(Maintenance, Sweeping):
     """Maintenance of analytics events, of all tenants. What has expired the store removes by
     itself, some time after it is absent from every answer; until then it is counted here.
     """
