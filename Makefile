@@ -10,7 +10,7 @@ DEMO ?=
 BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format contracts bench clean
+.PHONY: help demo test check docs format contracts bench clean
 
 help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,6 +26,10 @@ check: $(READY) ## Lint, format, types, and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(READY) ## The pages of docs/, into build/docs; what is wrong with them is an error
+	$(BIN)/python -m sphinx --builder html --jobs auto --fail-on-warning --keep-going \
+		--quiet --doctree-dir build/doctrees docs build/docs
 
 format: $(READY) ## Mend what can be mended without thinking
 	$(BIN)/ruff check --fix .
