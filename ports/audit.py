@@ -4,15 +4,21 @@ Every change that an authoring repository makes writes one entry for each entity
 the same transaction and without anybody asking for it: creating, deleting, and whatever raises a
 revision. It says who acted (`for_tenant(…, actor=…, reason=…)`). What is only counted (uses,
 figures, calls) raises no revision and has no entry; nor has what belongs to an entity alone and
-goes with it. There is no way to change or remove an entry through a port; erasing a tenant erases
-its trail, too.
+goes with it. No request handler's port changes or removes an entry. Two operations of the
+maintenance port remove some: erasing a tenant erases its trail, too; and `purge_audit` removes the
+oldest, once they have been kept for long enough.
 
 **Sealing.** An entry is written unsealed, so that nobody waits for anybody because of the chain.
 Sealing gives the entries that are committed, in the order of their positions, the next places in
 the tenant's chain: a sequence without gaps from 1, and a digest that depends on every entry before
 (see `domain.audit`). So an entity's entries are never sealed out of order; of those that were
 written at the same time, one that is committed later may be. The chain's head is kept apart.
-Entries are sealed by whoever dispatches the outbox, and by `verify`.
+Entries are sealed by whoever dispatches the outbox, by `verify`, and before any are purged.
+
+**Purging.** What goes is the beginning of the chain, up to the first entry that isn't old enough
+(times are those of the writers' clocks, so an old one may stand behind it: it goes with that one).
+It is checked once more before it goes: a chain that is broken there is left as it is. The place and
+digest of the last that went are kept as the chain's anchor, from which `verify` starts.
 """
 
 from abc import abstractmethod
@@ -99,6 +105,10 @@ class AuditLog(Reading[AuditEntry]):
         """Where the chain ends: `NO_ENTRY` if nothing was sealed yet."""
         return await self._head()
 
+    async def anchor(self) -> AuditHead:
+        """Where the chain begins: the last entry that was purged, `NO_ENTRY` if none was."""
+        return await self._anchor()
+
     async def seal(self, limit: int = SEAL_BATCH) -> int:
         """Seal at most `limit` (1 to 1000) entries; how many: fewer than `limit` if all are sealed.
 
@@ -117,20 +127,29 @@ class AuditLog(Reading[AuditEntry]):
         entity's revisions have a gap; and that the chain holds `expected`, a head which was kept
         elsewhere. What this can't tell stands in `domain.audit_chain`.
 
-        In constant memory; every entry is read twice. Others may write, seal and verify meanwhile.
+        It starts where the chain begins: after what was purged. In constant memory; every entry is
+        read twice. Others may write, seal, verify and purge meanwhile; if something seems wrong and
+        the chain begins elsewhere by then, it starts again.
 
         Raises:
             UnsupportedOperationError: within a unit of work.
             ValidationError: if `expected` is no head.
         """
         kept: AuditHead | None = argument(self.schema.name, "expected", expected, _EXPECTED)
+        while True:
+            anchor = await self._anchor()
+            verified = await self._verified(anchor, kept)
+            if verified.sound or await self._anchor() == anchor:
+                return verified
+
+    async def _verified(self, anchor: AuditHead, kept: AuditHead | None) -> AuditVerification:
         last = await self._sealed_first("-sequence", None)
         head = await self._head()
         fits, unsealed = last is None or (last.sequence or 0) <= head.sequence, None
         if fits:
             unsealed = await self._seal_what_is_there()
             head = await self._head()
-        chain = ChainCheck(head, kept)
+        chain = ChainCheck(head, kept, anchor)
         sealed = self.where("sequence").lte(head.sequence)
         finding = await self._followed(chain.follow, sealed, "sequence")
         if finding is None and not fits:
@@ -140,7 +159,9 @@ class AuditLog(Reading[AuditEntry]):
         if finding is None:
             order = ["entity_id", "position"]
             finding = await self._followed(RevisionCheck().follow, None, order)
-        return AuditVerification(entries=chain.at.sequence, head=head, finding=finding)
+        return AuditVerification(
+            entries=chain.entries, head=head, finding=finding, anchor=chain.anchor
+        )
 
     async def _seal_what_is_there(self) -> AuditFinding | None:
         """What keeps it from being sealed, if anything does."""
@@ -179,6 +200,9 @@ class AuditLog(Reading[AuditEntry]):
 
     @abstractmethod
     async def _head(self) -> AuditHead: ...
+
+    @abstractmethod
+    async def _anchor(self) -> AuditHead: ...
 
     @abstractmethod
     async def _seal(self, limit: int) -> int:

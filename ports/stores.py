@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from functools import cached_property, partial
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, Self, TypeVar
 
 import attrs
 
 from domain.identity import NOBODY, Author, TenantId
 from domain.rules import argument, instant
 from ports.analytics import Analytics
+from ports.archives import Archive
 from ports.audit import SEAL_BATCH, AuditLog
 from ports.batches import check_total, in_batches
 from ports.cache import Cache
@@ -19,6 +20,7 @@ from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import IDLE_BATCH, ConversationRepository
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
+from ports.erasing import Erasing, ErasingConversations, ErasingDialogues
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
 from ports.experiments import ExperimentRepository
@@ -85,7 +87,7 @@ class TransactionalStore(Store[R, M], Generic[R, U, M]):
         """One atomic unit over a tenant's data, by `author`."""
 
 
-class Maintenance(ABC):
+class Maintenance(Erasing):
     """What works across tenants, kept apart so that no request handler reaches it by accident."""
 
     @abstractmethod
@@ -115,8 +117,26 @@ class Maintenance(ABC):
         """
         raise UnsupportedOperationError("this store keeps no tombstones")
 
+    @property
+    def archive(self) -> Archive:
+        """A tenant's records as they are kept, to be exported and put back.
 
-class AuthoringMaintenance(Maintenance, AuthoringSweeps):
+        Raises:
+            UnsupportedOperationError: if this store has none.
+        """
+        if self._archive is None:
+            raise UnsupportedOperationError("this store can't be exported")
+        return self._archive
+
+    _archive: Archive | None = None
+
+    def keeping(self, archive: Archive) -> Self:
+        """This, with the archive of its store."""
+        self._archive = archive
+        return self
+
+
+class AuthoringMaintenance(ErasingConversations, Maintenance, AuthoringSweeps):
     """Maintenance of flows and whatever else is authored."""
 
     @property
@@ -148,7 +168,7 @@ class AuthoringMaintenance(Maintenance, AuthoringSweeps):
         return ()
 
 
-class DialogueMaintenance(Maintenance, Sweeping):
+class DialogueMaintenance(ErasingDialogues, Maintenance, Sweeping):
     """Maintenance of conversations, their messages and contexts, of all tenants."""
 
     async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
@@ -248,7 +268,7 @@ class AnalyticsMaintenance(Maintenance, Sweeping):
         """One batch: how many, and whether there may be more."""
 
 
-class RuntimeMaintenance(Maintenance):
+class RuntimeMaintenance(ErasingConversations, Maintenance):
     """Maintenance of what lives for a while. Expiry needs no sweep: the store does it by itself.
 
     `tenants` and `erase_tenant` read the name of every key there is (the latter twice), and the

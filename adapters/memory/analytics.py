@@ -10,16 +10,20 @@ from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 from adapters.memory.reading import position_key, sort_key
+from adapters.memory.tombstones import MemoryTombstones
 from adapters.system import SystemClock, Uuid7Generator
 from domain.analytics import AnalyticsEvent, milliseconds
 from domain.identity import TenantId, UserId, tenant_id
 from domain.metric_queries import Aggregation, MetricQuery, dimension_of
+from domain.retention import Swept
 from ports.analytics import Analytics, Asked, Row, nearest_rank
 from ports.capabilities import Capability
+from ports.port_archives import AnalyticsArchive
 from ports.reading import Context, Selection
 from ports.statistics import CollectionStatistics
 from ports.stores import AnalyticsMaintenance, AnalyticsStore
 from ports.time import Clock, IdGenerator
+from ports.tombstones import Tombstones
 
 _AT = attrgetter("at")
 _PLACE = attrgetter("at", "id")
@@ -218,19 +222,23 @@ class MemoryAnalyticsStore(AnalyticsStore):
         self._ids = Uuid7Generator(self._clock) if ids is None else ids
         self._retention = retention
         self._tenants: dict[TenantId, Events] = {}
+        self._tombstones = MemoryTombstones(self._clock)
 
     def sibling(self, *, clock: Clock | None = None) -> Self:
         """Another store over the same data, as a second process would have it."""
         other = type(self)(clock=self._clock if clock is None else clock, retention=self._retention)
         other._tenants = self._tenants
+        other._tombstones = self._tombstones.seen_by(other._clock)
         return other
 
     def repositories(self, tenant: TenantId) -> Analytics:
-        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+        gate = self._tombstones.gate
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids, gate=gate)
         return MemoryAnalytics(context, self._retention, self._tenants.setdefault(tenant, Events()))
 
     def maintenance(self) -> AnalyticsMaintenance:
-        return MemoryAnalyticsMaintenance(self._tenants)
+        made = MemoryAnalyticsMaintenance(self._tenants, self._tombstones)
+        return made.keeping(AnalyticsArchive(self.repositories, self._tombstones.gate))
 
     async def check(self) -> None:
         return
@@ -239,8 +247,15 @@ class MemoryAnalyticsStore(AnalyticsStore):
 class MemoryAnalyticsMaintenance(AnalyticsMaintenance):
     """Maintenance of every tenant's events."""
 
-    def __init__(self, tenants: dict[TenantId, Events]) -> None:
+    def __init__(
+        self, tenants: dict[TenantId, Events], tombstones: MemoryTombstones | None = None
+    ) -> None:
         self._tenants = tenants
+        self._tombstones = MemoryTombstones(SystemClock()) if tombstones is None else tombstones
+
+    @property
+    def tombstones(self) -> Tombstones:
+        return self._tombstones
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         for tenant in sorted(self._tenants):
@@ -249,7 +264,15 @@ class MemoryAnalyticsMaintenance(AnalyticsMaintenance):
 
     async def erase_tenant(self, tenant: TenantId) -> int:
         held = self._tenants.get(tenant_id(tenant))
-        return 0 if held is None else held.clear()
+        await self._tombstones.forget_users(tenant)
+        erased = 0 if held is None else held.clear()
+        await self._noted(tenant, None, {"events": erased}, await self._stands(tenant, None))
+        return erased
+
+    async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
+        held = self._tenants.get(tenant)
+        gone = {"events": 0 if held is None else held.remove(user)}
+        return await self._noted(tenant, user, gone, noting)
 
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
         held = sum(len(events.by_id) for events in self._tenants.values())
@@ -258,3 +281,9 @@ class MemoryAnalyticsMaintenance(AnalyticsMaintenance):
     async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:
         purged = self._tenants[tenant].purge(before, limit)
         return purged, purged == limit
+
+    async def _due(self, kind: Swept, until: datetime) -> int:
+        if kind is not Swept.ANALYTICS_EVENTS:
+            return await super()._due(kind, until)
+        held = (events.by_id.values() for events in self._tenants.values())
+        return sum(event.at < until for events in held for event in events)

@@ -1,8 +1,10 @@
 """The audit trail in memory."""
 
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import partial
 from heapq import nsmallest
+from itertools import takewhile
 from typing import Any, Final
 
 from adapters.audit_form import form_of
@@ -17,12 +19,14 @@ from domain.rules import instant
 from ports.audit import AUDIT_SCHEMA, AuditLog
 from ports.errors import CorruptRecordError, UnsupportedOperationError
 from ports.reading import Context
+from ports.retention import purgeable
 from ports.schema import EntitySchema, Unique
 
 ENTRIES: Final = AUDIT_SCHEMA.name
 UNSEALED: Final = "unsealed audit entry"
 """Entries again, by position."""
 HEADS: Final = "audit head"
+ANCHORS: Final = "audit anchor"
 _PLACE: Final = Unique(("sequence",), where="is_sealed")
 _ONLY: Final = 0
 
@@ -99,10 +103,14 @@ class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
             ),
             UNSEALED: Table(UNSEALED, key=lambda row: row.position),
             HEADS: Table(HEADS, key=lambda row: _ONLY),
+            ANCHORS: Table(ANCHORS, key=lambda row: _ONLY),
         }
 
     async def _head(self) -> AuditHead:
         return self._session.reading().get(HEADS, _ONLY) or NO_ENTRY
+
+    async def _anchor(self) -> AuditHead:
+        return self._session.reading().get(ANCHORS, _ONLY) or NO_ENTRY
 
     async def _seal(self, limit: int) -> int:
         if not isinstance(self._session, SingleSession):
@@ -128,3 +136,27 @@ def seal(transaction: Transaction, limit: int) -> int:
     if positions:
         transaction.replace(HEADS, head)
     return len(positions)
+
+
+def old(entries: Iterable[AuditEntry], before: datetime) -> list[AuditEntry]:
+    """Those from before a time that nothing younger is ahead of, in the order of their chain; last
+    those that would be sealed next.
+    """
+    chain = sorted(entries, key=lambda one: (one.sequence is None, one.sequence or one.position))
+    return list(takewhile(lambda entry: entry.at < before, chain))
+
+
+def purge(transaction: Transaction, before: datetime, limit: int) -> tuple[int, bool]:
+    """Remove the first entries that are old enough; how many, and whether there may be more."""
+    anchor: AuditHead = transaction.get(ANCHORS, _ONLY) or NO_ENTRY
+    head: AuditHead = transaction.get(HEADS, _ONLY) or NO_ENTRY
+    entries: Iterable[AuditEntry] = transaction.values(ENTRIES)
+    sealed = (entry for entry in entries if entry.is_sealed)
+    oldest = nsmallest(limit, sealed, key=lambda entry: entry.sequence or 0)
+    through = purgeable(anchor, head, oldest, before)
+    gone = [entry for entry in oldest if (entry.sequence or 0) <= through.sequence]
+    for entry in gone:
+        transaction.remove(ENTRIES, entry.id)
+    if gone:
+        transaction.replace(ANCHORS, through)
+    return len(gone), len(gone) == limit

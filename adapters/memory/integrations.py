@@ -29,6 +29,11 @@ from ports.reading import Context, Selection
 CALLS = CALL_SCHEMA.name
 
 
+def old_calls(calls: Iterable[IntegrationCall], before: datetime) -> list[IntegrationCall]:
+    """Those made before a time, the oldest first."""
+    return sorted((call for call in calls if call.at < before), key=lambda call: call.at)
+
+
 class MemoryCallLog(MemoryReading[IntegrationCall]):
     """The calls of one integration, read from the end: no page depends on how long the log is."""
 
@@ -151,7 +156,7 @@ class MemoryIntegrationRepository(MemoryRepository[Integration], IntegrationRepo
 
     async def _purge_calls(self, before: datetime, limit: int) -> tuple[int, bool]:
         with self._session.writing() as transaction:
-            old = [call for call in transaction.values(CALLS) if call.at < before][:limit]
+            old = old_calls(transaction.values(CALLS), before)[:limit]
             for call in old:
                 transaction.remove(CALLS, call.id)
             return len(old), len(old) == limit

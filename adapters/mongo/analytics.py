@@ -12,6 +12,7 @@ from typing import ClassVar, Final
 from adapters.mongo.autocommit import ClientExecutor
 from adapters.mongo.collections import EVENTS, Collection
 from adapters.mongo.driver import Client
+from adapters.mongo.erasing import MongoErasingEvents
 from adapters.mongo.executor import Document, Executor
 from adapters.mongo.keyset import page
 from adapters.mongo.maintenance import BATCH, MongoTenants
@@ -20,9 +21,11 @@ from adapters.mongo.statistics import statistics
 from adapters.mongo.values import UNREADABLE
 from domain.analytics import AnalyticsEvent
 from domain.identity import TenantId, UserId, tenant_id
+from domain.retention import Swept
 from ports.analytics import EVENT_SCHEMA, Analytics, Asked, Row
 from ports.capabilities import Capability
 from ports.errors import CorruptRecordError
+from ports.port_archives import AnalyticsArchive
 from ports.reading import Context, Selection
 from ports.statistics import CollectionStatistics
 from ports.stores import AnalyticsMaintenance, AnalyticsStore
@@ -111,21 +114,23 @@ class MongoAnalyticsStore(AnalyticsStore):
         return MongoAnalytics(context, self._retention, self._executor)
 
     def maintenance(self) -> AnalyticsMaintenance:
-        return MongoAnalyticsMaintenance(self._executor)
+        made = MongoAnalyticsMaintenance(self._executor)
+        return made.keeping(AnalyticsArchive(self.repositories))
 
     async def check(self) -> None:
         await self._executor.ping()
 
 
-class MongoAnalyticsMaintenance(MongoTenants, AnalyticsMaintenance):
+class MongoAnalyticsMaintenance(MongoErasingEvents, MongoTenants, AnalyticsMaintenance):
     """Maintenance of the collection of events."""
 
     collections: ClassVar[tuple[Collection, ...]] = (EVENTS,)
 
     async def erase_tenant(self, tenant: TenantId) -> int:
         named, erased = tenant_id(tenant), 0
+        noting = await self._stands(named, None)
         while keys := await self._some(_NAME, named):
-            erased += await self._executor.delete_many(_NAME, {"_id": {"$in": keys}})
+            erased += await self._erase_keys(named, _NAME, keys, noting)
         return erased
 
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
@@ -135,6 +140,17 @@ class MongoAnalyticsMaintenance(MongoTenants, AnalyticsMaintenance):
         wanted = {"tenant_id": tenant, "at": {"$lt": before}}
         found, gone = await _delete_some(self._executor, wanted, limit, [("at", 1)])
         return gone, found == limit
+
+    async def _due(self, kind: Swept, until: datetime) -> int:
+        if kind is not Swept.ANALYTICS_EVENTS:
+            return await super()._due(kind, until)
+        old = {"at": {"$lt": until}}
+        return sum(
+            [
+                await self._executor.count(_NAME, {"tenant_id": tenant, **old})
+                async for tenant in self.tenants()
+            ]
+        )
 
 
 async def _delete_some(

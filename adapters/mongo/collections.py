@@ -105,6 +105,11 @@ CONVERSATIONS: Final = Collection(
             # Not `$type`, which MongoDB doesn't see in a condition `$lte` on a date.
             where={"retain_until": {"$lte": _LATEST}},
         ),
+        Index(
+            name="ix_conversations_ended",
+            keys=(("retain_until", 1), ("completed_at", 1), (KEY, 1)),
+            where={"completed_at": {"$lte": _LATEST}},
+        ),
     ),
     marks={RESTORED: {"bsonType": ["int", "long"]}},
 )

@@ -1,6 +1,6 @@
 """Conversations in MongoDB."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -76,16 +76,23 @@ class MongoConversationRepository(MongoRepository[Conversation], ConversationRep
         return len(keys)
 
 
-async def shorten(executor: Executor, tenant: TenantId, id: str, wanted: Document) -> None:
+async def shorten(
+    executor: Executor,
+    tenant: TenantId,
+    id: str,
+    wanted: Document,
+    told: Callable[[Executor, int], Awaitable[object]] | None = None,
+) -> int:
     """Remove all but the last `AT_ONCE` messages of a conversation, from the oldest, as long as it
     is wanted: each step by itself, since they can be more than one transaction holds. As many steps
-    as there are messages for, whatever number the head names.
+    as there are messages for, whatever number the head names. How many messages went; `told` is,
+    within each step's transaction, how many go in it.
 
     Raises:
         OutcomeUnknownError: if the first steps are done, and another can't be.
     """
     owned: Document = {"tenant_id": tenant, "conversation_id": id}
-    begun = False
+    begun, total = False, 0
     while True:
         with _begun(begun):
             ahead = await executor.find(
@@ -97,7 +104,7 @@ async def shorten(executor: Executor, tenant: TenantId, id: str, wanted: Documen
                 limit=1,
             )
         if not ahead:
-            return
+            return total
         oldest = {**owned, "sequence": {"$lt": ahead[0]["sequence"]}}
 
         async def removed(executor: Executor, oldest: Document = oldest) -> int:
@@ -106,13 +113,17 @@ async def shorten(executor: Executor, tenant: TenantId, id: str, wanted: Documen
             fewer = [{"$set": {"message_count": left}}]
             if not await executor.update_many(CONVERSATIONS.name, wanted, fewer):
                 return 0
-            return await executor.delete_many(MESSAGES.name, oldest)
+            gone = await executor.delete_many(MESSAGES.name, oldest)
+            if told is not None:
+                await told(executor, gone)
+            return gone
 
         seconds = executor.deadline + seconds_to_remove(AT_ONCE)
         with _begun(begun):
-            if not await executor.atomically(removed, seconds=seconds):
-                return
-        begun = True
+            gone = await executor.atomically(removed, seconds=seconds)
+        if not gone:
+            return total
+        begun, total = True, total + gone
 
 
 @contextmanager
@@ -132,27 +143,31 @@ def seconds_to_remove(messages: int) -> float:
     return min(messages * _SECONDS_PER_MESSAGE, _MOST_SECONDS)
 
 
-async def remove_what_belongs(executor: Executor, tenant: TenantId, ids: Sequence[str]) -> None:
-    """Delete the messages and contexts of conversations."""
-    await executor.delete_many(
+async def remove_what_belongs(
+    executor: Executor, tenant: TenantId, ids: Sequence[str]
+) -> dict[str, int]:
+    """Delete the messages and contexts of conversations; how many of each."""
+    messages = await executor.delete_many(
         MESSAGES.name, {"tenant_id": tenant, "conversation_id": {"$in": list(ids)}}
     )
     contexts = [CONTEXTS.mapper.key(tenant, id) for id in ids]
-    await executor.delete_many(CONTEXTS.name, {"_id": {"$in": contexts}})
+    gone = await executor.delete_many(CONTEXTS.name, {"_id": {"$in": contexts}})
+    return {"messages": messages, "contexts": gone}
+
+
+def idle(before: datetime) -> Document:
+    """What is active, and nothing happened in it since a time."""
+    return {"status": ConversationStatus.ACTIVE.value, "last_activity_at": {"$lt": before}}
 
 
 async def close_idle(
     executor: Executor, own: Document, before: datetime, now: datetime, limit: int
 ) -> tuple[int, bool]:
     """Close a batch of what is idle; each is judged anew at the moment in which it is closed."""
-    idle: Document = {
-        **own,
-        "status": ConversationStatus.ACTIVE.value,
-        "last_activity_at": {"$lt": before},
-    }
+    wanted = {**own, **idle(before)}
     found = await executor.find(
         CONVERSATIONS.name,
-        idle,
+        wanted,
         projection={"_id": 1},
         sort=[("last_activity_at", 1), ("_id", 1)],
         limit=limit,
@@ -167,7 +182,7 @@ async def close_idle(
     }
     done = await executor.update_many(
         CONVERSATIONS.name,
-        {**idle, "_id": {"$in": [document["_id"] for document in found]}},
+        {**wanted, "_id": {"$in": [document["_id"] for document in found]}},
         {"$set": closed, "$inc": {"revision": 1}},
     )
     return done, len(found) == limit

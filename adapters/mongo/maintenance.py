@@ -1,6 +1,6 @@
 """What works across tenants."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -9,14 +9,17 @@ from adapters.mongo.collections import ALL, CONVERSATIONS, MESSAGES, Collection
 from adapters.mongo.conversations import (
     AT_ONCE,
     close_idle,
+    idle,
     remove_what_belongs,
     seconds_to_remove,
     shorten,
 )
+from adapters.mongo.erasing import MongoErasing, MongoErasingDialogues, few
 from adapters.mongo.executor import Document, Executor
 from adapters.mongo.statistics import statistics
 from domain.conversations import Conversation
 from domain.identity import TenantId, tenant_id
+from domain.retention import Swept
 from domain.rules import checked
 from ports.statistics import CollectionStatistics
 from ports.stores import DialogueMaintenance, Maintenance
@@ -25,7 +28,7 @@ from ports.time import Clock
 BATCH: Final = 1_000
 
 
-class MongoTenants(Maintenance):
+class MongoTenants(MongoErasing, Maintenance):
     """What is done with whole tenants, in collections whose keys begin with them."""
 
     collections: ClassVar[tuple[Collection, ...]]
@@ -62,7 +65,7 @@ class MongoTenants(Maintenance):
         return [document["_id"] for document in found]
 
 
-class MongoMaintenance(MongoTenants, DialogueMaintenance):
+class MongoMaintenance(MongoErasingDialogues, MongoTenants, DialogueMaintenance):
     """Maintenance of the collections of dialogue data."""
 
     collections: ClassVar[tuple[Collection, ...]] = ALL
@@ -73,6 +76,7 @@ class MongoMaintenance(MongoTenants, DialogueMaintenance):
 
     async def erase_tenant(self, tenant: TenantId) -> int:
         named, erased = tenant_id(tenant), 0
+        noting = await self._stands(named, None)
         # Conversations before messages: without them, nothing more is appended.
         collections = sorted(ALL, key=lambda each: each.name != CONVERSATIONS.name)
         more = True
@@ -81,7 +85,7 @@ class MongoMaintenance(MongoTenants, DialogueMaintenance):
             for each in collections:
                 while keys := await self._some(each.name, named):
                     more = True
-                    gone = await self._executor.delete_many(each.name, {"_id": {"$in": keys}})
+                    gone = await self._erase_keys(named, each.name, keys, noting)
                     erased += gone if each.name != MESSAGES.name else 0
         return erased
 
@@ -93,22 +97,26 @@ class MongoMaintenance(MongoTenants, DialogueMaintenance):
         return await close_idle(self._executor, {}, before, now, limit)
 
     async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]:
-        expired: Document = {"retain_until": {"$lte": now}}
+        return await self._purged(_expired(now), "retain_until", limit)
+
+    async def _purge_ended(self, before: datetime, limit: int) -> tuple[int, bool]:
+        return await self._purged(_ended(before), "completed_at", limit)
+
+    async def _purged(self, due: Document, order: str, limit: int) -> tuple[int, bool]:
+        """Some of the conversations that are due, whole; each is judged anew as it goes."""
         found = await self._executor.find(
             CONVERSATIONS.name,
-            expired,
+            due,
             projection={"tenant_id": 1, "last_sequence": 1},
-            sort=[("retain_until", 1)],
+            sort=[(order, 1)],
             limit=limit,
         )
-        chosen = _few(found)
+        chosen = few(found)
         keys = {"_id": {"$in": [document["_id"] for document in chosen]}}
 
         async def purged(executor: Executor) -> int:
             # Some may be kept longer by now.
-            still = await executor.find(
-                CONVERSATIONS.name, {**expired, **keys}, projection={"tenant_id": 1}
-            )
+            still = await executor.find(CONVERSATIONS.name, {**due, **keys}, projection=_TENANT)
             gone = {"_id": {"$in": [document["_id"] for document in still]}}
             await executor.delete_many(CONVERSATIONS.name, gone)
             for tenant, ids in _by_tenant(still).items():
@@ -120,28 +128,38 @@ class MongoMaintenance(MongoTenants, DialogueMaintenance):
         messages = sum(document["last_sequence"] for document in chosen)
         if messages > AT_ONCE:  # then it is one
             for tenant, (id,) in _by_tenant(chosen).items():
-                await shorten(self._executor, tenant, id, {**expired, **keys})
+                await shorten(self._executor, tenant, id, {**due, **keys})
             messages = AT_ONCE
         seconds = self._executor.deadline + seconds_to_remove(messages)
         done = await self._executor.atomically(purged, seconds=seconds)
         return done, len(found) == limit or len(chosen) < len(found)
 
+    async def _due(self, kind: Swept, until: datetime) -> int:
+        due = _DUE.get(kind)
+        if due is None:
+            return await super()._due(kind, until)
+        return await self._executor.count(CONVERSATIONS.name, due(until))
+
+
+def _expired(now: datetime) -> Document:
+    return {"retain_until": {"$lte": now}}
+
+
+def _ended(before: datetime) -> Document:
+    return {"retain_until": None, "completed_at": {"$lt": before}}
+
+
+_TENANT: Final = {"tenant_id": 1}
+_DUE: Final[Mapping[Swept, Callable[[datetime], Document]]] = {
+    Swept.EXPIRED_CONVERSATIONS: _expired,
+    Swept.ENDED_CONVERSATIONS: _ended,
+    Swept.IDLE_CONVERSATIONS: idle,
+}
+
 
 def _end(tenant: str) -> str:
     """The end of a tenant's keys."""
     return f'{tenant}"' if tenant else ""
-
-
-def _few(found: Sequence[Document]) -> list[Document]:
-    """The first of them, as many as have few enough messages together; one at least."""
-    chosen: list[Document] = []
-    messages = 0
-    for document in found:
-        messages += document["last_sequence"]
-        if chosen and messages > AT_ONCE:
-            break
-        chosen.append(document)
-    return chosen
 
 
 def _by_tenant(found: Sequence[Mapping[str, Any]]) -> dict[TenantId, list[str]]:

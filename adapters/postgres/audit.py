@@ -1,16 +1,19 @@
 """The audit trail in PostgreSQL: its entries are written by the statements of `trail`."""
 
 import asyncio
+from datetime import datetime
 
 from adapters.postgres import audit_statements as sql
 from adapters.postgres.errors import Undecodable
 from adapters.postgres.executor import Executor
 from adapters.postgres.reading import PostgresReading
+from adapters.postgres.statements import Statement
 from domain.audit import NO_ENTRY, AuditEntry, AuditHead
 from domain.identity import TenantId
 from domain.rules import restored
 from ports.audit import AuditLog
 from ports.errors import CorruptRecordError, TransactionError, UnsupportedOperationError
+from ports.retention import purgeable
 
 _BATCH = 250
 _BYTES = 1024 * 1024
@@ -32,6 +35,9 @@ class PostgresAuditLog(PostgresReading[AuditEntry], AuditLog):
 
     async def _head(self) -> AuditHead:
         return await _head(self._executor, self._tenant)
+
+    async def _anchor(self) -> AuditHead:
+        return await _place(self._executor, sql.ANCHOR, self._tenant)
 
     async def _seal(self, limit: int) -> int:
         if self._executor.in_snapshot:
@@ -69,8 +75,44 @@ async def _sealed(executor: Executor, tenant: TenantId, limit: int) -> tuple[int
     raise failure
 
 
+async def purge(
+    executor: Executor, tenant: TenantId, before: datetime, limit: int
+) -> tuple[int, bool]:
+    """Remove the first entries of a tenant's chain that are old enough: one batch."""
+
+    async def in_turn(executor: Executor) -> tuple[int, bool]:
+        await executor.read(sql.LOCK.sql, [tenant])
+        anchor = await _place(executor, sql.ANCHOR, tenant)
+        head = await _head(executor, tenant)
+        oldest = {"tenant": tenant, "sequence": anchor.sequence, "limit": limit, "bytes": _BYTES}
+        rows = await executor.read(sql.OLDEST.sql, sql.OLDEST.arguments(oldest))
+        entries = [sql.RELATION.mapper.restored(row[:-1]) for row in rows]
+        through = purgeable(anchor, head, entries, before)
+        if through == anchor:
+            return 0, False
+        asked = {
+            "tenant": tenant,
+            "anchored": anchor.sequence,
+            "through": through.sequence,
+            "before": before,
+        }
+        found = await executor.write(sql.PURGE_AUDIT.sql, sql.PURGE_AUDIT.arguments(asked))
+        gone: int = found[0][0]
+        return gone, gone == limit or (gone == len(rows) < rows[0][-1])
+
+    try:
+        return await executor.atomically(in_turn)
+    except Undecodable:
+        failure = CorruptRecordError(_NAME, None)
+    raise failure
+
+
 async def _head(executor: Executor, tenant: TenantId) -> AuditHead:
-    rows = await executor.read(sql.HEAD.sql, [tenant])
+    return await _place(executor, sql.HEAD, tenant)
+
+
+async def _place(executor: Executor, statement: Statement, tenant: TenantId) -> AuditHead:
+    rows = await executor.read(statement.sql, [tenant])
     if not rows:
         return NO_ENTRY
     sequence, digest = rows[0]

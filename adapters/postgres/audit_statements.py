@@ -5,11 +5,17 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
+from adapters.postgres.audit_tables import (
+    AUDIT_ANCHORS,
+    AUDIT_ENTRIES,
+    AUDIT_HEADS,
+    PURGE,
+    WITH_OLD_AUDIT,
+)
 from adapters.postgres.audit_tables import UNSEALED as WITH_UNSEALED
 from adapters.postgres.columns import TEXT
 from adapters.postgres.relation import Relation
-from adapters.postgres.statements import compiled
+from adapters.postgres.statements import Statement, compiled
 from adapters.postgres.tables import as_tenant, tenant_set, tenants_lock
 from ports.audit import AUDIT_SCHEMA
 
@@ -28,6 +34,11 @@ HEAD = compiled(
         AUDIT_HEADS.c.tenant_id == sa.bindparam("tenant", type_=TEXT), as_tenant()
     )
 )
+ANCHOR = compiled(
+    sa.select(AUDIT_ANCHORS.c.sequence, AUDIT_ANCHORS.c.digest).where(
+        AUDIT_ANCHORS.c.tenant_id == sa.bindparam("tenant", type_=TEXT), as_tenant()
+    )
+)
 AT_END = compiled(
     sa.select(_ENTRIES.id, _ENTRIES.sequence, _ENTRIES.digest)
     .where(
@@ -37,26 +48,31 @@ AT_END = compiled(
     .order_by(_ENTRIES.sequence.desc())
 )
 """What stands at the head's place, and what at the next one."""
-_NEXT = (
-    sa.select(*RELATION.columns)
-    .where(RELATION.is_tenants(), _ENTRIES.sequence.is_(None))
-    .order_by(_ENTRIES.position)
-    .limit(_LIMIT)
-    .subquery("next")
-)
-_SIZE = sa.func.pg_column_size(_NEXT.c.changes)
-_SIZED = sa.select(
-    *_NEXT.c,
-    (sa.func.sum(_SIZE).over(order_by=_NEXT.c.position, rows=(None, 0)) - _SIZE).label("before"),
-    sa.func.count().over().label("found"),
-).subquery("sized")
-UNSEALED = compiled(
-    sa.select(*(_SIZED.c[column.name] for column in RELATION.columns), _SIZED.c.found)
-    .where(_SIZED.c.before < sa.bindparam("bytes", type_=sa.BigInteger()))
-    .order_by(_SIZED.c.position)
-)
-"""The first ones, as long as those before them take less than so many bytes; and how many there
-were to choose from."""
+
+
+def _first(order: Any, *conditions: Any) -> Statement:
+    """The first ones in an order, as long as those before them take less than so many bytes; and
+    how many there were to choose from."""
+    few = (
+        sa.select(*RELATION.columns)
+        .where(RELATION.is_tenants(), *conditions)
+        .order_by(order)
+        .limit(_LIMIT)
+        .subquery("few")
+    )
+    size = sa.func.pg_column_size(few.c.changes)
+    so_far = sa.func.sum(size).over(order_by=few.c[order.name], rows=(None, 0))
+    found = sa.func.count().over().label("found")
+    sized = sa.select(*few.c, (so_far - size).label("before"), found).subquery("sized")
+    return compiled(
+        sa.select(*(sized.c[column.name] for column in RELATION.columns), sized.c.found)
+        .where(sized.c.before < sa.bindparam("bytes", type_=sa.BigInteger()))
+        .order_by(sized.c[order.name])
+    )
+
+
+UNSEALED = _first(_ENTRIES.position, _ENTRIES.sequence.is_(None))
+OLDEST = _first(_ENTRIES.sequence, _ENTRIES.sequence > _SEQUENCE)
 
 _GIVEN = sa.select(
     *(
@@ -91,3 +107,62 @@ TENANTS_WITH_UNSEALED = compiled(
         )
     )
 )
+
+_BEFORE = sa.bindparam("before", type_=_ENTRIES.at.type)
+_purge: Any = getattr(sa.func, PURGE)
+PURGE_AUDIT = compiled(
+    sa.select(
+        _purge(
+            sa.bindparam("tenant", type_=TEXT),
+            sa.bindparam("anchored", type_=sa.BigInteger()),
+            sa.bindparam("through", type_=sa.BigInteger()),
+            _BEFORE,
+            type_=sa.BigInteger(),
+        )
+    ).where(as_tenant())
+)
+
+
+def _least(column: Any, *conditions: Any) -> Any:
+    """The first entry in an order that isn't old."""
+    return (
+        sa.select(column)
+        .where(RELATION.is_tenants(), _ENTRIES.at >= _BEFORE, *conditions)
+        .order_by(column)
+        .limit(sa.literal_column("1", sa.BigInteger()))
+        .scalar_subquery()
+    )
+
+
+_YOUNGER = _least(_ENTRIES.sequence, _ENTRIES.sequence.is_not(None))
+_UNSEALED_YOUNGER = _least(_ENTRIES.position, _ENTRIES.sequence.is_(None))
+OLD_ENTRIES = compiled(
+    sa.select(sa.func.count())
+    .select_from(AUDIT_ENTRIES)
+    .where(
+        RELATION.is_tenants(),
+        _ENTRIES.at < _BEFORE,
+        sa.func.coalesce(
+            sa.case(
+                (_ENTRIES.sequence.is_not(None), _ENTRIES.sequence < _YOUNGER),
+                else_=_YOUNGER.is_(None)
+                & sa.func.coalesce(_ENTRIES.position < _UNSEALED_YOUNGER, sa.true()),
+            ),
+            sa.true(),
+        ),
+    )
+)
+"""How many have nothing younger ahead of them: those that are sealed by their places, and after
+them the others by position. What is looked for runs through the old ones only."""
+
+
+def with_old(function: str) -> Statement:
+    """The next tenants that have rows of a kind, and whether any of those is old."""
+    asked: Any = getattr(sa.func, function)
+    found = asked(
+        sa.bindparam("after", type_=TEXT), _BEFORE, sa.bindparam("most", type_=sa.Integer())
+    ).table_valued(sa.column("tenant", TEXT), sa.column("old", sa.Boolean()))
+    return compiled(sa.select(found.c.tenant, found.c.old))
+
+
+WITH_OLD_ENTRIES = with_old(WITH_OLD_AUDIT)

@@ -74,6 +74,28 @@ AUDIT_HEADS = sa.Table(
 )
 """The last sealed entry of each tenant, kept apart so that its removal shows."""
 
+AUDIT_ANCHORS = sa.Table(
+    "audit_anchors",
+    METADATA,
+    sa.Column("tenant_id", TEXT, nullable=False),
+    sa.Column("sequence", sa.BigInteger(), nullable=False),
+    sa.Column("digest", TEXT, nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", name="pk_audit_anchors"),
+)
+"""The last entry of each tenant's chain that was removed since its time was over: where the chain
+begins. `PURGE` alone moves it."""
+
 UNSEALED = "dialogbase_tenants_with_unsealed"
 """(after, most): the names of the next `most` tenants after one with entries that aren't sealed;
 a function like those of the outbox (see `delivery_tables`)."""
+
+PURGE = "dialogbase_purge_audit"
+"""(tenant, anchored, through, before): removes the entries after the anchor, if that is the number
+that it has, up to a place, if all of them are there and from before a time; how many went."""
+
+WITH_OLD_AUDIT = "dialogbase_tenants_with_old_audit"
+WITH_OLD_CALLS = "dialogbase_tenants_with_old_calls"
+"""(after, before, most): the next `most` tenants after one that have entries, or calls, and whether
+they have any from before a time."""
+
+FUNCTIONS = (UNSEALED, PURGE, WITH_OLD_AUDIT, WITH_OLD_CALLS)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
+from adapters.postgres.audit_tables import AUDIT_ANCHORS, AUDIT_ENTRIES, AUDIT_HEADS
 from adapters.postgres.delivery_tables import DELIVERIES
 from adapters.postgres.experiment_tables import EXPERIMENTS
 from adapters.postgres.flow_tables import FLOWS
@@ -20,6 +20,6 @@ __all__ = ["ENTITIES", "METADATA", "TENANT_TABLES"]
 ENTITIES: Sequence[sa.Table] = (FLOWS, EXPERIMENTS, INTEGRATIONS)
 """The tables of entities; what belongs to an entity alone is deleted with it."""
 
-TENANT_TABLES: Sequence[sa.Table] = (OUTBOX, DELIVERIES, AUDIT_ENTRIES, AUDIT_HEADS)
+TENANT_TABLES: Sequence[sa.Table] = (OUTBOX, DELIVERIES, AUDIT_ENTRIES, AUDIT_HEADS, AUDIT_ANCHORS)
 """What else is a tenant's and no entity's: an erasure empties these after the entities, and counts
 nothing of it."""

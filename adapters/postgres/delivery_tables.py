@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from adapters.postgres.audit_tables import UNSEALED
 from adapters.postgres.columns import TEXT
 from adapters.postgres.tables import METADATA
 
@@ -76,4 +75,4 @@ BACKLOG = "dialogbase_outbox_backlog"
 These three look across tenants: they run with their owner's rights, and show no tenant's data but
 names and numbers. Migration 0003 makes them."""
 
-FUNCTIONS = (WITH_NEWS, WITH_DELIVERIES, BACKLOG, UNSEALED)
+FUNCTIONS = (WITH_NEWS, WITH_DELIVERIES, BACKLOG)

@@ -173,13 +173,16 @@ CREDENTIALS = compiled(sa.select(_I.credentials).where(RELATION.is_one()))
 _LIMIT = sa.bindparam("limit", type_=sa.BigInteger())
 _LOG = INTEGRATION_CALLS.c
 _KEY = (_LOG.integration_id, _LOG.sequence)
+_IS_OLD = (CALLS.is_tenants(), _LOG.at < sa.bindparam("before", type_=_LOG.at.type))
 _OLD = (
     sa.select(*_KEY)
-    .where(CALLS.is_tenants(), _LOG.at < sa.bindparam("before", type_=_LOG.at.type))
+    .where(*_IS_OLD)
     .order_by(_LOG.at)
     .limit(_LIMIT)
+    .with_for_update(skip_locked=True)  # what another is just removing is theirs
     .cte("old")
 )
+OLD_CALLS = compiled(sa.select(sa.func.count()).select_from(INTEGRATION_CALLS).where(*_IS_OLD))
 PURGE_CALLS = compiled(
     sa.delete(INTEGRATION_CALLS).where(CALLS.is_tenants(), sa.tuple_(*_KEY).in_(sa.select(*_OLD.c)))
 )

@@ -10,6 +10,7 @@ from adapters.postgres.executor import Executor, Row
 from adapters.postgres.reading import PostgresReading
 from adapters.postgres.repository import PostgresRepository, writing
 from adapters.sealing import Vault, token_of
+from domain.identity import TenantId
 from domain.integrations import Integration, IntegrationCall, IntegrationHealth
 from domain.rules import checked, instant, restored
 from domain.secrets import Secret
@@ -127,10 +128,7 @@ class PostgresIntegrationRepository(PostgresRepository[Integration], Integration
 
     @writing
     async def _purge_calls(self, before: datetime, limit: int) -> tuple[int, bool]:
-        values = {"tenant": self._tenant, "before": before, "limit": limit}
-        arguments = sql.PURGE_CALLS.arguments(values)
-        purged = await self._executor.affect(sql.PURGE_CALLS.sql, arguments)
-        return purged, purged == limit
+        return await purge_calls(self._executor, self._tenant, before, limit)
 
     @writing
     async def _rotate(self, rotation: Rotation, limit: int) -> tuple[int, bool]:
@@ -157,3 +155,12 @@ class PostgresIntegrationRepository(PostgresRepository[Integration], Integration
         if rows:
             rotation.after = rows[-1][0]
         return done, len(rows) == limit
+
+
+async def purge_calls(
+    executor: Executor, tenant: TenantId, before: datetime, limit: int
+) -> tuple[int, bool]:
+    """Remove a batch of a tenant's oldest calls; how many, and whether there may be more."""
+    values = {"tenant": tenant, "before": before, "limit": limit}
+    purged = await executor.affect(sql.PURGE_CALLS.sql, sql.PURGE_CALLS.arguments(values))
+    return purged, purged == limit

@@ -6,22 +6,37 @@ nothing else; what is erased is seen and deleted as the tenant whose it is.
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 
-from adapters.postgres.audit import seal
-from adapters.postgres.audit_statements import TENANTS_WITH_UNSEALED
-from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
+from adapters.postgres.audit import purge, seal
+from adapters.postgres.audit_statements import (
+    OLD_ENTRIES,
+    TENANTS_WITH_UNSEALED,
+    WITH_OLD_ENTRIES,
+    with_old,
+)
+from adapters.postgres.audit_tables import (
+    AUDIT_ANCHORS,
+    AUDIT_ENTRIES,
+    AUDIT_HEADS,
+    WITH_OLD_CALLS,
+)
 from adapters.postgres.columns import TEXT
 from adapters.postgres.database import ENTITIES, TENANT_TABLES
 from adapters.postgres.delivery_tables import DELIVERIES
 from adapters.postgres.executor import Executor
+from adapters.postgres.integration_statements import OLD_CALLS
+from adapters.postgres.integrations import purge_calls
 from adapters.postgres.statements import Statement, compiled
 from adapters.postgres.tables import as_tenant
 from domain.identity import TenantId, tenant_id
+from domain.retention import Swept
 from ports.audit import SEAL_BATCH
 from ports.outbox import Outbox
 from ports.paging import check_limit
+from ports.retention import TENANT_BATCH
 from ports.stores import AuthoringMaintenance
 
 BATCH = 1_000
@@ -67,7 +82,13 @@ _ERASE_AUDIT = compiled(
 """Deletes so many entries; whether any are left. Services may write the trail and not delete from
 it, so this, too, is a function of the database's."""
 
-_TRAIL = (AUDIT_ENTRIES, AUDIT_HEADS)
+_OLD: Mapping[Swept, tuple[Statement, Statement]] = {
+    Swept.AUDIT_ENTRIES: (WITH_OLD_ENTRIES, OLD_ENTRIES),
+    Swept.INTEGRATION_CALLS: (with_old(WITH_OLD_CALLS), OLD_CALLS),
+}
+"""How tenants with old things are found, and how many one has."""
+
+_TRAIL = (AUDIT_ENTRIES, AUDIT_HEADS, AUDIT_ANCHORS)
 _ERASURES: Mapping[sa.Table, tuple[Statement, Statement]] = {
     table: (_erase(table), _left(table))
     for table in (*ENTITIES, *TENANT_TABLES)
@@ -102,6 +123,33 @@ class PostgresMaintenance(AuthoringMaintenance):
                 return
             tenant = rows[0][0]
             yield TenantId(tenant)
+
+    async def _with_old(self, kind: Swept, before: datetime) -> AsyncIterator[TenantId]:
+        statement, after = _OLD[kind][0], ""
+        while True:
+            asked = {"after": after, "before": before, "most": TENANT_BATCH}
+            rows = await self._executor.read(statement.sql, statement.arguments(asked))
+            for after, old in rows:
+                if old:
+                    yield TenantId(after)
+            if len(rows) < TENANT_BATCH:
+                return
+
+    async def _old(self, kind: Swept, tenant: TenantId, before: datetime) -> int:
+        statement = _OLD[kind][1]
+        asked = statement.arguments({"tenant": tenant, "before": before})
+        number: int = (await self._executor.read(statement.sql, asked))[0][0]
+        return number
+
+    async def _purge_calls(
+        self, before: datetime, tenant: TenantId, limit: int
+    ) -> tuple[int, bool]:
+        return await purge_calls(self._executor, tenant, before, limit)
+
+    async def _purge_audit(
+        self, before: datetime, tenant: TenantId, limit: int
+    ) -> tuple[int, bool]:
+        return await purge(self._executor, tenant, before, limit)
 
     async def erase_tenant(self, tenant: TenantId) -> int:
         named = tenant_id(tenant)

@@ -11,12 +11,12 @@ Two roles, of the whole cluster, which a migration makes:
 What it is against is a statement of ours that names no tenant, or the wrong one, and SQL that gets
 into the middle of one: for that, there are no other tenants' rows. It is no wall around somebody
 who may run any SQL as `dialogbase_app`: they may name any tenant to the server, as services do
-(`set_config`), list tenants, erase a trail (`dialogbase_erase_audit`), and leave temporary
-tables in the way of who uses the connection next. They can't turn it off, change what is sealed,
-drop or alter anything. The roles are the cluster's: a login of `dialogbase_app` has its rights in
-each database there that was migrated, so what must be kept apart needs `REVOKE CONNECT ON DATABASE
-… FROM PUBLIC`, or a cluster of its own. Membership in `dialogbase_definer` reads past everything;
-`doctor` tells of it.
+(`set_config`), list tenants, erase a trail (`dialogbase_erase_audit`) or its beginning
+(`dialogbase_purge_audit`, which leaves an anchor), and leave temporary tables in the way of who
+uses the connection next. They can't turn it off, change what is sealed, drop or alter anything. The
+roles are the cluster's: a login of `dialogbase_app` has its rights in each database there that was
+migrated, so what must be kept apart needs `REVOKE CONNECT ON DATABASE … FROM PUBLIC`, or a cluster
+of its own. Membership in `dialogbase_definer` reads past everything; `doctor` tells of it.
 
 Each table that holds a tenant's rows has row-level security, forced: its owner is bound, too. What
 is here is how `doctor` judges a database; migrations say the same in their own words.
@@ -26,7 +26,8 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from adapters.postgres.audit_tables import AUDIT_ENTRIES, AUDIT_HEADS
+from adapters.postgres.audit_tables import AUDIT_ANCHORS, AUDIT_ENTRIES, AUDIT_HEADS
+from adapters.postgres.audit_tables import FUNCTIONS as TRAIL_FUNCTIONS
 from adapters.postgres.delivery_tables import FUNCTIONS
 from adapters.postgres.tables import METADATA, TENANT_SETTING, finds, search_index
 
@@ -43,11 +44,17 @@ and so nobody's rows, where none is set."""
 
 _EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
 _TRAIL = "SELECT, INSERT, UPDATE (sequence, digest)"
-_APPLICATION_MAY: Mapping[sa.Table, str] = {AUDIT_ENTRIES: _TRAIL, AUDIT_HEADS: _TRAIL}
-"""Where that isn't everything: the trail is written and sealed, and taken away by erasure alone."""
+_APPLICATION_MAY: Mapping[sa.Table, str] = {
+    AUDIT_ENTRIES: _TRAIL,
+    AUDIT_HEADS: _TRAIL,
+    AUDIT_ANCHORS: "SELECT, INSERT",
+}
+"""Where that isn't everything: the trail is written and sealed, and taken away by erasure and
+retention alone; an anchor is added to a trail that is restored."""
 _DEFINER_MAY: Mapping[sa.Table, str] = {
     AUDIT_ENTRIES: "SELECT, DELETE",
     AUDIT_HEADS: "SELECT, DELETE",
+    AUDIT_ANCHORS: _EVERYTHING,
 }
 _FURTHER: Mapping[sa.Table, Sequence[str]] = {
     AUDIT_ENTRIES: [
@@ -81,7 +88,13 @@ def protection(table: sa.Table) -> Sequence[str]:
 def functions() -> Sequence[str]:
     """The functions that read past the policies."""
     finding = [finds(table) for table in METADATA.sorted_tables if is_searched(table)]
-    return [*finding, "dialogbase_next_tenant", "dialogbase_erase_audit", *FUNCTIONS]
+    return [
+        *finding,
+        "dialogbase_next_tenant",
+        "dialogbase_erase_audit",
+        *FUNCTIONS,
+        *TRAIL_FUNCTIONS,
+    ]
 
 
 def is_searched(table: sa.Table) -> bool:

@@ -1,0 +1,179 @@
+"""The sweep: whatever has been kept for long enough goes, in all stores."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from random import uniform
+from typing import Any, Final, Literal, Protocol, TypeAlias
+
+import attrs
+
+from domain.durations import MILLISECOND, duration
+from domain.frozen import FrozenDict
+from domain.retention import Retention, SweepReport, Swept
+from domain.rules import argument, instant
+from ports.batches import check_total
+from ports.errors import RepositoryError
+from ports.stores import AnalyticsMaintenance, AuthoringMaintenance, DialogueMaintenance
+from ports.time import Clock
+
+HOURLY: Final = timedelta(hours=1)
+_SECOND: Final = timedelta(seconds=1)
+_LOG: Final = logging.getLogger("dialogbase.sweeping")
+_LOG.addHandler(logging.NullHandler())
+
+Progress: TypeAlias = Callable[[Swept, int | None], None]
+"""Told of each kind as it begins, with None, and when it is done, with how many it were."""
+
+
+class Sweepable(Protocol):
+    """The maintenance of each group of data that has something to be swept."""
+
+    @property
+    def authoring(self) -> AuthoringMaintenance:
+        """Of calls and the audit trail."""
+
+    @property
+    def dialogue(self) -> DialogueMaintenance:
+        """Of conversations."""
+
+    @property
+    def analytics(self) -> AnalyticsMaintenance:
+        """Of events."""
+
+
+@attrs.frozen
+class _Rule:
+    """Whose a kind is, and how it is swept up to a time and a limit."""
+
+    part: Literal["authoring", "dialogue", "analytics"]
+    sweep: Callable[[Any, datetime, int | None], Awaitable[int]]
+
+
+RULES: Final[Mapping[Swept, _Rule]] = {
+    Swept.IDLE_CONVERSATIONS: _Rule(
+        "dialogue", lambda part, until, limit: part.close_idle(until, limit=limit)
+    ),
+    Swept.EXPIRED_CONVERSATIONS: _Rule(
+        "dialogue", lambda part, until, limit: part.purge_expired(until, limit=limit)
+    ),
+    Swept.ENDED_CONVERSATIONS: _Rule(
+        "dialogue", lambda part, until, limit: part.purge_ended(until, limit=limit)
+    ),
+    Swept.INTEGRATION_CALLS: _Rule(
+        "authoring", lambda part, until, limit: part.purge_calls(until, limit=limit)
+    ),
+    Swept.AUDIT_ENTRIES: _Rule(
+        "authoring", lambda part, until, limit: part.purge_audit(until, limit=limit)
+    ),
+    Swept.ANALYTICS_EVENTS: _Rule(
+        "analytics", lambda part, until, limit: part.purge(until, limit=limit)
+    ),
+}
+"""A new kind of thing joins the sweep by a row here, a member of `Swept` and, if it has no time of
+its own, a duration of `Retention`."""
+
+
+class Sweeper:
+    """Sweeps by a policy. Safe to run beside others, here and elsewhere: what one of them takes the
+    others don't count, and what is changed so that it stays, before it is its turn, stays.
+    """
+
+    def __init__(self, stores: Sweepable, retention: Retention, clock: Clock) -> None:
+        self._stores = stores
+        self._retention = retention
+        self._clock = clock
+        self._stopping = asyncio.Event()
+
+    async def once(
+        self,
+        now: datetime | None = None,
+        *,
+        limit: int | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> SweepReport:
+        """Sweep each kind that the policy doesn't keep for ever, and say how many went.
+
+        `now`: the time that it is done as of, the clock's unless given. At most `limit` of each
+        kind. A `dry_run` counts what would go, and changes nothing; one kind's going may yet add to
+        another's, so that a sweep finds more: a conversation that is timed out has ended.
+
+        In batches, in constant memory. Interrupted, whatever went is gone, and it may be called
+        again. What a store raises is told in the report, and the kinds after it are swept all the
+        same.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        at = argument("sweep", "now", self._clock.now() if now is None else now, instant)
+        check_total(limit)
+        counts: dict[Swept, int] = {}
+        failures: dict[Swept, str] = {}
+        limited: list[Swept] = []
+        for kind, rule in RULES.items():
+            until = self._retention.until(kind, at)
+            if until is None:
+                continue
+            if progress is not None:
+                progress(kind, None)
+            part = getattr(self._stores, rule.part)
+            try:
+                swept = await (part.due(kind, until) if dry_run else rule.sweep(part, until, limit))
+            except RepositoryError as error:
+                failures[kind] = type(error).__name__
+                _LOG.warning("sweeping %s failed (%s)", kind.value, type(error).__name__)
+                continue
+            if limit is not None and swept >= limit:
+                limited.append(kind)
+            counts[kind] = swept if limit is None else min(swept, limit)
+            if progress is not None:
+                progress(kind, counts[kind])
+        return SweepReport(
+            at=at,
+            dry_run=dry_run,
+            counts=FrozenDict(counts),
+            failures=FrozenDict(failures),
+            limited=tuple(limited),
+        )
+
+    @asynccontextmanager
+    async def running(self, every: timedelta = HOURLY) -> AsyncIterator[None]:
+        """Sweeps for the block, in a task of its own: at once, and then again and again, each time
+        after a rest of `every`, give or take a quarter, so that processes don't keep step.
+
+        Whatever a store raises is logged and tried again the next time. At the block's end the task
+        is ended, and what was being swept is left to the next sweep.
+
+        Raises:
+            ValidationError: for a rest that isn't between a millisecond and thirty days.
+        """
+        rest: timedelta = argument("sweep", "every", every, _EVERY)
+        self._stopping.clear()
+        task = asyncio.create_task(self._again_and_again(rest))
+        try:
+            yield
+        finally:
+            self._stopping.set()
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def run(self, every: timedelta = HOURLY) -> None:
+        """Sweeps until it is cancelled; as `running`."""
+        async with self.running(every):
+            await asyncio.Event().wait()
+
+    async def _again_and_again(self, rest: timedelta) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self.once()
+            except Exception as error:  # noqa: BLE001  # whatever it is, this task goes on
+                _LOG.warning("sweeping failed (%s)", type(error).__name__)
+            with suppress(TimeoutError):
+                pause = rest / _SECOND * uniform(0.75, 1.25)
+                await asyncio.wait_for(self._stopping.wait(), pause)
+
+
+_EVERY: Final = duration(MILLISECOND, timedelta(days=30))
