@@ -1,0 +1,55 @@
+"""Who is asking, how often they may, and what handlers get of it."""
+
+from datetime import timedelta
+from typing import Annotated, TypeAlias
+
+from fastapi import Depends, Path, Request
+
+from bootstrap.fastapi import Scope, rate_limited, session_cookie
+from domain.rates import gcra
+from domain.sessions import Session
+from examples.chat_api.flows import Flows
+from examples.chat_api.turns import Turns
+
+SESSIONS = session_cookie()
+
+Token: TypeAlias = Annotated[str | None, Depends(SESSIONS.token)]
+CurrentSession: TypeAlias = Annotated[Session, Depends(SESSIONS.required)]
+ConversationId: TypeAlias = Annotated[str, Path(min_length=1, max_length=128)]
+
+
+def flows(request: Request) -> Flows:
+    """The process's."""
+    kept: Flows = request.app.state.flows
+    return kept
+
+
+CurrentFlows: TypeAlias = Annotated[Flows, Depends(flows)]
+
+
+def turns(scope: Scope, flows: CurrentFlows, session: CurrentSession) -> Turns:
+    """The user's."""
+    return Turns(scope, flows, session.user_id)
+
+
+CurrentTurns: TypeAlias = Annotated[Turns, Depends(turns)]
+
+
+def user(session: CurrentSession) -> str:
+    """Whose limits they are: not a session's, of which one may begin many."""
+    return session.user_id
+
+
+def tenant(scope: Scope) -> str:
+    """Where nobody has logged in yet."""
+    return scope.tenant
+
+
+SECOND = timedelta(seconds=1)
+
+LOG_IN = rate_limited("log-in", gcra(50, SECOND, burst=100), key=tenant)
+"""A tenant's log-ins. Behind a proxy that you trust, go by the client's address as well."""
+
+WRITE = rate_limited("write", gcra(5, SECOND, burst=20), key=user)
+READ = rate_limited("read", gcra(20, SECOND, burst=100), key=user)
+"""A user's messages, and whatever else they ask for."""

@@ -1,0 +1,1 @@
+"""What the service does over HTTP. Handlers ask for what they need, and say what is answered."""
