@@ -1,10 +1,13 @@
 """What works across tenants, over all stores."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import attrs
 
+from adapters.system import SystemClock
 from domain.identity import TenantId
+from domain.retention import FOR_EVER, Retention, SweepReport
 from ports.stores import (
     AnalyticsMaintenance,
     AuthoringMaintenance,
@@ -12,6 +15,8 @@ from ports.stores import (
     Maintenance,
     RuntimeMaintenance,
 )
+from ports.sweeping import Sweeper
+from ports.time import Clock
 
 
 @attrs.frozen
@@ -36,6 +41,27 @@ class PlatformMaintenance(Maintenance):
 
     synchronised: bool = False
     """Whether execution states come back from their contexts."""
+
+    retention: Retention = FOR_EVER
+    """How long what has no time of its own is kept."""
+
+    clock: Clock = attrs.field(factory=SystemClock, repr=False)
+
+    @property
+    def sweeper(self) -> Sweeper:
+        """Sweeps by the retention."""
+        return Sweeper(self, self.retention, self.clock)
+
+    async def sweep(
+        self, now: datetime | None = None, *, limit: int | None = None, dry_run: bool = False
+    ) -> SweepReport:
+        """Whatever has been kept for long enough goes, in all stores; see `ports.sweeping` and, for
+        what that is, `domain.retention`.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        return await self.sweeper.once(now, limit=limit, dry_run=dry_run)
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         """Every tenant that has data in any store, each once, by code point; in memory at once are

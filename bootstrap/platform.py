@@ -1,9 +1,10 @@
 """What a service holds: the platform, opened and closed as one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from inspect import isawaitable
 from typing import TypeVar
 
@@ -11,6 +12,9 @@ import attrs
 from dependency_injector import providers
 
 from adapters.cached import CachedAuthoringStore, FlowCache, FlowCacheInvalidation
+from adapters.observed.operations import Observer
+from adapters.observed.scope import ObservedScope
+from adapters.system import SystemClock
 from bootstrap.container import Container
 from bootstrap.health import READY_WITHIN, Health, answering
 from bootstrap.maintenance import PlatformMaintenance
@@ -27,6 +31,7 @@ from ports.stores import (
     RuntimeStore,
     TenantScope,
 )
+from ports.sweeping import HOURLY
 from ports.synchronisation import SynchronisedExecutions
 from ports.time import Clock, IdGenerator
 from ports.together import together
@@ -47,6 +52,10 @@ class Platform:
     flow_cache: FlowCache | None = attrs.field(default=None, repr=False)
     """What this process keeps of flows, if the settings have it so."""
 
+    _observer: Observer | None = attrs.field(default=None, repr=False)
+
+    _clock: Clock = attrs.field(factory=SystemClock, repr=False)
+
     def for_tenant(
         self, tenant: str, *, actor: str | None = None, reason: str | None = None
     ) -> TenantScope:
@@ -59,7 +68,10 @@ class Platform:
             ValidationError: if `tenant` can't be a tenant's name, or they can't be what they are.
         """
         author = Author(actor, reason)
-        return TenantScope(
+        kind: Callable[..., TenantScope] = TenantScope
+        if self._observer is not None:
+            kind = partial(ObservedScope, observer=self._observer)
+        return kind(
             tenant_id(tenant),
             self._authoring,
             self._dialogue,
@@ -105,7 +117,18 @@ class Platform:
             self._runtime.maintenance(),
             self._analytics.maintenance(),
             self.settings.synchronise,
+            self.settings.retention,
+            self._clock,
         )
+
+    def sweeping(self, *, every: timedelta = HOURLY) -> AbstractAsyncContextManager[None]:
+        """What has been kept for long enough goes, during the block, at once and then about `every`
+        so long; by the settings. Any number of processes may do it. See `ports.sweeping`.
+
+        Raises:
+            ValidationError: for a time that is none.
+        """
+        return self.maintenance.sweeper.running(every)
 
     @property
     def consumers(self) -> tuple[Consumer, ...]:
@@ -220,7 +243,10 @@ async def opened(container: Container) -> AsyncIterator[Platform]:
         if container.settings().flow_cache:
             cache = await _provided(container.flow_cache())
             authoring = CachedAuthoringStore(authoring, cache)
-        yield Platform(container.settings(), authoring, dialogue, runtime, analytics, cache)
+        stores = (authoring, dialogue, runtime, analytics)
+        yield Platform(
+            container.settings(), *stores, cache, container.observer(), container.clock()
+        )
     finally:
         await _close(container)
 

@@ -5,6 +5,7 @@ import os
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal, Self, get_args
 
@@ -14,6 +15,7 @@ from attrs import field
 from bootstrap.keys import keys
 from bootstrap.setting_rules import SCHEMES, ServerName, choice, folder, masked, url
 from domain.errors import Fault, ValidationError
+from domain.retention import Retention
 from domain.rules import Value, flag, identifier, instance, number, optional, rule, whole
 from domain.secrets import Secret
 
@@ -97,6 +99,13 @@ def _stores(candidate: object) -> Stores:
     return kept
 
 
+_DAYS: Final = optional(whole(1, 36_500))
+
+
+def _days(number: int | None) -> timedelta | None:
+    return None if number is None else timedelta(days=number)
+
+
 @attrs.frozen(kw_only=True, slots=False)
 class Settings(Value):
     """How a platform is put together. Immutable; its repr shows no password.
@@ -164,12 +173,40 @@ class Settings(Value):
     """How long analytics events are kept, counted from their own time; None: for ever. In MongoDB,
     another number is a migration: it removes what is older, and what was removed stays so."""
 
+    conversation_retention_days: int | None = field(default=None, metadata=rule(_DAYS))
+    """How long a conversation without a `retain_until` of its own is kept after it has ended, with
+    its messages and context; None: for ever. Run `platform.sweeping()`, or `dialogbase sweep`,
+    somewhere: it removes this and what follows."""
+
+    conversation_idle_hours: int | None = field(
+        default=None, metadata=rule(optional(whole(1, 87_600)))
+    )
+    """After how long without activity an active conversation is timed out; None: never."""
+
+    integration_call_retention_days: int | None = field(default=None, metadata=rule(_DAYS))
+    """How long calls stand in integrations' logs; None: for ever. Their counts stay."""
+
+    audit_retention_days: int | None = field(default=None, metadata=rule(_DAYS))
+    """How long entries of the audit trail are kept; None: for ever. The rest can be verified."""
+
     synchronise: bool = field(default=False, metadata=rule(flag))
     """Whether execution states are synchronised with their contexts and restored from them. Run
     `platform.synchronising()`, or `dialogbase sync`, somewhere. The same for every process."""
 
     synchronise_every_seconds: float = field(default=1.0, metadata=rule(number(0.001, 60)))
     """How long it takes, about, until a changed state is written into its context."""
+
+    log_failures: bool = field(default=False, metadata=rule(flag))
+    """Whether each operation of a tenant's ports that fails is logged, by its error's class."""
+
+    slow_operation_seconds: float | None = field(
+        default=None, metadata=rule(optional(number(0.001, 3_600)))
+    )
+    """An operation, or a wait for a stream's next item, that takes longer is logged; None: none."""
+
+    telemetry: bool = field(default=False, metadata=rule(flag))
+    """Whether operations, and rounds in the background, are OpenTelemetry's spans and metrics. It
+    takes `dialogbase[observability]`, and in the service an SDK."""
 
     stores: Stores = field(factory=Stores, metadata=rule(_stores))
 
@@ -195,8 +232,19 @@ class Settings(Value):
     @property
     def analytics_retention(self) -> timedelta | None:
         """How long analytics events are kept."""
-        days = self.analytics_retention_days
-        return None if days is None else timedelta(days=days)
+        return _days(self.analytics_retention_days)
+
+    @property
+    def retention(self) -> Retention:
+        """How long everything is kept."""
+        hours = self.conversation_idle_hours
+        return Retention(
+            conversations=_days(self.conversation_retention_days),
+            idle=None if hours is None else timedelta(hours=hours),
+            integration_calls=_days(self.integration_call_retention_days),
+            audit=_days(self.audit_retention_days),
+            analytics=self.analytics_retention,
+        )
 
     @property
     def synchronisation_interval(self) -> timedelta:
@@ -207,6 +255,8 @@ class Settings(Value):
         known = () if self.encryption_keys is None else self.encryption_keys.reveal()
         if self.encryption_key is not None and self.encryption_key not in known:
             yield Fault("encryption_key", "is none of encryption_keys")
+        if self.telemetry and find_spec("opentelemetry") is None:
+            yield Fault("telemetry", "takes dialogbase[observability], which isn't installed")
         for server in sorted(self.servers_needed):
             if self.profile == "memory":
                 chosen = vars(self.stores)
@@ -297,8 +347,15 @@ _FROM_TEXT: Final[Mapping[str, Callable[[str], object]]] = {
     "flow_cache": _boolean,
     "flow_cache_staleness_seconds": float,
     "analytics_retention_days": int,
+    "conversation_retention_days": int,
+    "conversation_idle_hours": int,
+    "integration_call_retention_days": int,
+    "audit_retention_days": int,
     "synchronise": _boolean,
     "synchronise_every_seconds": float,
+    "log_failures": _boolean,
+    "slow_operation_seconds": float,
+    "telemetry": _boolean,
 }
 
 

@@ -20,6 +20,7 @@ from bootstrap.cli.experiments import results_command
 from bootstrap.cli.flows import export_flows_command, import_flows_command
 from bootstrap.cli.keys import generate_command, rotate_command
 from bootstrap.cli.servers import migrate, up
+from bootstrap.cli.sweeping import sweep
 from bootstrap.cli.synchronisation import sync
 from bootstrap.embedded import EmbeddedServerError
 from bootstrap.settings import SettingsError
@@ -43,6 +44,7 @@ def _app() -> App:
     app.command(migrate)
     app.command(doctor)
     app.command(sync)
+    app.command(sweep)
     importing = App(name="import", help="Bring data in.")
     importing.command(import_flows_command, name="flows")
     importing.command(import_dialogues_command, name="dialogues")

@@ -27,8 +27,9 @@ def verify_command(
     What isn't sealed yet is sealed first. Prints the chain's head; keep it elsewhere, and give it
     with --expected next time: a chain that somebody wrote anew as a whole is found by that alone.
     The exit code is 1 if anything is wrong, and the first bad entry is named. With --json it prints
-    {"sound": true, "entries": n, "head": "n:…", "finding": null}; a finding has "fault" (altered,
-    missing, foreign, head, rewritten), "sequence", "entry_id" and "says".
+    {"sound": true, "entries": n, "head": "n:…", "anchor": "n:…", "finding": null}; the anchor is
+    the last entry that retention removed, and a finding has "fault" (altered, missing, foreign,
+    head, rewritten, anchor, purged), "sequence", "entry_id" and "says".
     """
     kept = None if expected is None else AuditHead.parse(expected)
     verified = options.run(_verified(tenant, kept, common))
@@ -38,6 +39,7 @@ def verify_command(
                 "sound": verified.sound,
                 "entries": verified.entries,
                 "head": str(verified.head),
+                "anchor": str(verified.anchor),
                 "finding": None if verified.finding is None else attrs.asdict(verified.finding),
             }
         )
@@ -60,7 +62,12 @@ def _tell(tenant: str, verified: AuditVerification) -> None:
     else:
         told = f"[bold red]{found.fault}[/]: {escape(found.says)}{_where(found)}"
         console.print(told, soft_wrap=True)
-        console.print(f"the chain's first {verified.entries} are sound: tenant {escape(tenant)}")
+        console.print(
+            f"{verified.entries} of the chain are sound before it: tenant {escape(tenant)}"
+        )
+    if verified.anchor.sequence:
+        removed = f"{verified.anchor.sequence} before them were removed: their time was over"
+        console.print(removed)
     console.print(f"head {verified.head}", soft_wrap=True, highlight=False)
 
 
