@@ -157,6 +157,37 @@ class AuthoringMaintenance(ErasingConversations, Maintenance, AuthoringSweeps):
             self.outbox, consumers, options=options, seal=self.seal_audit, unsealed=self.unsealed
         )
 
+    async def purge_metric_keys(self, before: datetime, *, limit: int | None = None) -> int:
+        """Forget the idempotency keys of flows' figures that came before a time (exclusive), tenant
+        by tenant, each one's oldest first; how many, at most `limit`.
+
+        What comes again with a key that is gone is added again. So keep them longer than anybody
+        repeats a call, and than an execution waits to be counted: `PlatformMaintenance` sees to it
+        (see `ports.flow_projection`).
+
+        In batches of at most 1 000, found by index; interrupted, it may be called again and goes
+        on.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        until = argument("maintenance", "before", before, instant)
+        check_total(limit)
+        purged = 0
+        async for tenant in self.tenants():
+            left = None if limit is None else limit - purged
+            if left == 0:
+                break
+            batch = partial(self._purge_metric_keys, tenant, until)
+            purged += await in_batches(batch, left, EVENT_BATCH)
+        return purged
+
+    @abstractmethod
+    async def _purge_metric_keys(
+        self, tenant: TenantId, before: datetime, limit: int
+    ) -> tuple[int, bool]:
+        """One batch: how many, and whether there may be more."""
+
     @abstractmethod
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         """As a tenant's `AuditLog.seal`, for whoever has no scope of it."""

@@ -24,6 +24,7 @@ from ports.errors import (
     TenantMismatchError,
     TransactionError,
 )
+from ports.flow_metrics import AddedOnce, KeyedIncrements
 from ports.flows import FlowRepository, FlowSummary
 from ports.reading import Selection
 
@@ -159,6 +160,11 @@ class ToldFlowRepository(FlowRepository):
     ) -> FlowDailyMetrics:
         # A flow's figures are no part of it, and aren't kept.
         return await self._origin._add_metrics(id, metric_date, increments, now)
+
+    async def _add_once(
+        self, id: UUID, metric_date: date, increments: Sequence[KeyedIncrements], now: datetime
+    ) -> AddedOnce:
+        return await self._origin._add_once(id, metric_date, increments, now)
 
 
 class _ToCache(Changes):

@@ -5,20 +5,33 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from attrs import evolve, fields_dict
+from attrs import evolve, fields_dict, frozen
 
 from adapters.memory.repository import MemoryRepository
 from adapters.memory.tables import Table, Transaction
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
 from domain.rules import checked, restored
 from ports.errors import DuplicateEntityError, EntityNotFoundError, TransactionError
+from ports.flow_metrics import AddedOnce, KeyedIncrements
 from ports.flows import FlowRepository, FlowSummary
 from ports.reading import Selection
 from ports.schema import Unique
 
 VERSIONS = "flow version"
 METRICS = "flow metrics"
+METRIC_KEYS = "flow metric key"
 _SHOWN = tuple(fields_dict(FlowSummary))
+
+
+@frozen
+class MetricKey:
+    """What came with an idempotency key of a flow's figures, and when."""
+
+    flow_id: UUID
+    key: str
+    metric_date: date
+    digest: str
+    created_at: datetime
 
 
 class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
@@ -42,6 +55,12 @@ class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
                 group=by_flow,
                 parent=cls.schema.name,
             ),
+            METRIC_KEYS: Table(
+                METRIC_KEYS,
+                key=lambda row: (row.flow_id, row.key),
+                group=by_flow,
+                parent=cls.schema.name,
+            ),
         }
 
     def _forget(self, transaction: Transaction, id: Any) -> None:
@@ -50,6 +69,8 @@ class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
             transaction.remove(VERSIONS, version.id)
         for metrics in transaction.members(METRICS, id):
             transaction.remove(METRICS, (id, metrics.metric_date))
+        for known in transaction.members(METRIC_KEYS, id):
+            transaction.remove(METRIC_KEYS, (id, known.key))
 
     async def _swap_default(self, id: UUID, by: str | None, now: datetime) -> Flow:
         with self._session.writing() as transaction:
@@ -107,27 +128,56 @@ class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
         self, id: UUID, metric_date: date, increments: MetricIncrements, now: datetime
     ) -> FlowDailyMetrics:
         with self._session.writing() as transaction:
+            return self._added(transaction, id, metric_date, increments, now)
+
+    async def _add_once(
+        self, id: UUID, metric_date: date, increments: Sequence[KeyedIncrements], now: datetime
+    ) -> AddedOnce:
+        with self._session.writing() as transaction:
             if transaction.get(self._name, id) is None:
                 raise EntityNotFoundError(self._name, id)
-            stored: FlowDailyMetrics | None = transaction.get(METRICS, (id, metric_date))
-            if stored is None:
-                figures = FlowDailyMetrics(
-                    tenant_id=self._context.tenant,
-                    flow_id=id,
-                    metric_date=metric_date,
-                    totals=increments,
-                    created_at=now,
-                    updated_at=now,
-                )
-            else:
-                figures = evolve(
-                    stored,
-                    totals=summed(stored.totals, increments),
-                    updated_at=now,
-                    revision=stored.revision + 1,
-                )
-            transaction.replace(METRICS, figures)
-            return figures
+            total, added, reused = MetricIncrements(), set[str](), set[str]()
+            for each in increments:
+                known: MetricKey | None = transaction.get(METRIC_KEYS, (id, each.key))
+                if known is None:
+                    made = MetricKey(id, each.key, metric_date, each.digest, now)
+                    transaction.insert(METRIC_KEYS, made)
+                    total = summed(total, each.increments)
+                    added.add(each.key)
+                elif (known.metric_date, known.digest) != (metric_date, each.digest):
+                    reused.add(each.key)
+            figures = self._added(transaction, id, metric_date, total, now) if added else None
+            return AddedOnce(figures=figures, added=frozenset(added), reused=frozenset(reused))
+
+    def _added(
+        self,
+        transaction: Transaction,
+        id: UUID,
+        metric_date: date,
+        increments: MetricIncrements,
+        now: datetime,
+    ) -> FlowDailyMetrics:
+        if transaction.get(self._name, id) is None:
+            raise EntityNotFoundError(self._name, id)
+        stored: FlowDailyMetrics | None = transaction.get(METRICS, (id, metric_date))
+        if stored is None:
+            figures = FlowDailyMetrics(
+                tenant_id=self._context.tenant,
+                flow_id=id,
+                metric_date=metric_date,
+                totals=increments,
+                created_at=now,
+                updated_at=now,
+            )
+        else:
+            figures = evolve(
+                stored,
+                totals=summed(stored.totals, increments),
+                updated_at=now,
+                revision=stored.revision + 1,
+            )
+        transaction.replace(METRICS, figures)
+        return figures
 
     async def _metrics(self, id: UUID, start: date, end: date) -> Sequence[FlowDailyMetrics]:
         found: list[FlowDailyMetrics] = [

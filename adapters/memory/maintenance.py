@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from adapters.memory.audit import ENTRIES, UNSEALED, old, purge, seal
 from adapters.memory.conversations import MemoryConversationRepository, longest_idle, timed_out
 from adapters.memory.erasing import TOLD, MemoryErasingAuthoring, MemoryErasingDialogues
+from adapters.memory.flows import METRIC_KEYS
 from adapters.memory.integrations import CALLS, old_calls
 from adapters.memory.outbox import MemoryOutbox
 from adapters.memory.session import SingleSession
@@ -85,6 +86,15 @@ class MemoryAuthoringMaintenance(MemoryErasingAuthoring, MemoryMaintenance, Auth
         erased = await super().erase_tenant(tenant)
         await self._outbox.undisturbed(tenant)
         return erased
+
+    async def _purge_metric_keys(
+        self, tenant: TenantId, before: datetime, limit: int
+    ) -> tuple[int, bool]:
+        with SingleSession(self._tenants[tenant]).writing() as transaction:
+            old = [row for row in transaction.values(METRIC_KEYS) if row.created_at < before]
+            for row in heapq.nsmallest(limit, old, key=lambda row: row.created_at):
+                transaction.remove(METRIC_KEYS, (row.flow_id, row.key))
+        return min(len(old), limit), len(old) > limit
 
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         size = check_limit(limit)

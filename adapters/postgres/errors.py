@@ -16,6 +16,7 @@ from ports.errors import (
 )
 
 FOREIGN_KEY = "23503"
+NOT_NULL = "23502"
 _LOST = ("08", "57P01", "57P02", "57P03", "57P05")
 _CANCELLED = ("57014", "55P03", "25P03", "25P04")
 _COLLIDED = ("40001", "40P01")

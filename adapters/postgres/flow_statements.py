@@ -1,4 +1,4 @@
-"""The statements that only flows need: the default, uses, kept versions and daily figures."""
+"""The statements that only flows need: the default, uses and kept versions."""
 
 from typing import Any
 
@@ -6,17 +6,16 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from adapters.postgres.columns import TEXT
-from adapters.postgres.flow_tables import FLOW_DAILY_METRICS, FLOW_VERSIONS, FLOWS
+from adapters.postgres.flow_tables import FLOW_VERSIONS, FLOWS
 from adapters.postgres.mapper import RowMapper
 from adapters.postgres.relation import Relation
 from adapters.postgres.statements import compiled
 from adapters.postgres.tables import as_tenant, tenant_set, tenants_lock
-from domain.flows import COUNTERS, FlowVersion, MetricIncrements
+from domain.flows import FlowVersion
 from ports.flows import FLOW_SCHEMA
 
 RELATION = Relation(FLOW_SCHEMA, FLOWS)
 VERSION_MAPPER = RowMapper(FlowVersion, "flow version")
-FIGURES_MAPPER = RowMapper(MetricIncrements, "flow metrics")
 
 
 def _literal(text: str, kind: Any = None) -> Any:
@@ -92,57 +91,3 @@ _VERSIONS = (
 VERSIONS = compiled(_VERSIONS)
 _NAMED = sa.bindparam("version", type_=FLOW_VERSIONS.c.version.type)
 VERSION = compiled(_VERSIONS.where(FLOW_VERSIONS.c.version == _NAMED))
-
-_METRICS = FLOW_DAILY_METRICS
-_FIGURES = [_METRICS.c[name] for name in FIGURES_MAPPER.names]
-_STAMPS = [
-    _METRICS.c.metric_date,
-    _METRICS.c.created_at,
-    _METRICS.c.updated_at,
-    _METRICS.c.revision,
-]
-_ADDED = _added(_METRICS, _METRICS.c.keys())
-_NEW = _ADDED.excluded
-
-# Both figures of a name added; none at all where a sum, or their number, leaves its bounds.
-_CUSTOM = (
-    "(SELECT coalesce(json_object_agg(name, total), '{}') FROM ("
-    "SELECT name, coalesce(one.value::float8, 0) + coalesce(other.value::float8, 0) AS total"
-    " FROM json_each_text(flow_daily_metrics.custom_metrics) AS one(name, value)"
-    " FULL JOIN json_each_text(excluded.custom_metrics) AS other(name, value) USING (name)"
-    ") AS sums HAVING count(*) <= 100 AND coalesce(bool_and(abs(total) <= 1e15), true))"
-)
-
-
-def _bound(name: str) -> Any:
-    # The sum of two that are within it neither overflows nor rounds.
-    column = _METRICS.c[name]
-    return column + _NEW[name] <= (
-        _literal("1e15::float8") if name == "satisfaction_total" else _literal("9007199254740992")
-    )
-
-
-ADD_METRICS = compiled(
-    _ADDED.on_conflict_do_update(
-        constraint=_METRICS.primary_key,
-        set_={
-            **{name: _METRICS.c[name] + _NEW[name] for name in COUNTERS},
-            "custom_metrics": _literal(_CUSTOM, _METRICS.c.custom_metrics.type),
-            "updated_at": _NEW.updated_at,
-            "revision": _METRICS.c.revision + _literal("1"),
-        },
-        where=sa.and_(
-            *(_bound(name) for name in COUNTERS), _literal(_CUSTOM, sa.Text()).is_not(None)
-        ),
-    ).returning(*_FIGURES, *_STAMPS)
-)
-METRICS = compiled(
-    sa.select(*_FIGURES, *_STAMPS)
-    .where(
-        *_of(_METRICS, "tenant_id", "flow_id"),
-        _METRICS.c.metric_date.between(
-            sa.bindparam("start", type_=sa.Date()), sa.bindparam("end", type_=sa.Date())
-        ),
-    )
-    .order_by(_METRICS.c.metric_date)
-)

@@ -50,3 +50,20 @@ FLOW_DAILY_METRICS = sa.Table(
     belonging_to(FLOWS, "flow", "flow_daily_metrics"),
     sa.CheckConstraint("revision >= 1", name="ck_flow_daily_metrics_revision"),
 )
+
+FLOW_METRIC_KEYS = sa.Table(
+    "flow_metric_keys",
+    METADATA,
+    sa.Column("tenant_id", TEXT, nullable=False),
+    sa.Column("flow_id", postgresql.UUID(as_uuid=True), nullable=False),
+    sa.Column("key", TEXT, nullable=False),
+    sa.Column("metric_date", sa.Date(), nullable=False),
+    sa.Column("digest", TEXT, nullable=False),
+    sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+    sa.PrimaryKeyConstraint("tenant_id", "flow_id", "key", name="pk_flow_metric_keys"),
+    belonging_to(FLOWS, "flow", "flow_metric_keys"),
+)
+# By which those are found that needn't be known any more.
+sa.Index(
+    "ix_flow_metric_keys_created_at", FLOW_METRIC_KEYS.c.tenant_id, FLOW_METRIC_KEYS.c.created_at
+)

@@ -1,22 +1,25 @@
 """Flows in PostgreSQL: what isn't the same for every entity."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
 from attrs import fields_dict
 
+from adapters.postgres import flow_metric_statements as figures_sql
 from adapters.postgres import flow_statements as sql
 from adapters.postgres.columns import instant
-from adapters.postgres.errors import FOREIGN_KEY, ConstraintBroken
+from adapters.postgres.errors import FOREIGN_KEY, NOT_NULL, ConstraintBroken
 from adapters.postgres.executor import Executor, Row
 from adapters.postgres.flow_tables import FLOWS
 from adapters.postgres.mapper import RowMapper
 from adapters.postgres.repository import PostgresRepository, writing
+from domain.errors import Fault, ValidationError
 from domain.flows import Flow, FlowDailyMetrics, FlowVersion, MetricIncrements, summed
 from domain.rules import checked, restored
 from ports.errors import DuplicateEntityError, EntityNotFoundError, TransactionError
+from ports.flow_metrics import AddedOnce, KeyedIncrements
 from ports.flows import FlowRepository, FlowSummary
 from ports.reading import Selection
 
@@ -102,7 +105,7 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
     ) -> FlowDailyMetrics:
         at = self._now(now)
         values: dict[str, Any] = {
-            **sql.FIGURES_MAPPER.row(increments),
+            **figures_sql.FIGURES_MAPPER.row(increments),
             "tenant_id": self._tenant,
             "flow_id": id,
             "metric_date": metric_date,
@@ -110,9 +113,9 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
             "updated_at": at,
             "revision": 1,
         }
-        arguments = sql.ADD_METRICS.arguments(values)
+        arguments = figures_sql.ADD_METRICS.arguments(values)
         try:
-            while not (rows := await self._executor.write(sql.ADD_METRICS.sql, arguments)):
+            while not (rows := await self._executor.write(figures_sql.ADD_METRICS.sql, arguments)):
                 for standing in await self._metrics(id, metric_date, metric_date):
                     summed(standing.totals, increments)
         except ConstraintBroken as broken:
@@ -122,8 +125,50 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
             return self._figures(id, rows[0])
         raise EntityNotFoundError(self.schema.name, id)
 
+    @writing
+    async def _add_once(
+        self, id: UUID, metric_date: date, increments: Sequence[KeyedIncrements], now: datetime
+    ) -> AddedOnce:
+        values = {
+            "tenant": self._tenant,
+            "flow_id": id,
+            "metric_date": metric_date,
+            "created_at": self._now(now),
+            "given": figures_sql.document(increments),
+        }
+        arguments = figures_sql.ADD_ONCE.arguments(values)
+        figures: FlowDailyMetrics | None = None
+        added: set[str] = set()
+        try:
+            while True:
+                for keys, *row in await self._executor.write(figures_sql.ADD_ONCE.sql, arguments):
+                    figures = self._figures(id, row)
+                    added.update(keys)
+                others = {each.key: each for each in increments if each.key not in added}
+                known = await self._known(id, others) if others else {}
+                # Again, if one is unknown by now: its flow is gone, or nobody asked for it since.
+                if known.keys() == others.keys():
+                    break
+        except ConstraintBroken as broken:
+            if broken.sqlstate not in (FOREIGN_KEY, NOT_NULL):
+                raise
+            gone = broken.sqlstate == FOREIGN_KEY
+        else:
+            told = {key for key, each in others.items() if known[key] != (metric_date, each.digest)}
+            return AddedOnce(figures=figures, added=frozenset(added), reused=frozenset(told))
+        if gone:
+            raise EntityNotFoundError(self.schema.name, id)
+        raise ValidationError("FlowDailyMetrics", [Fault("", "a sum would leave its bounds")])
+
+    async def _known(self, id: UUID, keys: Iterable[str]) -> dict[str, tuple[date, str]]:
+        """What stands under those of these keys that are known."""
+        values = {"tenant_id": self._tenant, "flow_id": id, "keys": list(keys)}
+        arguments = figures_sql.KNOWN_KEYS.arguments(values)
+        rows = await self._executor.read(figures_sql.KNOWN_KEYS.sql, arguments)
+        return {key: (metric_date, digest) for key, metric_date, digest in rows}
+
     async def _metrics(self, id: UUID, start: date, end: date) -> Sequence[FlowDailyMetrics]:
-        rows = await self._read(sql.METRICS.sql, (self._tenant, id, start, end))
+        rows = await self._read(figures_sql.METRICS.sql, (self._tenant, id, start, end))
         return [self._figures(id, row) for row in rows]
 
     def _figures(self, id: UUID, row: Row) -> FlowDailyMetrics:
@@ -134,7 +179,7 @@ class PostgresFlowRepository(PostgresRepository[Flow], FlowRepository):
                 "tenant_id": self._tenant,
                 "flow_id": id,
                 "metric_date": metric_date,
-                "totals": sql.FIGURES_MAPPER.restored(figures),
+                "totals": figures_sql.FIGURES_MAPPER.restored(figures),
                 "created_at": instant(created_at),
                 "updated_at": instant(updated_at),
                 "revision": revision,

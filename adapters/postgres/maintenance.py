@@ -26,7 +26,9 @@ from adapters.postgres.audit_tables import (
 from adapters.postgres.columns import TEXT
 from adapters.postgres.database import ENTITIES, TENANT_TABLES
 from adapters.postgres.delivery_tables import DELIVERIES
+from adapters.postgres.erasing import PostgresErasing, each_time
 from adapters.postgres.executor import Executor
+from adapters.postgres.flow_metric_statements import PURGE_KEYS
 from adapters.postgres.integration_statements import OLD_CALLS
 from adapters.postgres.integrations import purge_calls
 from adapters.postgres.statements import Statement, compiled
@@ -96,7 +98,7 @@ _ERASURES: Mapping[sa.Table, tuple[Statement, Statement]] = {
 }
 
 
-class PostgresMaintenance(AuthoringMaintenance):
+class PostgresMaintenance(PostgresErasing, AuthoringMaintenance):
     """Maintenance of every table in this database."""
 
     def __init__(self, executor: Executor, outbox: Outbox) -> None:
@@ -106,6 +108,14 @@ class PostgresMaintenance(AuthoringMaintenance):
     @property
     def outbox(self) -> Outbox:
         return self._outbox
+
+    async def _purge_metric_keys(
+        self, tenant: TenantId, before: datetime, limit: int
+    ) -> tuple[int, bool]:
+        values = {"tenant": tenant, "before": before, "limit": limit}
+        arguments = PURGE_KEYS.arguments(values)
+        purged = await self._executor.affect(PURGE_KEYS.sql, arguments)
+        return purged, purged == limit
 
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
         return await seal(self._executor, tenant_id(tenant), check_limit(limit))
@@ -153,7 +163,8 @@ class PostgresMaintenance(AuthoringMaintenance):
 
     async def erase_tenant(self, tenant: TenantId) -> int:
         named = tenant_id(tenant)
-        erased = await self._emptied(ENTITIES, named)
+        noting = await self._stands(named, None)
+        erased = await self._emptied(ENTITIES, named, noting=noting)
         await self._emptied(TENANT_TABLES, named)
         values = {"tenant": named, "limit": BATCH}
         while (await self._executor.write(_ERASE_AUDIT.sql, _ERASE_AUDIT.arguments(values)))[0][0]:
@@ -162,7 +173,12 @@ class PostgresMaintenance(AuthoringMaintenance):
         return erased
 
     async def _emptied(
-        self, tables: Sequence[sa.Table], tenant: TenantId, *, wait: bool = False
+        self,
+        tables: Sequence[sa.Table],
+        tenant: TenantId,
+        *,
+        wait: bool = False,
+        noting: bool = False,
     ) -> int:
         """How many rows went. Deliveries that are locked are left, unless it is to `wait` for their
         end: whoever holds one is ended by the server if it doesn't.
@@ -175,7 +191,8 @@ class PostgresMaintenance(AuthoringMaintenance):
             went = 0
             # None went, too, if another deleted the same batch meanwhile.
             while went or await self._executor.read(left.sql, left.arguments(values)):
-                went = await self._executor.affect(erase.sql, erase.arguments(values))
+                once = each_time(erase, values, table.name)
+                went = sum((await self._once(once, tenant, None, noting)).values())
                 erased += went
                 if table is DELIVERIES and not went:
                     if not wait:

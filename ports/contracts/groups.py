@@ -32,6 +32,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "flows": Group.AUTHORING,
     "flow_operations": Group.AUTHORING,
     "flow_use": Group.AUTHORING,
+    "flow_metric_keys": Group.AUTHORING,
     "flow_values": Group.AUTHORING,
     "flow_versions": Group.AUTHORING,
     "flow_races": Group.AUTHORING,

@@ -12,6 +12,7 @@ import pytest
 from adapters.postgres import (
     audit_statements,
     experiment_statements,
+    flow_metric_statements,
     flow_statements,
     integration_statements,
     maintenance,
@@ -29,6 +30,7 @@ from tests.servers import as_service
 MODULES = [
     audit_statements,
     experiment_statements,
+    flow_metric_statements,
     flow_statements,
     integration_statements,
     maintenance,

@@ -61,7 +61,7 @@ def tenants(url: str) -> Iterator[Tenants]:
                     flow.id, change_type=ChangeType.MAJOR, change_description="all of it"
                 )
                 await ports.flows.record_metrics(
-                    flow.id, date(2026, 1, 1), MetricIncrements(executions=1)
+                    flow.id, date(2026, 1, 1), MetricIncrements(executions=1), key="once"
                 )
                 draft = Experiment.draft(name="e", variants=_VARIANTS, metrics=["sold"])
                 experiment = await ports.experiments.create(draft)
