@@ -47,8 +47,9 @@ def user_hash(tenant: TenantId, user: UserId) -> str:
 class Tombstone(Value):
     """Says that a tenant (without a user), or a user of it, was erased, and refuses late writes.
 
-    `user_id` is personal data itself, so no store keeps it, but for its `user_hash`: it is there if
-    whoever asked for the tombstone named the user, and None in a list of them.
+    `user_id` is personal data itself: a store keeps it until the erasure is finished, so that one
+    that was interrupted can be resumed, and from then on `user_hash` alone. Whoever names the user
+    gets it back.
     """
 
     tenant_id: TenantId = field(metadata=rule(TENANT))

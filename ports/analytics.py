@@ -103,6 +103,8 @@ class Analytics(EventLists):
         Raises:
             ValidationError: for what isn't a draft of an event, too many of them, or a time more
                 than a day in the future; nothing is recorded.
+            ErasedError: if the tenant was erased, or a user of one of them (which it names: leave
+                those events out); nothing is recorded.
         """
         events, expired = self._checked(drafts)
         ids = tuple([event.id for event in events])
@@ -115,6 +117,7 @@ class Analytics(EventLists):
                     known.append(event.id)
         past = _without_expired(first, expired)
         if first:
+            await self._admit(first.values())
             known += await self._record(list(first.values()))
         return Recorded(ids=ids, known=tuple(known), expired=past)
 
@@ -146,6 +149,7 @@ class Analytics(EventLists):
                 first[event.id] = event
         past = _without_expired(first, self._expired())
         if first:
+            await self._admit(first.values())
             known += await self._restore(list(first.values()))
         return Recorded(ids=tuple(ids), known=tuple(known), expired=past)
 
@@ -191,6 +195,10 @@ class Analytics(EventLists):
             ValidationError: for what can't be a user's id.
         """
         return await self._delete_for_user(argument(EVENT_SCHEMA.name, "user_id", user_id, USER))
+
+    async def _admit(self, events: Iterable[AnalyticsEvent]) -> None:
+        context = self._context
+        await context.gate.admit(context.tenant, set(EVENT_SCHEMA.users_of(events)))
 
     def _checked(
         self, drafts: Iterable[EntryDraft[AnalyticsEvent]]

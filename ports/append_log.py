@@ -78,7 +78,8 @@ class AppendLog(Reading[E]):
     read up to a number misses nothing before it. Numbers never change and are never given again.
 
     An operation that writes may raise `OutcomeUnknownError`: an append with an idempotency key can
-    then simply be repeated.
+    then simply be repeated. So may it `ErasedError`, if the tenant was erased. (The log of a user
+    who was erased is gone.)
     """
 
     schema: ClassVar[LogSchema[Any]]
@@ -119,7 +120,9 @@ class AppendLog(Reading[E]):
         What is more than the store can commit at once (in MongoDB some tens of megabytes, by the
         size of its cache) is a `RepositoryError`, or a `StoreTimeoutError`; nothing was changed.
         """
-        return await self._append(self._batch(log, drafts, idempotency_key, expected_sequence))
+        batch = self._batch(log, drafts, idempotency_key, expected_sequence)
+        await self._context.gate.admit(self._context.tenant)
+        return await self._append(batch)
 
     async def restore(self, entries: Iterable[E]) -> None:
         """Store whole entries exactly as they are, numbers and ids included: restores an export.
@@ -144,6 +147,7 @@ class AppendLog(Reading[E]):
         for kept in logs.values():
             kept.sort(key=_sequence)
         if logs:
+            await self._context.gate.admit(self._context.tenant)
             await self._restore(logs)
 
     async def history(

@@ -5,13 +5,14 @@ import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
-from typing import Final, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
 from domain.durations import MILLISECOND
 from domain.errors import Fault, ValidationError
 from domain.rules import argument, instance, matching, whole
+from ports.cache_admission import AdmittedEntries
 from ports.cache_entries import (
     BRIEF,
     DETAILED,
@@ -25,6 +26,7 @@ from ports.cache_entries import (
 from ports.cache_loading import UNREADABLE, CacheState, Load, Loading, put_tagged, register
 from ports.cache_terms import EARLY, Terms, key_of, many, milliseconds, share, terms
 from ports.codecs import Codec
+from ports.gate import ANY, Admission
 from ports.together import together
 
 T = TypeVar("T")
@@ -99,7 +101,8 @@ class TypedCache(Generic[T]):
 
     Raises, everywhere: ValidationError, before the store is asked, for what these rules don't
     admit; StoreUnavailableError, StoreTimeoutError, OutcomeUnknownError. Nothing is ever loaded or
-    answered as a miss because the store failed.
+    answered as a miss because the store failed. What stores something, or would load it, raises
+    ErasedError of a tenant that was erased.
     """
 
     def __init__(self, entries: CacheEntries, state: CacheState, codec: Codec[T]) -> None:
@@ -321,9 +324,19 @@ class TypedCache(Generic[T]):
 class Cache(TypedCache[Json]):
     """One tenant's cache, of JSON values unless a codec says otherwise.
 
-    An adapter's is made of its `CacheEntries`, the process' `CacheState` of the tenant, and a codec
-    for JSON.
+    An adapter's is made of its `CacheEntries`, the process' `CacheState` of the tenant, a codec for
+    JSON, and whom its gate admits.
     """
+
+    def __init__(
+        self,
+        entries: CacheEntries,
+        state: CacheState,
+        codec: Codec[Any],
+        admission: Admission = ANY,
+    ) -> None:
+        admitted = entries if admission is ANY else AdmittedEntries(entries, admission)
+        super().__init__(admitted, state, codec)
 
     def typed(self, codec: Codec[T]) -> TypedCache[T]:
         """The same cache for values of another type: keys, tags and statistics are shared.

@@ -181,8 +181,9 @@ class ConversationRepository(Repository[Conversation]):
             EntityNotFoundError: if there is none.
         """
         time = self._context.clock.now() if at is None else at
-        kept = argument(self.schema.name, "at", time, instant)
-        return await self._touch(self.schema.check_id(id), kept)
+        named, kept = self.schema.check_id(id), argument(self.schema.name, "at", time, instant)
+        await self._admit()
+        return await self._touch(named, kept)
 
     async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
         """Time out the active conversations in which nothing happened since `before` (exclusive),
@@ -196,6 +197,7 @@ class ConversationRepository(Repository[Conversation]):
         `TransactionError`; so give a limit. For all tenants: the maintenance port.
         """
         until = argument(self.schema.name, "before", before, instant)
+        await self._admit()
         return await in_batches(
             lambda size: self._close_idle(until, self._now(), size), limit, IDLE_BATCH
         )

@@ -9,10 +9,15 @@ from attrs import evolve
 
 from domain.contexts import ExecutionContext
 from domain.errors import Fault, ValidationError
-from domain.executions import ExecutionState
-from domain.identity import NO_TIME, Draft
+from domain.executions import LONGEST_TTL, ExecutionState
+from domain.identity import NO_TIME, Draft, TenantId
 from domain.rules import argument, checked, optional, whole
-from ports.errors import DuplicateEntityError, LockLostError, UnsupportedOperationError
+from ports.errors import (
+    DuplicateEntityError,
+    ErasedError,
+    LockLostError,
+    UnsupportedOperationError,
+)
 from ports.keyed import KeyedStore
 from ports.schema import EntitySchema, FieldSchema, Kind
 
@@ -38,6 +43,10 @@ EXECUTION_SCHEMA = EntitySchema(
 )
 FENCED_FOR: Final = timedelta(days=1)
 """How long a fencing token is remembered after the state that it was used for is gone."""
+
+ERASED_FOR: Final = LONGEST_TTL
+"""How long no state can be begun for a conversation that was erased: until nobody can hold one any
+more that was begun before."""
 
 _FENCE = optional(whole(0, 2**53 - 1))
 
@@ -78,6 +87,7 @@ class ExecutionStore(KeyedStore[ExecutionState]):
         Raises, the first that holds:
             TenantMismatchError: if it is another tenant's.
             LockLostError: if a greater token wrote before.
+            ErasedError: for a draft, if the conversation was erased with its user, 90 days long.
             DuplicateEntityError: for a draft, if the conversation has a state.
             EntityNotFoundError: if there is none any more; an expired one isn't revived.
             ConflictError: if another write came first; nothing was changed.
@@ -86,7 +96,9 @@ class ExecutionStore(KeyedStore[ExecutionState]):
         if not isinstance(state, Draft):
             return await self._update(state, fence)
         made = state.assigned(tenant=self._tenant, new_id=None, at=NO_TIME)
-        stored = await self._insert(self.schema.own(made, self._tenant), fence)
+        owned = self.schema.own(made, self._tenant)
+        await self._admit(owned)
+        stored = await self._insert(owned, fence)
         if stored is None:
             raise DuplicateEntityError(self.schema.name, ("id",))
         return stored
@@ -235,3 +247,8 @@ class ExecutionStore(KeyedStore[ExecutionState]):
 def overtaken() -> LockLostError:
     """What a store raises for a fencing token that is too small."""
     return LockLostError("a later holder of the lock wrote to the execution state before")
+
+
+def erased(tenant: TenantId) -> Exception:
+    """What a store raises for a state of a conversation that was erased with its user."""
+    return ErasedError(tenant)

@@ -10,6 +10,7 @@ import attrs
 from domain.errors import Fault, ValidationError
 from domain.experiment_results import ExperimentOutcome, ExperimentResults
 from domain.experiments import METRIC_NAME, OUTCOME_VALUE, UNIT, Experiment, ExperimentStatus
+from domain.identity import UserId
 from domain.rules import argument, identifier, number, optional
 from ports.errors import EntityNotFoundError, IdempotencyKeyReusedError
 from ports.repository import Repository
@@ -117,7 +118,9 @@ class ExperimentOutcomes(Repository[Experiment]):
             value=_decimal(argument("Experiment", "value", value, OUTCOME_VALUE)),
             key=argument("Experiment", "key", key, _KEY),
         )
-        return await self._count_outcome(self.schema.check_id(id), recorded)
+        experiment = self.schema.check_id(id)
+        await self._context.gate.admit(self._context.tenant, (UserId(recorded.unit),))
+        return await self._count_outcome(experiment, recorded)
 
     async def outcomes(self, id: UUID, metric: str | None = None) -> tuple[ExperimentOutcome, ...]:
         """What was recorded, of one metric or of each: by variant, and by metric in it, those

@@ -12,6 +12,7 @@ from domain.experiments import (
     Experiment,
     ExperimentStatus,
 )
+from domain.identity import UserId
 from domain.rules import argument, checked, optional
 from ports.errors import TransactionError
 from ports.experiment_outcomes import ExperimentOutcomes, checked_unit
@@ -176,6 +177,7 @@ class ExperimentRepository(ExperimentOutcomes):
             variant = found.variant_for(who) if found.is_open(now) else None
             if variant is None:
                 return None
+            await self._context.gate.admit(self._context.tenant, (UserId(who),))
             made = ExperimentAssignment(
                 tenant_id=self._context.tenant,
                 experiment_id=checked_id,

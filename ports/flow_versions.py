@@ -47,6 +47,7 @@ class FlowVersions(Repository[Flow]):
             changed = flow.at_version(target, definition or flow.definition, by=by)
             left = self._version_of(flow, "", change, flow.updated_by)
             new = self._version_of(changed, change_description, change, by)
+            await self._admit()
             await self._store_version(changed, left, new, self._context.clock.now())
             return new
 

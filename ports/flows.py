@@ -134,6 +134,7 @@ class FlowRepository(FlowVersions, FlowMetrics):
             ValidationError: if it isn't active.
         """
         self.schema.check_id(id)
+        await self._admit()
         return await self._swap_default(id, by, self._context.clock.now())
 
     async def unset_default(self, *, by: str | None = None) -> bool:
@@ -219,7 +220,9 @@ class FlowRepository(FlowVersions, FlowMetrics):
         if not isinstance(amount, int) or isinstance(amount, bool) or not 1 <= amount <= 10**6:
             raise ValidationError("Flow", [Fault("amount", "must be an integer of 1 to 1000000")])
         used_at = checked(Flow, "last_used_at", self._context.clock.now() if at is None else at)
-        return await self._count_use(self.schema.check_id(id), amount, used_at)
+        flow = self.schema.check_id(id)
+        await self._admit()
+        return await self._count_use(flow, amount, used_at)
 
     async def search(
         self,

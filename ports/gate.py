@@ -14,7 +14,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Final
 
-from domain.identity import TenantId, UserId
+import attrs
+
+from domain.identity import UNASSIGNED, TenantId, UserId
 
 
 class Gate(ABC):
@@ -37,6 +39,22 @@ class _Open(Gate):
 
 OPEN: Final[Gate] = _Open()
 """Refuses nobody: of an adapter that keeps no tombstones."""
+
+
+@attrs.frozen
+class Admission:
+    """One tenant's writes at a gate."""
+
+    tenant: TenantId
+    gate: Gate
+
+    async def __call__(self, users: Iterable[UserId] = ()) -> None:
+        """As `Gate.admit`."""
+        await self.gate.admit(self.tenant, users)
+
+
+ANY: Final = Admission(TenantId(UNASSIGNED), OPEN)
+"""Of a port whose adapter has no gate."""
 
 
 class UnitGate(Gate):

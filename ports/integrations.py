@@ -188,8 +188,9 @@ class IntegrationRepository(Repository[Integration]):
         """
         kept = checked(Integration, "credentials", credentials)
         expected = self._revision(expected_revision)
-        now = self._context.clock.now()
-        return await self._patch(self.schema.check_id(id), expected, {"credentials": kept}, now)
+        identity, now = self.schema.check_id(id), self._context.clock.now()
+        await self._admit()
+        return await self._patch(identity, expected, {"credentials": kept}, now)
 
     async def record_call(self, id: UUID, report: CallReport) -> RecordedCall:
         """Count a call that was made, derive the health, and write the call to the log: all of it
@@ -214,6 +215,7 @@ class IntegrationRepository(Repository[Integration]):
         kept: CallReport = argument(self.schema.name, "report", report, _REPORT)
         identity = self.schema.check_id(id)
         now = self._context.clock.now()
+        await self._admit()
         error, metadata = await self._spoken(identity, kept)
         call = restored(
             IntegrationCall,
@@ -268,6 +270,7 @@ class IntegrationRepository(Repository[Integration]):
         state: IntegrationHealth = checked(Integration, "health", health)
         expected = self._revision(expected_revision)
         now = self._context.clock.now()
+        await self._admit()
         at = checked(Integration, "last_checked_at", now)
         changes: dict[str, Any] = {"health": state, "last_checked_at": at}
         if state is IntegrationHealth.HEALTHY:
@@ -325,6 +328,7 @@ class IntegrationRepository(Repository[Integration]):
             EncryptionKeyError: if there is no key, or one that credentials are under isn't at hand.
             CorruptRecordError: if credentials can't be opened as their integration's.
         """
+        await self._admit()
         rotation = Rotation()
         done = await in_batches(lambda size: self._rotate(rotation, size), limit, _BATCH)
         if rotation.failure is not None:

@@ -11,6 +11,7 @@ from domain.errors import Fault, ValidationError
 from domain.identity import REVISION, Entity, TenantId
 from domain.rules import argument, optional, restored
 from ports.errors import ConflictError, EntityNotFoundError
+from ports.gate import OPEN, Gate
 from ports.reading import back_off
 from ports.schema import EntitySchema
 
@@ -42,13 +43,15 @@ class KeyedStore(ABC, Generic[E]):
     immutable and shares nothing with what is stored. Another tenant's entities don't exist here.
 
     Any operation may raise `StoreUnavailableError` or `StoreTimeoutError`, a writing one
-    `OutcomeUnknownError`, and what returns an entity `CorruptRecordError`.
+    `OutcomeUnknownError` or, unless it deletes, `ErasedError` (see `ports.gate`), and what returns
+    an entity `CorruptRecordError`.
     """
 
     schema: ClassVar[EntitySchema[Any]]
 
-    def __init__(self, tenant: TenantId) -> None:
+    def __init__(self, tenant: TenantId, gate: Gate = OPEN) -> None:
         self._tenant = tenant
+        self._gate = gate
 
     async def _require(self, id: str, *, touch: bool = False, fence: int | None = None) -> E:
         found = await self._read(id, touch, fence)
@@ -63,6 +66,7 @@ class KeyedStore(ABC, Generic[E]):
             TenantMismatchError, EntityNotFoundError, ConflictError.
         """
         self.schema.own(entity, self._tenant)
+        await self._admit(entity)
         replaced = await self._replace(entity, fence)
         if replaced is None:
             raise EntityNotFoundError(self.schema.name, entity.id)
@@ -98,6 +102,7 @@ class KeyedStore(ABC, Generic[E]):
             if changed is current:
                 return current
             self._refuse_another(changed, current)
+            await self._admit(changed)
             replaced = await self._replace(changed, fence)
             if replaced is None:
                 raise EntityNotFoundError(self.schema.name, id)
@@ -125,6 +130,9 @@ class KeyedStore(ABC, Generic[E]):
             return restored(type(current), {**vars(current), **kept})
 
         return await self._modify(id, patched, expected_revision, fence)
+
+    async def _admit(self, entity: E) -> None:
+        await self._gate.admit(self._tenant, self.schema.users_of((entity,)))
 
     def _conflict(self, expected: int, stored: E) -> ConflictError:
         return ConflictError(self.schema.name, stored.id, expected, stored.revision)

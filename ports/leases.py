@@ -13,6 +13,7 @@ import attrs
 
 from domain.durations import MILLISECOND
 from ports.errors import (
+    ErasedError,
     LockLostError,
     LockNotAcquiredError,
     OutcomeUnknownError,
@@ -20,6 +21,7 @@ from ports.errors import (
     StoreTimeoutError,
     StoreUnavailableError,
 )
+from ports.gate import ANY, Admission
 
 T = TypeVar("T")
 
@@ -69,6 +71,9 @@ class Leasing(ABC):
     Only the first in the line takes a free lock. Who waits and wasn't heard of for `PASSED_OVER`
     loses its turn; heard of again, it is back at its place.
     """
+
+    _admission: Admission = ANY
+    """An adapter's own: asked before each attempt to take a lock."""
 
     @abstractmethod
     async def _take(self, name: str, holding: str, ttl: int, place: int | None) -> Look:
@@ -244,6 +249,7 @@ class Holding(AbstractAsyncContextManager[Lease]):
     async def _look(self, loop: asyncio.AbstractEventLoop, place: int | None) -> Look:
         # In a task of its own: an attempt that was sent is never given up, but waited for and then
         # undone. Else it might come to the store after what undoes it.
+        await self._leasing._admission()
         self._sent = loop.time()
         taking = self._leasing._take(self._name, self._id, self._milliseconds, place)
         self._attempt = _apart(taking)
@@ -253,7 +259,12 @@ class Holding(AbstractAsyncContextManager[Lease]):
         return look
 
     def _left_something(self, error: BaseException) -> bool:
-        unchanged = (LockNotAcquiredError, StoreUnavailableError, StoreTimeoutError)
+        unchanged = (
+            LockNotAcquiredError,
+            StoreUnavailableError,
+            StoreTimeoutError,
+            ErasedError,
+        )
         return self._known or not isinstance(error, unchanged)
 
     async def _withdraw(self) -> None:

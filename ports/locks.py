@@ -63,6 +63,7 @@ class Locks(Leasing):
         Raises:
             ValidationError: for a name, `ttl` or `wait` that can't be.
             LockNotAcquiredError: if it was not to be had within `wait`.
+            ErasedError: if the tenant was erased, also while it was waited for.
             LockLostError: from within the block or at its end, as above; or instead of it, if the
                 store's answer took longer than the lease.
             OutcomeUnknownError: instead of the block, which isn't run then, or at its end, when it

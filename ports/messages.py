@@ -124,7 +124,9 @@ class MessageRepository(AppendLog[Message]):
         """
         given = {"analysis": analysis, "generation": generation, "moderation": moderation}
         changes = {name: value for name, value in given.items() if value is not UNCHANGED}
-        return await self._annotate(self.schema.check_id(id), self.schema.check_patch(changes))
+        message, kept = self.schema.check_id(id), self.schema.check_patch(changes)
+        await self._context.gate.admit(self._context.tenant)
+        return await self._annotate(message, kept)
 
     async def redact(self, id: str) -> Message:
         """Remove a message's content, and what was understood of it, for good; it keeps its place.

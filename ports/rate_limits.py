@@ -11,6 +11,7 @@ from domain.errors import Fault, ValidationError
 from domain.rates import LARGEST_LIMIT, CalendarWindow, FixedWindow, Gcra, RateRule, SlidingWindow
 from domain.rules import argument, sequence, text, whole
 from ports.calendars import zone_of
+from ports.gate import ANY, Admission
 
 LONGEST_KEY: Final = 512
 MOST_TOGETHER: Final = 100
@@ -67,12 +68,16 @@ class RateLimiter(ABC):
 
     All raise `ValidationError` for anything else, a time zone that is unknown here included, before
     the store is asked. After `OutcomeUnknownError` the permits may be used; asking again may use
-    them twice.
+    them twice. What counts permits raises `ErasedError` of a tenant that was erased.
     """
+
+    _admission: Admission = ANY
+    """An adapter's own."""
 
     async def acquire(self, key: str, rule: RateRule, cost: int = 1) -> RateLimitDecision:
         """Use `cost` permits if the rule admits them, all or none."""
         demand = (_key(key), _rule(rule), _cost("cost", cost))
+        await self._admission()
         (answer,) = await self._answers(Purpose.ACQUIRE, (demand,))
         return _decision(rule, answer, answer[2] == 0)
 
@@ -88,6 +93,7 @@ class RateLimiter(ABC):
             ValidationError: also if there is none, or one key and rule stand there twice.
         """
         asked = argument("RateLimiter", "demands", demands, _demands)
+        await self._admission()
         answers = await self._answers(Purpose.ACQUIRE, asked)
         allowed = all(wait == 0 for _, _, wait in answers)
         return tuple(
@@ -109,6 +115,7 @@ class RateLimiter(ABC):
         is beyond that isn't counted.
         """
         demand = (_key(key), _rule(rule), _cost("by", by))
+        await self._admission()
         (answer,) = await self._answers(Purpose.COUNT, (demand,))
         return _decision(rule, answer, answer[2] == 0)
 

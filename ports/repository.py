@@ -27,7 +27,8 @@ class Repository(Reading[E]):
     entities some more in stores that need a transaction for it; ids are found by index.
 
     Any operation may raise `StoreUnavailableError` or `StoreTimeoutError`, a writing one
-    `OutcomeUnknownError`, and within a unit of work `TransactionError`.
+    `OutcomeUnknownError` or, unless it deletes, `ErasedError` (see `ports.gate`), and within a unit
+    of work `TransactionError`.
     """
 
     async def create(self, entity: E | Draft[E]) -> E:
@@ -41,6 +42,7 @@ class Repository(Reading[E]):
             TenantMismatchError: if it is a whole entity of another tenant.
         """
         made = self._identified(entity, self._context.clock.now())
+        await self._admit([made])
         await self._insert([made])
         return made
 
@@ -56,6 +58,7 @@ class Repository(Reading[E]):
         given = several(self.schema.name, entities)
         made = tuple(self._identified(entity, now) for entity in given)
         if made:
+            await self._admit(made)
             await self._insert(self.schema.in_writing_order(made))
         return made
 
@@ -72,6 +75,7 @@ class Repository(Reading[E]):
             DuplicateEntityError: if it would break a unique key.
         """
         self.schema.own(entity, self._context.tenant)
+        await self._admit([entity])
         return await self._replace(entity, self._context.clock.now())
 
     async def patch(self, id: Any, expected_revision: int | None = None, **changes: Any) -> E:
@@ -87,8 +91,9 @@ class Repository(Reading[E]):
         """
         kept = self.schema.check_patch(changes)
         expected = self._revision(expected_revision)
-        now = self._context.clock.now()
-        return await self._patch(self.schema.check_id(id), expected, kept, now)
+        named, now = self.schema.check_id(id), self._context.clock.now()
+        await self._admit_changes(kept)
+        return await self._patch(named, expected, kept, now)
 
     async def modify(
         self, id: Any, change: Callable[[E], E], expected_revision: int | None = None
@@ -129,6 +134,7 @@ class Repository(Reading[E]):
         """
         kept = self.schema.check_patch(changes)
         checked = coerce(criteria, self.schema)
+        await self._admit_changes(kept)
         return await self._patch_where(checked, kept, self._context.clock.now())
 
     async def delete_where(self, criteria: CriteriaLike) -> int:
@@ -137,6 +143,15 @@ class Repository(Reading[E]):
         Of too many at once, as `update_where`.
         """
         return await self._delete_where(coerce(criteria, self.schema))
+
+    async def _admit(self, entities: Iterable[E] = ()) -> None:
+        """Ask the gate, before a write of these entities, or of one that is known by its id."""
+        context = self._context
+        await context.gate.admit(context.tenant, self.schema.users_of(entities))
+
+    async def _admit_changes(self, changes: Mapping[str, Any]) -> None:
+        context, user = self._context, changes.get(self.schema.user or "")
+        await context.gate.admit(context.tenant, () if user is None else (user,))
 
     def _identified(self, entity: E | Draft[E], now: datetime) -> E:
         if isinstance(entity, Draft):

@@ -12,7 +12,7 @@ from uuid import UUID
 import attrs
 
 from domain.errors import Fault, ValidationError, key_step
-from domain.identity import Entry, TenantId
+from domain.identity import Entry, TenantId, UserId
 from domain.lifecycle import Lifecycle
 from domain.rules import Rule, checked, day, flag, instant, number, one_of, text, uuid, whole
 from domain.text import fold
@@ -137,6 +137,20 @@ class EntitySchema(Generic[E]):
     searchable: tuple[str, ...] = ()
     search_by: SearchBy = SearchBy.PARTS
     lifecycle: Lifecycle[Any] | None = None
+    user: str | None = attrs.field(init=False)
+    """The field that names the user whose it is, if entities have one: `user_id`."""
+
+    @user.default
+    def _user(self) -> str | None:
+        kind: Any = self.entity
+        return "user_id" if "user_id" in attrs.fields_dict(kind) else None
+
+    def users_of(self, entities: Iterable[Any]) -> Iterable[UserId]:
+        """The users whose entities these are; some may come twice."""
+        name = self.user
+        if name is None:
+            return ()
+        return [user for each in entities if (user := getattr(each, name)) is not None]
 
     def field(self, name: str) -> FieldSchema:
         """The field of that name.

@@ -98,6 +98,7 @@ class SessionStore(KeyedStore[Session]):
             raise ValidationError("session", faults)
         token = _minted(session.user_id)
         named = restored(Session, {**vars(session), "id": handle_of(token)})
+        await self._admit(named)
         return IssuedSession(token, await self._create(named, life))
 
     async def get(self, token: str, *, touch: bool = True) -> Session | None:
@@ -206,6 +207,7 @@ class SessionStore(KeyedStore[Session]):
         if idle is None and life is None:
             raise ValidationError("session", [Fault("", "an extension must say by what")])
         id = self._id(token)
+        await self._gate.admit(self._tenant)
         return self._there(id, await self._extend(id, idle, life))
 
     async def rotate(self, token: str) -> IssuedSession:
@@ -221,6 +223,7 @@ class SessionStore(KeyedStore[Session]):
         """
         id = self._id(token)
         user = (await self._require(id)).user_id
+        await self._gate.admit(self._tenant, (user,))
         fresh = _minted(user)
         rotated = await self._rotate(id, handle_of(fresh), user)
         return IssuedSession(fresh, self._there(id, rotated))

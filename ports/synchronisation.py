@@ -57,6 +57,7 @@ from ports.errors import (
     CorruptRecordError,
     DuplicateEntityError,
     EntityNotFoundError,
+    ErasedError,
     OutcomeUnknownError,
     StoreTimeoutError,
     StoreUnavailableError,
@@ -80,7 +81,7 @@ class SynchronisedExecutions(ExecutionStore):
     def __init__(
         self, tenant: TenantId, hot: TrackedExecutions, dialogue: DialogueRepositories
     ) -> None:
-        super().__init__(tenant)
+        super().__init__(tenant, hot._gate)
         self._hot = hot
         self._dialogue = dialogue
 
@@ -110,7 +111,11 @@ class SynchronisedExecutions(ExecutionStore):
                 context = await self._context_for(id)
                 if context is None:
                     return False
-            if context is not None and not await self._brought(context, seen, again):
+            try:
+                brought = context is None or await self._brought(context, seen, again)
+            except ErasedError:
+                return True  # whatever is left of it here goes with the rest of its user's
+            if not brought:
                 lost += 1
                 await back_off(lost)
                 continue
@@ -158,6 +163,8 @@ class SynchronisedExecutions(ExecutionStore):
         contexts = self._dialogue.contexts
         try:
             made = await contexts.save(ExecutionContext.draft(id, user_id=conversation.user_id))
+        except ErasedError:
+            return None
         except DuplicateEntityError:
             return await contexts.get(id)
         # Had it been deleted in between, its context would outlive it.
@@ -190,7 +197,11 @@ class SynchronisedExecutions(ExecutionStore):
                 claimed = mark.reached + CLAIMED
                 state = _state(context, claimed)
                 claiming = evolve(context, execution=evolve(mark, claimed=claimed))
-                if await self._replaced(claiming) is None:
+                try:
+                    replaced = await self._replaced(claiming)
+                except ErasedError:
+                    return None  # its user's is going: nothing of it comes back
+                if replaced is None:
                     # Most often, somebody else is about to restore it, or has.
                     seen = await self._hot.seen(id)
                     if seen.known:

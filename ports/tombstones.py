@@ -37,10 +37,11 @@ class Tombstones(ABC):
     What names a user is refused by the user's tombstone; what doesn't is written or not by what it
     belongs to (see `ports.gate`). A tenant's tombstone knows nothing of its users', and vice versa.
 
-    A store keeps no user's id, but its hash (`domain.erasure.user_hash`). Every operation is atomic
-    and sees what was acknowledged before it began; one that writes may raise `OutcomeUnknownError`,
-    and any `StoreUnavailableError` or `StoreTimeoutError`. A tombstone whose `until` has passed by
-    the store's clock doesn't exist for any of them, whenever it is removed.
+    Once an erasure is finished (`note`) a store keeps of a user's id the hash alone
+    (`domain.erasure.user_hash`). Every operation is atomic and sees what was acknowledged before it
+    began; one that writes may raise `OutcomeUnknownError`, and any `StoreUnavailableError` or
+    `StoreTimeoutError`. A tombstone whose `until` has passed by the store's clock doesn't exist for
+    any of them, whenever it is removed.
     """
 
     @property
@@ -58,9 +59,9 @@ class Tombstones(ABC):
     async def bury(self, tombstone: Tombstone) -> Tombstone:
         """Refuse what is written of a tenant or user from now on; the tombstone as it stands.
 
-        One that stands already stays as it is, receipt included, but for `until`: the later of both
-        holds. Its receipt doesn't begin anew, so that an erasure that was interrupted goes on. It may be
-        repeated, also after an error: it may stand then. One whose `until` has passed buries nobody.
+        One that stands already stays as it is, receipt included, so that an erasure that was
+        interrupted goes on; of `until`, the later holds. It may be repeated, also after an error:
+        it may stand then. One whose `until` has passed buries nobody.
 
         Raises:
             ValidationError: for what isn't a tombstone.
@@ -87,7 +88,8 @@ class Tombstones(ABC):
         finished_at: datetime | None = None,
     ) -> Tombstone:
         """Add to the receipt how many of what were erased, and when it was finished; the tombstone
-        afterwards. What several note at once adds up. `finished_at` is kept if none is given.
+        afterwards. What several note at once adds up. `finished_at` stays if none is given; the
+        first that is given removes the user's id.
 
         Raises:
             EntityNotFoundError: if there is no tombstone.
@@ -110,7 +112,7 @@ class Tombstones(ABC):
         self, tenant: TenantId | None = None, *, unfinished: bool = False
     ) -> AsyncIterator[Tombstone]:
         """Every tombstone, or a tenant's, or those alone whose erasure isn't finished; in constant
-        memory, in no order. Of users there is the hash alone.
+        memory, in no order. Of a user whose erasure is finished there is the hash alone.
         """
         return self._standing(None if tenant is None else tenant_id(tenant), unfinished)
 

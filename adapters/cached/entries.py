@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from adapters.cached.breaker import Breaker
 from ports.cache_entries import Answer, CacheEntries, Changes, Found
-from ports.errors import RepositoryError, StoreUnavailableError
+from ports.errors import ErasedError, RepositoryError, StoreUnavailableError
 
 T = TypeVar("T")
 
@@ -40,6 +40,8 @@ class GuardedEntries(CacheEntries):
             # What takes its time by its size says nothing about the server.
             if not large:
                 self._breaker.failed()
+        except ErasedError:
+            self._breaker.succeeded()
         except RepositoryError:
             self._breaker.failed()
         else:

@@ -22,6 +22,7 @@ from ports.cache_entries import (
     Held,
 )
 from ports.cache_loading import CacheState
+from ports.gate import OPEN, Admission, Gate
 from ports.time import Clock
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -55,10 +56,9 @@ class CachePart(Part):
 class MemoryCache(Cache):
     """Values in memory. All stores over the same data count and load together."""
 
-    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock) -> None:
-        del tenant
-        part = data.part(CachePart)
-        super().__init__(MemoryCacheEntries(part, clock), part.state, JSON)
+    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock, gate: Gate = OPEN) -> None:
+        part, admission = data.part(CachePart), Admission(tenant, gate)
+        super().__init__(MemoryCacheEntries(part, clock), part.state, JSON, admission)
 
 
 @attrs.frozen

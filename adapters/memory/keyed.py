@@ -11,6 +11,7 @@ import attrs
 from adapters.memory.runtime_data import Part, TenantData
 from domain.identity import Entity, TenantId
 from domain.rules import instant, restored
+from ports.gate import OPEN, Gate
 from ports.keyed import KeyedStore, Replaced
 from ports.time import Clock
 
@@ -102,8 +103,8 @@ class MemoryKeyed(KeyedStore[E]):
 
     entities: ClassVar[type[Entities]]
 
-    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock) -> None:
-        super().__init__(tenant)
+    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock, gate: Gate = OPEN) -> None:
+        super().__init__(tenant, gate)
         self._data = data
         self._clock = clock
 

@@ -12,6 +12,7 @@ import attrs
 from adapters.memory.runtime_data import Part, TenantData
 from domain.durations import MILLISECOND
 from domain.identity import TenantId
+from ports.gate import OPEN, Admission, Gate
 from ports.leases import PASSED_OVER, REMEMBERED, Calls, Look
 from ports.locks import Locks
 from ports.time import Clock
@@ -126,7 +127,8 @@ class _Calls:
 class MemoryLocks(Locks):
     """No step lets others in between."""
 
-    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock) -> None:
+    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock, gate: Gate = OPEN) -> None:
+        self._admission = Admission(tenant, gate)
         self._tenant = tenant
         self._data = data
         self._clock = clock

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from heapq import heappop, heappush, heapreplace
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import TypeAlias
 
 from adapters.memory.runtime_data import Part, TenantData
 from domain.identity import TenantId
 from domain.rates import CalendarWindow, Gcra, RateRule, WindowRule
 from ports.calendars import EPOCH, window_end
+from ports.gate import OPEN, Admission, Gate
 from ports.rate_limits import (
     LONGEST_DEBT,
     MOST_COUNTED,
@@ -151,6 +152,14 @@ class Counts(Part):
         if name in self._counts:
             self._counts[name] = _nothing(rule)
 
+    def forget_key(self, key: str, now: int) -> int:
+        """Count nothing under a key, whatever the rule; how many counts there were."""
+        names = [name for name in self._counts if name[0] == key]
+        ended = [self._counts.pop(name).ends for name in names]
+        self._ends = [each for each in self._ends if each[1][0] != key]
+        heapify(self._ends)
+        return sum(end > now for end in ended)
+
     def sweep(self, now: int, at_most: int) -> None:
         """Let go of some that have ended, those first that ended first."""
         for _ in range(at_most):
@@ -165,7 +174,7 @@ class Counts(Part):
                 self._counts.pop(name, None)
 
     def live(self, now: datetime) -> int:
-        at = (now - EPOCH) // _MICROSECOND
+        at = microseconds(now)
         self.sweep(at, len(self._ends))
         return sum(count.ends > at for count in self._counts.values())
 
@@ -177,12 +186,13 @@ class Counts(Part):
 class MemoryRateLimiter(RateLimiter):
     """Nothing awaits between looking and counting, so that each call is atomic."""
 
-    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock) -> None:
+    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock, gate: Gate = OPEN) -> None:
+        self._admission = Admission(tenant, gate)
         self._counts = data.part(Counts)
         self._clock = clock
 
     async def _answers(self, purpose: Purpose, demands: Sequence[Demand]) -> Sequence[Answer]:
-        now = (self._clock.now() - EPOCH) // _MICROSECOND
+        now = microseconds(self._clock.now())
         self._counts.sweep(now, _SWEPT * len(demands))
         found = [
             (self._counts.get((key, rule.name), rule, now), permits)
@@ -202,6 +212,11 @@ class MemoryRateLimiter(RateLimiter):
 
     async def _reset(self, key: str, rule: RateRule) -> None:
         self._counts.forget((key, rule.name), rule)
+
+
+def microseconds(time: datetime) -> int:
+    """A time as counts have it."""
+    return (time - EPOCH) // _MICROSECOND
 
 
 def _nothing(rule: RateRule) -> Count:

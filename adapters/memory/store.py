@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from adapters.memory.archives import MemoryAuthoringArchive
 from adapters.memory.audit import MemoryAuditLog
 from adapters.memory.contexts import MemoryContextRepository
 from adapters.memory.conversations import MemoryConversationRepository
@@ -17,6 +18,7 @@ from adapters.memory.messages import MemoryMessageRepository
 from adapters.memory.outbox import MemoryOutbox, OutboxState
 from adapters.memory.session import Session, SingleSession, UnitSession
 from adapters.memory.tables import Table, Tables
+from adapters.memory.tombstones import MemoryTombstones
 from adapters.system import SystemClock, Uuid7Generator
 from domain.identity import NOBODY, Author, TenantId
 from ports.audit import AuditLog
@@ -25,8 +27,10 @@ from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
 from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
+from ports.gate import Gate, UnitGate
 from ports.integrations import IntegrationRepository
 from ports.messages import MessageRepository
+from ports.port_archives import DialogueArchive
 from ports.reading import Context
 from ports.secrets import SecretBox
 from ports.stores import (
@@ -58,21 +62,25 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
         self._clock = SystemClock() if clock is None else clock
         self._ids = Uuid7Generator(self._clock) if ids is None else ids
         self._tenants: dict[TenantId, Tables] = {}
+        self._tombstones = MemoryTombstones(self._clock)
 
     def sibling(self, *, clock: Clock | None = None) -> Self:
         """Another store over the same data, as a second process would have it."""
         other = type(self)(clock=self._clock if clock is None else clock)
         other._tenants = self._tenants
+        other._tombstones = self._tombstones.seen_by(other._clock)
         return other
 
     def repositories(self, tenant: TenantId, author: Author = NOBODY) -> R:
-        return self._repositories(tenant, author, SingleSession(self._tables(tenant)))
+        session = SingleSession(self._tables(tenant))
+        return self._repositories(tenant, author, session, self._tombstones.gate)
 
     @asynccontextmanager
     async def unit(self, tenant: TenantId, author: Author = NOBODY) -> AsyncIterator[R]:
-        session = UnitSession(self._tables(tenant))
+        session, gate = UnitSession(self._tables(tenant)), UnitGate(self._tombstones.gate)
         try:
-            yield self._repositories(tenant, author, session)
+            yield self._repositories(tenant, author, session, gate)
+            await gate.confirm()
             session.commit()
         finally:
             session.end()
@@ -80,13 +88,14 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
     async def check(self) -> None:
         return
 
-    def _repositories(self, tenant: TenantId, author: Author, session: Session) -> R:
+    def _repositories(self, tenant: TenantId, author: Author, session: Session, gate: Gate) -> R:
         context = Context(
             tenant=tenant,
             clock=self._clock,
             ids=self._ids,
             author=author,
             secrets=self._secrets,
+            gate=gate,
         )
         return self._on(context, session)
 
@@ -139,7 +148,9 @@ class MemoryAuthoringStore(MemoryStore["MemoryAuthoring", AuthoringMaintenance],
 
     def maintenance(self) -> AuthoringMaintenance:
         outbox = MemoryOutbox(self._tenants, self._outbox, self._clock)
-        return MemoryAuthoringMaintenance(self._tenants, outbox)
+        made = MemoryAuthoringMaintenance(self._tenants, outbox, self._tombstones)
+        gate = self._tombstones.gate
+        return made.keeping(MemoryAuthoringArchive(self._tables, self._secrets, gate))
 
     def _new_tables(self) -> dict[str, Table]:
         return super()._new_tables() | self._outbox.tables()
@@ -182,7 +193,8 @@ class MemoryDialogueStore(MemoryStore["MemoryDialogue", DialogueMaintenance], Di
     )
 
     def maintenance(self) -> DialogueMaintenance:
-        return MemoryDialogueMaintenance(self._tenants, self._clock, self._ids)
+        made = MemoryDialogueMaintenance(self._tenants, self._clock, self._ids, self._tombstones)
+        return made.keeping(DialogueArchive(self.repositories, self._tombstones.gate))
 
     def _on(self, context: Context, session: Session) -> "MemoryDialogue":
         return MemoryDialogue(context, session)

@@ -60,7 +60,7 @@ class MemoryTombstones(Tombstones):
         now = instant(self._clock.now())
         found = self._stands(tombstone.tenant_id, tombstone.user_hash, now)
         if found is None:
-            kept = attrs.evolve(tombstone, user_id=None)
+            kept = tombstone
         else:
             kept = attrs.evolve(found, until=max(found.until, tombstone.until))
         self._buried.setdefault(kept.tenant_id, {})[kept.user_hash] = kept
@@ -82,10 +82,12 @@ class MemoryTombstones(Tombstones):
         counts = dict(found.erased)
         for kind, count in erased.items():
             counts[kind] = counts.get(kind, 0) + count
+        finished = found.finished_at if finished_at is None else finished_at
         noted = attrs.evolve(
             found,
             erased=FrozenDict.holding(counts),
-            finished_at=found.finished_at if finished_at is None else finished_at,
+            finished_at=finished,
+            user_id=found.user_id if finished is None else None,
         )
         self._buried[tenant][user] = noted
         return noted
@@ -125,7 +127,10 @@ class MemoryTombstones(Tombstones):
     ) -> list[Tombstone]:
         places = self._buried if tenant is None else {tenant}
         return [
-            each for place in places for each in self._buried.get(place, {}).values() if wanted(each)
+            each
+            for place in places
+            for each in self._buried.get(place, {}).values()
+            if wanted(each)
         ]
 
     def _remove(self, tenant: TenantId, users: Iterable[str | None]) -> None:

@@ -1,18 +1,19 @@
 """Execution states in memory that are tracked, and those that aren't synchronised."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import attrs
 
-from adapters.memory.executions import MemoryExecutionStore
+from adapters.memory.executions import ErasedConversations, MemoryExecutionStore
 from adapters.memory.keyed import Expiring
 from adapters.memory.runtime_data import TenantData
 from domain.durations import MILLISECOND
 from domain.executions import ExecutionState
 from domain.identity import TenantId
 from domain.rules import instant
+from ports.gate import OPEN, Gate
 from ports.keyed import Replaced
 from ports.time import Clock
 from ports.tracking import (
@@ -69,6 +70,12 @@ class MemoryUnsynchronised(Unsynchronised):
         for one in due:
             self._queue.due[one] = min(at, self._queue.due.get(one, at))
 
+    def forget(self, tenant: TenantId, ids: Collection[str] | None = None) -> None:
+        """Take some of a tenant's conversations out of the queue, or (None) all of them."""
+        for due in [due for due in self._queue.due if due[0] == tenant]:
+            if ids is None or due[1] in ids:
+                del self._queue.due[due]
+
     async def sweep(self, every: timedelta) -> int | None:
         now = self._clock.now()
         if self._queue.swept is not None and now < self._queue.swept + every:
@@ -86,8 +93,15 @@ class MemoryUnsynchronised(Unsynchronised):
 class MemoryTrackedExecutions(MemoryExecutionStore, TrackedExecutions):
     """Each change and its note are one step, as nobody else has a turn in between."""
 
-    def __init__(self, tenant: TenantId, data: TenantData, clock: Clock, queue: Queue) -> None:
-        super().__init__(tenant, data, clock)
+    def __init__(
+        self,
+        tenant: TenantId,
+        data: TenantData,
+        clock: Clock,
+        queue: Queue,
+        gate: Gate = OPEN,
+    ) -> None:
+        super().__init__(tenant, data, clock, gate)
         self._queue = queue
 
     @property
@@ -150,7 +164,7 @@ class MemoryTrackedExecutions(MemoryExecutionStore, TrackedExecutions):
             note=self._notes.get(id, now),
             fence=fence,
             fenced_until=None if fence is None else self._fences.until(id),
-            buried=self._graves.get(id, now) is not None,
+            buried=self._graves.get(id, now) is not None or self._was_erased(id, now),
         )
 
     async def settle(self, id: str, note: Note) -> bool:
@@ -171,6 +185,8 @@ class MemoryTrackedExecutions(MemoryExecutionStore, TrackedExecutions):
         fenced_until: datetime | None,
     ) -> None:
         now = self._now()
+        if self._was_erased(id, now):
+            return
         if fence is not None and fenced_until is not None and fenced_until > now:
             greatest = self._fences.get(id, now)
             if greatest is None or greatest < fence:
@@ -196,6 +212,9 @@ class MemoryTrackedExecutions(MemoryExecutionStore, TrackedExecutions):
         lifted = attrs.evolve(state, revision=revision + 1)
         self._entities.put(id, lifted, lifted.expires_at, now)
         self._noted(lifted, now)
+
+    def _was_erased(self, id: str, now: datetime) -> bool:
+        return self._data.part(ErasedConversations).get(id, now) is not None
 
     def _life(self, state: ExecutionState, now: datetime) -> int:
         known = self._lives.get(state.id, now)

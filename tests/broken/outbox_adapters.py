@@ -21,7 +21,7 @@ class _Store(MemoryAuthoringStore):
 
     def maintenance(self) -> AuthoringMaintenance:
         outbox = self.outbox(self._tenants, self._outbox, self._clock)
-        return MemoryAuthoringMaintenance(self._tenants, outbox)
+        return MemoryAuthoringMaintenance(self._tenants, outbox, self._tombstones)
 
 
 class _Marking(MemoryOutbox):
