@@ -1,18 +1,20 @@
 """What works across tenants, over all stores."""
 
-from collections.abc import AsyncIterator
-from datetime import datetime
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime, timedelta
 
 import attrs
 
 from adapters.system import SystemClock
-from domain.identity import TenantId
+from bootstrap.erasing import KEPT, Erasures, Told
+from domain.identity import USER, TenantId, UserId, tenant_id
+from domain.receipts import Erasure
 from domain.retention import FOR_EVER, Retention, SweepReport
+from domain.rules import argument
 from ports.stores import (
     AnalyticsMaintenance,
     AuthoringMaintenance,
     DialogueMaintenance,
-    Maintenance,
     RuntimeMaintenance,
 )
 from ports.sweeping import Sweeper
@@ -20,10 +22,10 @@ from ports.time import Clock
 
 
 @attrs.frozen
-class PlatformMaintenance(Maintenance):
+class PlatformMaintenance:
     """Maintenance of everything; what concerns one group of data alone is found under its name:
 
-    platform.maintenance.erase_tenant(tenant)       # flows, conversations, all of it
+    platform.maintenance.erase_user(tenant, user)   # from all stores, with a receipt of each
     platform.maintenance.dialogue.close_idle(...)   # conversations only
     """
 
@@ -46,6 +48,9 @@ class PlatformMaintenance(Maintenance):
     """How long what has no time of its own is kept."""
 
     clock: Clock = attrs.field(factory=SystemClock, repr=False)
+
+    buried_for: timedelta = KEPT
+    """How long tombstones stand."""
 
     @property
     def sweeper(self) -> Sweeper:
@@ -78,19 +83,50 @@ class PlatformMaintenance(Maintenance):
                 for tenant, source in waiting
             ]
 
-    async def erase_tenant(self, tenant: TenantId) -> int:
-        """Delete all of a tenant's data in every store; how many entities went.
+    @property
+    def erasures(self) -> Erasures:
+        """Erasures of tenants and users; see `bootstrap.erasing`."""
+        return Erasures(
+            self.authoring, self.dialogue, self.runtime, self.analytics, self.clock, self.buried_for
+        )
 
-        One store after the other, each as it promises by itself: first what lives for a while, so
-        that nobody stays logged in to what goes next, then the conversations and what was counted
-        of them; at last once more what lives for a while, for until its outbox is gone a tenant's
-        changes may be published, and its flows kept in caches, and until its contexts are, its
-        execution states restored. Interrupted or failed in between, it may be called again and
-        goes on.
+    async def erase_tenant(self, tenant: TenantId, *, told: Told | None = None) -> Erasure:
+        """Erase all of a tenant's data from every store, for good: nothing is written of it
+        afterwards, by whatever process, until it is lifted. The receipts, with all that went.
+        `told` is where it is, at each step.
+
+        Takes as long as what is under way anywhere may take (some seconds), or as the data do.
+        Killed, failed or cancelled, it goes on when it is called again, or by `resume`; once it is
+        finished, another call changes nothing. See `bootstrap.erasing`.
+
+        Raises:
+            ValidationError: for what can't be a tenant's name.
+            StoreUnavailableError, StoreTimeoutError, OutcomeUnknownError: if a store failed.
         """
-        erased = await self.runtime.erase_tenant(tenant)
-        erased += await self.dialogue.erase_tenant(tenant)
-        erased += await self.analytics.erase_tenant(tenant)
-        erased += await self.authoring.erase_tenant(tenant)
-        again = await self.runtime.erase_tenant(tenant)
-        return erased if self.synchronised else erased + again  # what came back was counted
+        return await self.erasures.erase(tenant_id(tenant), None, told)
+
+    async def erase_user(
+        self, tenant: TenantId, user: UserId, *, told: Told | None = None
+    ) -> Erasure:
+        """Erase all data of a tenant's user from every store, for good; otherwise as
+        `erase_tenant`. What counts as the user's, each store's `erase_user` says, and what stays,
+        `bootstrap.erasing`.
+        """
+        named = tenant_id(tenant)
+        return await self.erasures.erase(named, argument("maintenance", "user", user, USER), told)
+
+    async def unfinished(self) -> Sequence[Erasure]:
+        """Erasures that were begun and aren't finished, those begun first, first: under way, or
+        interrupted.
+        """
+        return await self.erasures.unfinished()
+
+    async def resume(self, *, told: Told | None = None) -> Sequence[Erasure]:
+        """Finish all of them; what became of each. Several may do so at once."""
+        return await self.erasures.resume(told)
+
+    async def lift(self, tenant: TenantId, user: UserId | None = None) -> bool:
+        """Admit writes of an erased tenant, or user of it, again; False if nobody was erased. The
+        receipts are gone with it. Other processes admit them once they have heard of it.
+        """
+        return await self.erasures.lift(tenant, user)

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from adapters.memory.keyed import Entities, Expiring, MemoryKeyed
 from domain.executions import ExecutionState
-from ports.executions import FENCED_FOR, ExecutionStore, overtaken
+from ports.executions import FENCED_FOR, ExecutionStore, erased, overtaken
 
 
 class Executions(Entities):
@@ -14,6 +14,10 @@ class Executions(Entities):
 
 class Fences(Expiring[str, int]):
     """The greatest fencing token that wrote, by conversation."""
+
+
+class ErasedConversations(Expiring[str, bool]):
+    """The conversations that were erased."""
 
 
 class MemoryExecutionStore(MemoryKeyed[ExecutionState], ExecutionStore):
@@ -30,6 +34,8 @@ class MemoryExecutionStore(MemoryKeyed[ExecutionState], ExecutionStore):
 
     async def _insert(self, state: ExecutionState, fence: int | None) -> ExecutionState | None:
         now = self._now()
+        if self._data.part(ErasedConversations).get(state.id, now):
+            raise erased(self._tenant)
         self._check_fence(state.id, fence, now)
         if self._entities.get(state.id, now) is not None:
             return None

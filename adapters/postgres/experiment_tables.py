@@ -55,3 +55,7 @@ EXPERIMENT_OUTCOME_KEYS = sa.Table(
     sa.PrimaryKeyConstraint("tenant_id", "experiment_id", "key", name="pk_experiment_outcome_keys"),
     belonging_to(EXPERIMENTS, "experiment", "experiment_outcome_keys"),
 )
+
+# By which an erasure finds what there is of a unit.
+for _table in (EXPERIMENT_ASSIGNMENTS, EXPERIMENT_OUTCOMES, EXPERIMENT_OUTCOME_KEYS):
+    sa.Index(f"ix_{_table.name}_unit", _table.c.tenant_id, _table.c.unit)

@@ -19,3 +19,11 @@ INTEGRATION_CALLS = child_table(
 
 # What is old enough to be purged.
 sa.Index("ix_integration_calls_at", INTEGRATION_CALLS.c.tenant_id, INTEGRATION_CALLS.c.at)
+
+# By which an erasure finds what calls say of a conversation.
+sa.Index(
+    "ix_integration_calls_conversation",
+    INTEGRATION_CALLS.c.tenant_id,
+    INTEGRATION_CALLS.c.conversation_id,
+    postgresql_where=INTEGRATION_CALLS.c.conversation_id.is_not(None),
+)

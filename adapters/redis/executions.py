@@ -14,8 +14,10 @@ from adapters.redis.scripts import Script
 from domain.documents import EMPTY, freeze
 from domain.executions import ExecutionState
 from domain.frozen import FrozenDict
-from ports.executions import FENCED_FOR, ExecutionStore, overtaken
+from domain.identity import TenantId
+from ports.executions import FENCED_FOR, ExecutionStore, erased, overtaken
 
+_ERASED: Final = -2
 _INSERT: Final = script("execution_insert")
 _REMOVE: Final = script("execution_remove")
 _COUNTS: Final = ("turn_count", "error_count", "retry_count")
@@ -27,6 +29,11 @@ _KEPT: Final = (
     *_LISTS,
     *_DOCUMENTS,
 )
+
+
+def erased_key(tenant: TenantId, id: str) -> str:
+    """The key of the mark that a conversation was erased."""
+    return key(tenant, id, "execution-erased")
 
 
 class RedisExecutionStore(RedisKeyed[ExecutionState], ExecutionStore):
@@ -45,7 +52,7 @@ class RedisExecutionStore(RedisKeyed[ExecutionState], ExecutionStore):
     ) -> ExecutionState | None:
         reply = await self._client.run(
             self.inserting,
-            self._keys(state.id),
+            [*self._keys(state.id), erased_key(self._tenant, state.id)],
             [
                 milliseconds_of(state.ttl),
                 self._content(state),
@@ -54,6 +61,8 @@ class RedisExecutionStore(RedisKeyed[ExecutionState], ExecutionStore):
                 *more,
             ],
         )
+        if reply[0] == _ERASED:
+            raise erased(self._tenant)
         if reply[0] < 0:
             raise self._refused()
         return self._stamped(state, reply[1], reply[2]) if reply[0] else None

@@ -1,29 +1,32 @@
 """What works across tenants, in Redis."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
 from adapters.redis.client import Client
+from adapters.redis.erasing import RedisErasing
 from adapters.redis.keys import PREFIX, kind_of, parsed, tenant_of, tenant_pattern
 from adapters.redis.tracking import RedisUnsynchronised
 from domain.identity import TenantId
+from ports.erasing import added
 from ports.stores import RuntimeMaintenance
 from ports.together import together
 from ports.tracking import Unsynchronised
 
-COUNTED: Final = frozenset({"session", "execution"})
-"""The kinds of keys that hold an entity."""
+COUNTED: Final[Mapping[str, str]] = {"session": "sessions", "execution": "executions"}
+"""The kinds of keys that hold an entity, and how receipts call these."""
 
 
-class RedisRuntimeMaintenance(RuntimeMaintenance):
+class RedisRuntimeMaintenance(RedisErasing, RuntimeMaintenance):
     """Maintenance by the names of keys, on every node of a cluster."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, queue: RedisUnsynchronised | None = None) -> None:
         self._client = client
+        self._queue = RedisUnsynchronised(client) if queue is None else queue
 
     @property
     def unsynchronised(self) -> Unsynchronised:
-        return RedisUnsynchronised(self._client)
+        return self._queue
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         found: set[TenantId] = set()
@@ -39,15 +42,22 @@ class RedisRuntimeMaintenance(RuntimeMaintenance):
     async def erase_tenant(self, tenant: TenantId) -> int:
         # Twice: a key whose slot moves while the names are read may be on neither node when its
         # are; but then it is where it moved to when they are read again.
-        return await self._swept(tenant) + await self._swept(tenant)
+        noting = await self._stands(tenant, None)
+        erased = await self._swept(tenant, noting) + await self._swept(tenant, noting)
+        await self._queue.forget(tenant)
+        return erased
 
-    async def _swept(self, tenant: TenantId) -> int:
+    async def _swept(self, tenant: TenantId, noting: bool) -> int:
         erased = 0
         async for names in self._client.scan(tenant_pattern(tenant)):
             # One key a command, for each may lie on another node; a batch leaves in one write.
             gone = await together(
                 self._client.execute("UNLINK", name, key=name, writes=True) for name in names
             )
-            kinds = map(kind_of, names)
-            erased += sum(count for kind, count in zip(kinds, gone, strict=True) if kind in COUNTED)
+            counts: dict[str, int] = {}
+            for name, count in zip(names, gone, strict=True):
+                if (what := COUNTED.get(kind_of(name))) is not None:
+                    added(counts, {what: count})
+            erased += sum(counts.values())
+            await self._noted(tenant, None, counts, noting)
         return erased

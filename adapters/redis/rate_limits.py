@@ -23,6 +23,13 @@ def _named(tenant: TenantId, key: str, rule: str) -> str:
     return key_name(tenant, _TAG, _KIND, key, rule)
 
 
+def limits_pattern(tenant: TenantId, key: str) -> str:
+    """A pattern of SCAN that every count under a key matches, whatever the rule, and no other:
+    nothing that stands in the name of a key has a meaning in a pattern.
+    """
+    return f"{key_name(tenant, _TAG, _KIND, key)}:*"
+
+
 def _terms(rule: RateRule, permits: int) -> tuple[Argument, ...]:
     """What the script is told of one limit. Of calendars, what was right last."""
     if isinstance(rule, Gcra):

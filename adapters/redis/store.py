@@ -3,6 +3,7 @@
 from functools import cached_property
 from typing import ClassVar, Self
 
+from adapters.redis.archive import RedisArchive
 from adapters.redis.cache import RedisCache, end_loads
 from adapters.redis.client import Client, RedisOptions
 from adapters.redis.executions import RedisExecutionStore
@@ -61,7 +62,8 @@ class RedisStore(RuntimeStore):
         return RedisPorts(tenant, self._client, self._unsynchronised)
 
     def maintenance(self) -> RuntimeMaintenance:
-        return RedisRuntimeMaintenance(self._client)
+        made = RedisRuntimeMaintenance(self._client, self._unsynchronised)
+        return made.keeping(RedisArchive(self._client, self._unsynchronised))
 
     def stream(self, name: str) -> Consumer:
         return RedisStreamConsumer(self._client, name)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import ClassVar, Final
 
 from adapters.redis.client import Argument, Client
-from adapters.redis.executions import RedisExecutionStore
+from adapters.redis.executions import RedisExecutionStore, erased_key
 from adapters.redis.keyed import instant_of, life_of, milliseconds_at, milliseconds_of, script
 from adapters.redis.keys import PREFIX, key, parsed, shared_key
 from adapters.redis.scripts import Script
@@ -83,6 +83,27 @@ class RedisUnsynchronised(Unsynchronised):
             arguments: list[Argument] = [milliseconds_of(after), _QUEUED_FOR]
             await self._client.run(_PUT, [_QUEUE], [*arguments, *members[start : start + _BATCH]])
 
+    async def forget(self, tenant: TenantId, ids: Sequence[str] | None = None) -> None:
+        """Take some of a tenant's conversations out of the queue, or (None) all of them, for which
+        the whole of it is read.
+        """
+        if ids is not None:
+            self._hints -= {(tenant, id) for id in ids}
+            members: list[Argument] = [f"{tenant}/{id}" for id in ids]
+            if members:
+                await self._client.execute("ZREM", _QUEUE, *members, key=_QUEUE, writes=True)
+            return
+        self._hints = {due for due in self._hints if due[0] != tenant}
+        cursor: bytes | int = 0
+        while True:
+            # Nothing in a tenant's name has a meaning in a pattern.
+            looking = ("ZSCAN", _QUEUE, cursor, "MATCH", f"{tenant}/*", "COUNT", 1_000)
+            cursor, found = await self._client.execute(*looking, key=_QUEUE, writes=False)
+            if found:
+                await self._client.execute("ZREM", _QUEUE, *found[::2], key=_QUEUE, writes=True)
+            if int(cursor) == 0:
+                return
+
     async def sweep(self, every: timedelta) -> int | None:
         if every:
             lasting = ("PX", milliseconds_of(every))
@@ -105,6 +126,14 @@ def _due(member: bytes) -> Due:
     return TenantId(tenant), id
 
 
+def all_keys(tenant: TenantId, id: str) -> list[str]:
+    """All keys of a conversation's state: itself, its fencing token, note, grave, and the mark that
+    it was erased.
+    """
+    kinds = ("execution", "execution-fence", NOTES, "execution-grave")
+    return [*(key(tenant, id, kind) for kind in kinds), erased_key(tenant, id)]
+
+
 class RedisTrackedExecutions(RedisExecutionStore, TrackedExecutions):
     """Each state has its note and its grave in its own slot."""
 
@@ -119,7 +148,7 @@ class RedisTrackedExecutions(RedisExecutionStore, TrackedExecutions):
         return [*super()._keys(id), key(self._tenant, id, NOTES)]
 
     def _all_keys(self, id: str) -> Sequence[str]:
-        return [*self._keys(id), key(self._tenant, id, "execution-grave")]
+        return all_keys(self._tenant, id)
 
     async def begin(
         self, state: ExecutionState, fence: int | None, above: int
@@ -160,7 +189,7 @@ class RedisTrackedExecutions(RedisExecutionStore, TrackedExecutions):
 
     async def settle(self, id: str, note: Note) -> bool:
         kept = milliseconds_of(BURIED_FOR) if note.ended else 0
-        keys = self._all_keys(id)[2:]
+        keys = self._all_keys(id)[2:4]
         settled: int = await self._client.run(_SETTLE, keys, [_text(note), kept])
         return settled > 0
 

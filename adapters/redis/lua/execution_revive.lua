@@ -1,8 +1,11 @@
 -- Stores a record as it was, unless it has expired, there is one, or it is known what became of it.
 --
--- KEYS: the record, its fencing token, its note, its grave. ARGV: the fencing token or '', and until
+-- KEYS: the record, its fencing token, its note, its grave, the mark of what was erased. ARGV: the fencing token or '', and until
 -- when it is remembered, in ms; the life; and, but for a token alone: the revision, ms of creation
 -- and last update, the idle expiry in ms, the content.
+if redis.call('EXISTS', KEYS[5]) == 1 then
+    return 0
+end
 local now = clock()
 if ARGV[1] ~= '' and ARGV[2] - 1 > now then
     if tonumber(ARGV[1]) > tonumber(redis.call('GET', KEYS[2]) or -1) then

@@ -1,0 +1,171 @@
+"""Erasing a user: what every store's maintenance promises of it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from domain.identity import DIALOGUE_ID, USER, TenantId, UserId, tenant_id
+from domain.rules import argument, sequence
+from ports.cache_entries import MAX_TAG
+from ports.errors import UnsupportedOperationError
+from ports.tombstones import Tombstones
+
+ERASE_BATCH: Final = 500
+"""Conversations in one batch of an erasure."""
+
+BeforeTheyGo: TypeAlias = Callable[[Sequence[str]], Awaitable[object]]
+"""Is told of conversations that are about to be erased, by their ids; a second time if the erasure
+is interrupted after it."""
+
+_CONVERSATIONS: Final = sequence(DIALOGUE_ID, 10_000)
+
+
+class Erasing(ABC):
+    """The part of a store's maintenance that erases users.
+
+    An erasure goes in batches, however much there is: interrupted at any point, it may be called
+    again and goes on; when nothing is left it finds nothing. What is written meanwhile may stay,
+    unless a tombstone refuses it (see `ports.tombstones`): an erasure buries nobody by itself.
+
+    If a tombstone stands, what went is added to its receipt, batch by batch; in the same
+    transaction where the store has such. Where it hasn't (Redis), a process that is killed between
+    the two leaves a batch out of the receipt, never one in twice.
+    """
+
+    @property
+    @abstractmethod
+    def tombstones(self) -> Tombstones:
+        """The tombstones of this store: who is erased, so that nothing is written for them."""
+
+    async def erase_user(self, tenant: TenantId, user: UserId) -> Mapping[str, int]:
+        """Delete all that this store has of a tenant's user; how many went of what, without what
+        there was none of.
+
+        Raises:
+            ValidationError: for what can't be a tenant's name or a user's id.
+        """
+        named, who = tenant_id(tenant), _user(user)
+        return await self._erase_user(named, who, await self._stands(named, who))
+
+    async def _stands(self, tenant: TenantId, user: UserId | None) -> bool:
+        try:
+            return await self.tombstones.find(tenant, user) is not None
+        except UnsupportedOperationError:
+            return False
+
+    async def _noted(
+        self, tenant: TenantId, user: UserId | None, gone: Mapping[str, int], noting: bool
+    ) -> Mapping[str, int]:
+        """What went, without what there was none of; added to the receipt if that is wanted."""
+        there = added({}, gone)
+        if noting and there:
+            await self.tombstones.note(tenant, user, there)
+        return there
+
+    @abstractmethod
+    async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
+        """As `erase_user`; `noting`: each batch is added to the receipt of their tombstone."""
+
+
+class ErasingConversations(Erasing):
+    """Of a store that has something of conversations which are kept in another."""
+
+    async def erase_conversations(
+        self, tenant: TenantId, user: UserId, conversations: Iterable[str]
+    ) -> Mapping[str, int]:
+        """Delete all that this store has of some conversations of a user who is being erased (at
+        most 10 000); how many went of what.
+
+        Called before the conversations go, since afterwards nobody knows whose they were.
+
+        Raises:
+            ValidationError: for what can't be such.
+        """
+        named, who = tenant_id(tenant), _user(user)
+        ids = argument("maintenance", "conversations", tuple(conversations), _CONVERSATIONS)
+        if not ids:
+            return {}
+        noting = await self._stands(named, who)
+        return await self._erase_conversations(named, who, ids, noting)
+
+    @abstractmethod
+    async def _erase_conversations(
+        self, tenant: TenantId, user: UserId, ids: Sequence[str], noting: bool
+    ) -> Mapping[str, int]: ...
+
+
+class ErasingDialogues(Erasing):
+    """Of the store of conversations."""
+
+    async def erase_user(
+        self, tenant: TenantId, user: UserId, *, before: BeforeTheyGo | None = None
+    ) -> Mapping[str, int]:
+        """Delete a user's conversations, with all that belongs to them, and contexts; how many
+        went of what.
+
+        A conversation is its user's, with every message in it, whoever sent that. (What they wrote
+        in somebody else's is that one's; `MessageRepository.redact` takes it out.) A context is the
+        user's that it names, or its conversation's.
+
+        `before` is told of each batch's conversations before they go, so that other stores can be
+        rid of what they have of them; while it raises, they stay.
+
+        Raises:
+            ValidationError: for what can't be a tenant's name or a user's id.
+        """
+        named, who = tenant_id(tenant), _user(user)
+        noting, gone = await self._stands(named, who), dict[str, int]()
+        for find, erase in (
+            (self._conversations_of, self._erase_dialogues),
+            (self._contexts_of, self._erase_contexts),
+        ):
+            while ids := await find(named, who, ERASE_BATCH):
+                if before is not None:
+                    await before(ids)
+                added(gone, await erase(named, who, ids, noting))
+        return gone
+
+    async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
+        raise AssertionError("its parts are erased one by one")
+
+    @abstractmethod
+    async def _conversations_of(self, tenant: TenantId, user: UserId, limit: int) -> Sequence[str]:
+        """Some of the user's conversations, at most so many; by index."""
+
+    @abstractmethod
+    async def _erase_dialogues(
+        self, tenant: TenantId, user: UserId, ids: Sequence[str], noting: bool
+    ) -> Mapping[str, int]:
+        """Delete those that are still the user's, with messages and contexts, and note it with
+        them: all of a conversation or nothing, but for very long ones.
+        """
+
+    @abstractmethod
+    async def _contexts_of(self, tenant: TenantId, user: UserId, limit: int) -> Sequence[str]:
+        """As `_conversations_of`, the conversations of which there is a context of the user's."""
+
+    @abstractmethod
+    async def _erase_contexts(
+        self, tenant: TenantId, user: UserId, ids: Sequence[str], noting: bool
+    ) -> Mapping[str, int]: ...
+
+
+def tag_of(user: UserId) -> str | None:
+    """The tag by which an erasure finds a user's values in the cache; None if it would be longer
+    than a tag may be.
+    """
+    tag = f"user:{user}"
+    return tag if len(tag) <= MAX_TAG else None
+
+
+def added(counts: dict[str, int], more: Mapping[str, int]) -> dict[str, int]:
+    """The counts with more of them; none of what there is none of."""
+    for what, count in more.items():
+        if count:
+            counts[what] = counts.get(what, 0) + count
+    return counts
+
+
+def _user(candidate: object) -> UserId:
+    kept: UserId = argument("maintenance", "user", candidate, USER)
+    return kept
