@@ -23,6 +23,7 @@ from adapters.memory import (
     MemoryDialogueStore,
     MemoryRuntimeStore,
 )
+from adapters.observed.operations import Observer
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.embedded import ServerKind, ServerUrls, servers
 from bootstrap.keys import ring, ring_of_folder
@@ -35,6 +36,7 @@ from ports.time import Clock, IdGenerator
 
 if TYPE_CHECKING:
     from adapters.mongo.driver import Client
+    from adapters.observed.telemetry import Telemetry
 
 _KINDS: dict[ServerName, ServerKind] = {"postgres": "postgres", "mongo": "mongo", "redis": "valkey"}
 
@@ -181,6 +183,22 @@ async def _flow_cache(settings: Settings, runtime: RuntimeStore) -> AsyncIterato
         await cache.close()
 
 
+def _telemetry(settings: Settings, clock: Clock) -> "Telemetry | None":
+    if not settings.telemetry:
+        return None
+    # Imported here, so that whoever doesn't ask for it needs no OpenTelemetry.
+    from adapters.observed.telemetry import Telemetry
+
+    return Telemetry(clock)
+
+
+def _observer(settings: Settings, telemetry: "Telemetry | None") -> Observer | None:
+    slow = settings.slow_operation_seconds
+    if telemetry is None and slow is None and not settings.log_failures:
+        return None
+    return Observer(log_failures=settings.log_failures, slow=slow, telemetry=telemetry)
+
+
 class Container(containers.DeclarativeContainer):
     """Everything a platform is made of. `Container(settings=…)`; ask providers with `await`."""
 
@@ -188,6 +206,9 @@ class Container(containers.DeclarativeContainer):
 
     clock = providers.Singleton(SystemClock)
     ids = providers.Singleton(Uuid7Generator, clock)
+
+    telemetry = providers.Singleton(_telemetry, settings, clock)
+    observer = providers.Singleton(_observer, settings, telemetry)
 
     urls = providers.Resource(server_urls, settings)
 

@@ -18,6 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "tests.contracts.mongo_backends:PymongoBackend",
             "tests.contracts.redis_backends:RedisBackend",
             "tests.contracts.redis_backends:RedisClusterBackend",
+            "tests.contracts.observed_backends:MemoryObservedBackend",
             "tests.contracts.pair_backends:MemoryPairBackend",
             "tests.contracts.pair_backends:RedisMongoBackend",
         ]

@@ -1,0 +1,1 @@
+"""What is told of operations: logs, spans, metrics; and what isn't."""
