@@ -84,7 +84,7 @@ async def purge(
         await executor.read(sql.LOCK.sql, [tenant])
         anchor = await _place(executor, sql.ANCHOR, tenant)
         head = await _head(executor, tenant)
-        oldest = {"tenant": tenant, "sequence": anchor.sequence, "limit": limit, "bytes": _BYTES}
+        oldest = {"tenant": tenant, "limit": limit, "bytes": _BYTES}
         rows = await executor.read(sql.OLDEST.sql, sql.OLDEST.arguments(oldest))
         entries = [sql.RELATION.mapper.restored(row[:-1]) for row in rows]
         through = purgeable(anchor, head, entries, before)

@@ -72,7 +72,7 @@ def _first(order: Any, *conditions: Any) -> Statement:
 
 
 UNSEALED = _first(_ENTRIES.position, _ENTRIES.sequence.is_(None))
-OLDEST = _first(_ENTRIES.sequence, _ENTRIES.sequence > _SEQUENCE)
+OLDEST = _first(_ENTRIES.sequence, _ENTRIES.sequence.is_not(None))
 
 _GIVEN = sa.select(
     *(

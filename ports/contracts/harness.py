@@ -193,6 +193,12 @@ class Backend(ABC):
         """
         pytest.skip(f"nobody can go behind the audit trail of {self.name}")
 
+    async def tamper_anchor(self, tenant: TenantId, anchor: AuditHead | None) -> None:
+        """Go behind the port: from now on, this is the anchor of the tenant's chain, or it has
+        none. Override it with `tamper`.
+        """
+        pytest.skip(f"nobody can go behind the audit trail of {self.name}")
+
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[tuple[Instance, ...]]:
         """Instances that offer what is declared, for as long as they are needed."""

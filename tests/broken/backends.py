@@ -35,7 +35,11 @@ from ports.runtime import RuntimePorts
 from ports.stores import AnalyticsMaintenance, RuntimeMaintenance
 from tests.broken.cache_adapters import SoundCache
 from tests.broken.cached_adapters import KINDS, cached_backend_of
-from tests.contracts.tampering import tamper_memory, tamper_memory_head
+from tests.contracts.tampering import (
+    tamper_memory,
+    tamper_memory_anchor,
+    tamper_memory_head,
+)
 
 GROUPS = {
     MemoryAuthoringStore: Group.AUTHORING,
@@ -90,6 +94,9 @@ def backend_of(broken: type[Any]) -> Backend:
 
         async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
             tamper_memory_head(self._store, tenant, head)
+
+        async def tamper_anchor(self, tenant: TenantId, anchor: AuditHead | None) -> None:
+            tamper_memory_anchor(self._store, tenant, anchor)
 
     return BrokenBackend()
 

@@ -18,8 +18,10 @@ from ports.contracts.harness import RETENTION, Backend, Group, Instance, Opened
 from tests.contracts.server_backends import ServerBackend
 from tests.contracts.tampering import (
     tamper_memory,
+    tamper_memory_anchor,
     tamper_memory_head,
     tamper_postgres,
+    tamper_postgres_anchor,
     tamper_postgres_head,
 )
 from tests.servers import as_service, make_service, servers
@@ -56,6 +58,9 @@ class MemoryBackend(Backend):
     async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
         tamper_memory_head(self._authoring, tenant, head)
 
+    async def tamper_anchor(self, tenant: TenantId, anchor: AuditHead | None) -> None:
+        tamper_memory_anchor(self._authoring, tenant, anchor)
+
 
 class PostgresBackend(ServerBackend):
     """Two stores with a pool each, on a real server: the one given, or a private one."""
@@ -91,3 +96,6 @@ class PostgresBackend(ServerBackend):
 
     async def tamper_head(self, tenant: TenantId, head: AuditHead | None) -> None:
         await tamper_postgres_head(self.url, tenant, head)
+
+    async def tamper_anchor(self, tenant: TenantId, anchor: AuditHead | None) -> None:
+        await tamper_postgres_anchor(self.url, tenant, anchor)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 
-from adapters.memory.audit import ENTRIES, HEADS, UNSEALED
+from adapters.memory.audit import ANCHORS, ENTRIES, HEADS, UNSEALED
 from adapters.memory.session import SingleSession
 from adapters.memory.store import MemoryAuthoringStore
 from domain.audit import AuditEntry, AuditHead
@@ -37,11 +37,24 @@ def tamper_memory_head(
     store: MemoryAuthoringStore, tenant: TenantId, head: AuditHead | None
 ) -> None:
     """Make it the head, or take it away."""
+    _put(store, tenant, HEADS, head)
+
+
+def tamper_memory_anchor(
+    store: MemoryAuthoringStore, tenant: TenantId, anchor: AuditHead | None
+) -> None:
+    """Make it the anchor, or take it away."""
+    _put(store, tenant, ANCHORS, anchor)
+
+
+def _put(
+    store: MemoryAuthoringStore, tenant: TenantId, table: str, place: AuditHead | None
+) -> None:
     with SingleSession(store._tables(tenant)).writing() as transaction:
-        if head is None:
-            transaction.remove(HEADS, _ONLY)
+        if place is None:
+            transaction.remove(table, _ONLY)
         else:
-            transaction.replace(HEADS, head)
+            transaction.replace(table, place)
 
 
 async def tamper_postgres(
@@ -68,16 +81,25 @@ async def tamper_postgres(
 
 async def tamper_postgres_head(url: str, tenant: TenantId, head: AuditHead | None) -> None:
     """Make it the head, or take it away, as whoever owns the table."""
+    await _put_into(url, tenant, "audit_heads", head)
+
+
+async def tamper_postgres_anchor(url: str, tenant: TenantId, anchor: AuditHead | None) -> None:
+    """Make it the anchor, or take it away, as whoever owns the table."""
+    await _put_into(url, tenant, "audit_anchors", anchor)
+
+
+async def _put_into(url: str, tenant: TenantId, table: str, head: AuditHead | None) -> None:
     import asyncpg  # for those who ask for it
 
     connection = await asyncpg.connect(url)
     try:
         async with connection.transaction():
             await connection.execute("SELECT set_config('dialogbase.tenant', $1, true)", tenant)
-            await connection.execute("DELETE FROM audit_heads WHERE tenant_id = $1", tenant)
+            await connection.execute(f"DELETE FROM {table} WHERE tenant_id = $1", tenant)
             if head is not None:
                 await connection.execute(
-                    "INSERT INTO audit_heads (tenant_id, sequence, digest) VALUES ($1, $2, $3)",
+                    f"INSERT INTO {table} (tenant_id, sequence, digest) VALUES ($1, $2, $3)",
                     tenant,
                     head.sequence,
                     head.digest,

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.call_retention`."""
+
+from ports.contracts.call_retention import *  # noqa: F403
