@@ -4,6 +4,8 @@ PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(
 	$(name) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $(name))))
 BIN := .venv/bin
 READY := .venv/.ready
+# One more than there are processors, for tests wait for servers; each takes up to a gigabyte.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min((os.cpu_count() or 1) + 1, 4))')
 # Of `make demo`: for instance DEMO="--profile memory".
 DEMO ?=
 # Of `make bench`: for instance BENCH="--quick".
@@ -19,7 +21,7 @@ demo: $(READY) ## A short story on private servers, told in the terminal
 	@$(BIN)/dialogbase demo $(DEMO)
 
 test: $(READY) ## All tests, on memory and on real servers
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 check: $(READY) ## Lint, format, types, and who may import whom
 	$(BIN)/ruff check .

@@ -100,9 +100,9 @@ async def in_turns(
 ) -> Rounds:
     """Let all contenders work once a round, each round in another order.
 
-    What exists beforehand is kept from the garbage collector's sight, and it runs before each
-    turn, so that nobody pays for another's garbage; it stays on, so that everybody pays for his
-    own. `between` runs after every round, untimed.
+    What exists beforehand is kept from the garbage collector's sight, for good, and it runs before
+    each turn, so that nobody pays for another's garbage; it stays on, so that everybody pays for
+    his own. `between` runs after every round, untimed.
     """
     seconds: dict[str, list[float]] = {contender.name: [] for contender in contenders}
     processor: dict[str, list[float]] = {name: [] for name in seconds}
@@ -110,17 +110,14 @@ async def in_turns(
         raise ValueError("contenders need names of their own")
     gc.collect()
     gc.freeze()
-    try:
-        for turn in range(-warm_up, rounds):
-            for contender in in_order(contenders, turn):
-                elapsed, computed = await _timed(contender)
-                if turn >= 0:
-                    seconds[contender.name].append(elapsed / contender.operations)
-                    processor[contender.name].append(computed / contender.operations)
-            if between is not None:
-                await between()
-    finally:
-        gc.unfreeze()
+    for turn in range(-warm_up, rounds):
+        for contender in in_order(contenders, turn):
+            elapsed, computed = await _timed(contender)
+            if turn >= 0:
+                seconds[contender.name].append(elapsed / contender.operations)
+                processor[contender.name].append(computed / contender.operations)
+        if between is not None:
+            await between()
     return Rounds(seconds, processor)
 
 

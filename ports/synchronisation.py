@@ -74,6 +74,9 @@ CLAIMED: Final = 2**32
 _ROUNDS: Final = 3
 """How often a state that is changed all the time is looked at again."""
 
+_LOST: Final = 100
+"""How often others may come between: some seconds, with the pauses."""
+
 
 class SynchronisedExecutions(ExecutionStore):
     """One tenant's execution states, synchronised with its contexts. See the module."""
@@ -100,6 +103,9 @@ class SynchronisedExecutions(ExecutionStore):
 
         With `again` a context that was reset since gets the state once more. While others change
         the state all the time, it ends after some of their changes, and the last note stays.
+
+        Raises:
+            ConflictError: if others came between 100 times; the note stays.
         """
         lost = settling = 0
         while settling < _ROUNDS:
@@ -117,6 +123,10 @@ class SynchronisedExecutions(ExecutionStore):
                 return True  # whatever is left of it here goes with the rest of its user's
             if not brought:
                 lost += 1
+                if lost > _LOST:
+                    raise ConflictError(
+                        CONTEXT_SCHEMA.name, id, context.revision, context.revision + 1
+                    )
                 await back_off(lost)
                 continue
             if seen.note is None or await self._hot.settle(id, seen.note):

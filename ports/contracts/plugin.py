@@ -24,13 +24,16 @@ from ports.contracts.subjects import SUBJECTS  # noqa: E402
 Factory: TypeAlias = Callable[[], Backend]
 
 PROFILE = ("DIALOGBASE_HYPOTHESIS_PROFILE", "HYPOTHESIS_PROFILE")
-"""The environment variables that choose a profile: `dialogbase` (the default) or `contracts`."""
+"""The environment variables that choose a profile: `dialogbase` (the default), `contracts` for
+many more examples, or `few`, where they ran already and only the server is another version.
+"""
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 # A store's speed is no property of what is tested, nor is that of a shared machine. To explain a
 # failure takes many times as many examples as to find it.
 _COMMON = settings(deadline=None, suppress_health_check=_SLOW, phases=set(Phase) - {Phase.explain})
 settings.register_profile("dialogbase", _COMMON, max_examples=50)
+settings.register_profile("few", _COMMON, max_examples=10)
 settings.register_profile("contracts", _COMMON, max_examples=2_000)
 
 
@@ -52,6 +55,12 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile(chosen)
 
 
+def pytest_collection(session: pytest.Session) -> None:
+    """A name that no backend has is told once, before anything is collected."""
+    for name in session.config.getoption("--backend"):
+        _factory(name)
+
+
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
     """With `--pyargs ports.contracts`, every module of contracts is collected."""
     if file_path.parent == Path(__file__).parent and file_path.stem in CONTRACTS:
@@ -68,7 +77,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         factories = [_factory(name) for name in metafunc.config.getoption("--backend")]
         if not factories:
-            raise pytest.UsageError("name an adapter to test: --backend MODULE:FACTORY")
+            told = "name an adapter to test: --backend MODULE:FACTORY"
+            pytest.exit(told, returncode=pytest.ExitCode.USAGE_ERROR)
         ids = [getattr(factory, "name", factory.__name__) for factory in factories]
         metafunc.parametrize("backend", factories, ids=ids, indirect=True, scope="session")
     if "subject" in metafunc.fixturenames:

@@ -46,6 +46,8 @@ def found_out(case: Case, *errors: type[Exception]) -> None:
     with _unshrunk(), pytest.raises((*failures, ExceptionGroup)) as told:
         case.run()
     assert isinstance(told.value, failures) or told.group_contains(failures)
+    # To wait until pytest-timeout ends it is not to find out.
+    assert "pytest-timeout" not in str(told.value)
 
 
 def on_the_sound(adapter: type[Any], cases: Sequence[Case]) -> list[Case]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import ports.contracts
+from ports.contracts.plugin import PROFILE
 
 ADAPTER = """
 from contextlib import asynccontextmanager
@@ -113,6 +114,7 @@ def contracts(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("PYTEST")
     }
+    environment[PROFILE[0]] = "few"
     return subprocess.run(
         [sys.executable, "-m", "pytest", *documented.split(), "-v", "-rs", *arguments],
         cwd=folder,

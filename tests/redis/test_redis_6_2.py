@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ports.contracts.groups import CONTRACTS, Group
+from ports.contracts.plugin import PROFILE
 from tests.valkey import SERVER
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ def test_the_contracts_hold_on_redis_6_2() -> None:
             *("--backend", "tests.contracts.redis_backends:RedisBackend", *MODULES),
         ],
         cwd=ROOT,
-        env={**environment, SERVER: str(program)},
+        env={**environment, SERVER: str(program), PROFILE[0]: "few"},
         capture_output=True,
         text=True,
         check=False,

@@ -41,6 +41,7 @@ async def _written_and_back(urls: list[str], hinted: bool) -> None:
         return SynchronisedExecutions(tenant, tracked, durable.repositories(tenant))
 
     queue = hot.maintenance().unsynchronised
+    before = set(faults(urls))  # of other tests, which name their keys as they like
     try:
         for talk in TALKS:
             await scope.conversations.create(Conversation.draft(user_id="ada", id=talk))
@@ -61,7 +62,7 @@ async def _written_and_back(urls: list[str], hinted: bool) -> None:
         assert await hot.maintenance().erase_tenant(tenant) == len(TALKS)
         for talk in TALKS:
             assert (await scope.executions.require(talk)).slots == {"talk": talk}
-        assert not faults(urls)
+        assert not set(faults(urls)) - before
     finally:
         await hot.maintenance().erase_tenant(tenant)
         await hot.close()
