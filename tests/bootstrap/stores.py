@@ -5,10 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
+import attrs
+
 from adapters.mongo.migrations import migrate as migrate_mongo
 from adapters.postgres.migrations import migrate as migrate_postgres
 from bootstrap import Settings, Stores
+from bootstrap.platform import Platform
 from bootstrap.settings import PREFIX
+from domain.identity import TenantId, UserId
+from domain.receipts import Erasure
 from tests.servers import as_service, make_service, servers
 
 
@@ -60,6 +65,16 @@ def environment_of(settings: Settings) -> dict[str, str]:
         **{f"STORES_{group.upper()}": store for group, store in stores.items()},
     }
     return {f"{PREFIX}{name}": value for name, value in given.items() if value is not None}
+
+
+async def erased(platform: Platform, tenant: TenantId, user: UserId | None = None) -> Erasure:
+    """What an erasure does where nobody else writes, so that there is nothing to be waited for."""
+
+    async def not_at_all(seconds: float) -> None:
+        assert seconds >= 0
+
+    erasures = attrs.evolve(platform.maintenance.erasures, sleep=not_at_all)
+    return await erasures.erase(tenant, user)
 
 
 def fresh_tenant() -> str:

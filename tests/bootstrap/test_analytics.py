@@ -15,6 +15,7 @@ from bootstrap import NotMigratedError, Settings, Stores
 from domain.analytics import AnalyticsEvent
 from domain.conversations import Conversation
 from domain.metric_queries import MetricQuery
+from tests.bootstrap.stores import erased
 from tests.servers import servers, sibling
 
 DAY = timedelta(days=1)
@@ -52,7 +53,7 @@ def test_dialogues_and_events_share_a_server_and_its_connections(settings: Setti
             assert held["conversations"].documents == 1
             assert held["conversations"].index_bytes > 0
             assert [tenant async for tenant in platform.maintenance.dialogue.tenants()] == ["acme"]
-            assert await platform.maintenance.erase_tenant(acme.tenant) == 2
+            assert (await erased(platform, acme.tenant)).total == 2
             assert [tenant async for tenant in platform.maintenance.tenants()] == []
 
     asyncio.run(body())

@@ -29,7 +29,7 @@ from domain.flows import Flow
 from domain.identity import TenantId
 from domain.messages import Message
 from domain.rates import fixed_window
-from ports.errors import StoreUnavailableError
+from ports.errors import ErasedError, StoreUnavailableError
 from tests.bootstrap.running import run
 
 DRIVERS = (
@@ -189,8 +189,9 @@ async def test_maintenance_spans_the_stores_and_reaches_each() -> None:
         maintenance = platform.maintenance
         tenants = [tenant async for tenant in maintenance.tenants()]
         assert tenants == ["Alpha", "Beta", "acme", "counted", "globex", "yotta", "zeta"]
-        assert await maintenance.erase_tenant(tenants[4]) == 4
-        assert await maintenance.erase_tenant(tenants[4]) == 0
+        erased = await maintenance.erase_tenant(tenants[4])
+        assert erased.total == 4
+        assert await maintenance.erase_tenant(tenants[4]) == erased
         assert [tenant async for tenant in maintenance.authoring.tenants()] == ["acme", "zeta"]
         assert [tenant async for tenant in maintenance.dialogue.tenants()] == ["Beta", "yotta"]
         assert [tenant async for tenant in maintenance.runtime.tenants()] == ["Alpha", "yotta"]
@@ -198,23 +199,25 @@ async def test_maintenance_spans_the_stores_and_reaches_each() -> None:
 
 
 @run
-async def test_what_is_published_while_a_tenant_is_erased_goes_too() -> None:
-    """Changes are told, and kept in caches, until the outbox is gone."""
+async def test_what_would_be_published_while_a_tenant_is_erased_is_refused() -> None:
+    """Changes are told, and would be kept in caches, until the outbox is gone."""
     runtime = MemoryRuntimeStore()
 
     class Telling(MemoryAuthoringMaintenance):
         async def erase_tenant(self, tenant: TenantId) -> int:
-            await runtime.repositories(tenant).cache.set("published", "just now")
+            with pytest.raises(ErasedError):
+                await runtime.repositories(tenant).cache.set("published", "just now")
             return await super().erase_tenant(tenant)
 
     class Store(MemoryAuthoringStore):
         def maintenance(self) -> MemoryAuthoringMaintenance:
-            return Telling(self._tenants, MemoryOutbox(self._tenants, self._outbox, self._clock))
+            outbox = MemoryOutbox(self._tenants, self._outbox, self._clock)
+            return Telling(self._tenants, outbox, self._tombstones)
 
     async with bootstrap.open(Settings.memory(), authoring=Store(), runtime=runtime) as platform:
         acme = platform.for_tenant("acme")
         await acme.flows.create(Flow.draft(name="welcome"))
-        assert await platform.maintenance.erase_tenant(acme.tenant) == 1
+        assert (await platform.maintenance.erase_tenant(acme.tenant)).total == 1
         assert await acme.cache.get("published", None) is None
 
 

@@ -12,6 +12,7 @@ from domain.flows import Flow
 from domain.rates import sliding_window
 from ports.errors import StoreUnavailableError
 from tests.bootstrap.running import run
+from tests.bootstrap.stores import erased
 from tests.valkey import Cluster, Node, cluster, real_server
 
 REDIS_ONLY = Stores(authoring="memory", dialogue="memory")
@@ -37,7 +38,7 @@ async def used(settings: Settings, tenant: str) -> None:
         assert await acme.executions.require("talk") == state
         assert await acme.cache.get("greeting") == "Hello"
         assert tenant in [name async for name in platform.maintenance.runtime.tenants()]
-        assert await platform.maintenance.erase_tenant(acme.tenant) == 2
+        assert (await erased(platform, acme.tenant)).total == 2
         assert await acme.sessions.get(issued.token) is None
         assert tenant not in [name async for name in platform.maintenance.tenants()]
 

@@ -45,7 +45,7 @@ async def test_states_are_written_behind_and_come_back() -> None:
         assert (await acme.contexts.require("talk")).slots == {"a": 1}
         await platform.maintenance.runtime.erase_tenant(acme.tenant)
         assert (await acme.executions.require("talk")).slots == {"a": 1}
-        assert await platform.maintenance.erase_tenant(acme.tenant) == 3
+        assert (await platform.maintenance.erase_tenant(acme.tenant)).total == 3
         assert await acme.executions.get("talk") is None
 
 

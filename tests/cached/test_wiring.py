@@ -66,5 +66,5 @@ async def test_a_platform_with_it_reads_what_it_has() -> None:
         assert platform.flow_cache is not None
         assert platform.flow_cache.stats().hits == 2
         assert [consumer.name for consumer in platform.consumers] == ["flow-cache"]
-        assert await platform.maintenance.erase_tenant(made.tenant_id) == 1
+        assert (await platform.maintenance.erase_tenant(made.tenant_id)).total == 1
         assert await flows.get_by_id(made.id) is None
