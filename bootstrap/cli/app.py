@@ -16,6 +16,13 @@ from bootstrap.cli.demo import demo
 from bootstrap.cli.dialogues import export_dialogues_command, import_dialogues_command
 from bootstrap.cli.dispatch import backlog_command, dispatch, unsubscribe_command
 from bootstrap.cli.doctor import doctor
+from bootstrap.cli.erasure import (
+    lift_command,
+    list_command,
+    resume_command,
+    tenant_command,
+    user_command,
+)
 from bootstrap.cli.experiments import results_command
 from bootstrap.cli.flows import export_flows_command, import_flows_command
 from bootstrap.cli.keys import generate_command, rotate_command
@@ -53,6 +60,13 @@ def _app() -> App:
     exporting.command(export_flows_command, name="flows")
     exporting.command(export_dialogues_command, name="dialogues")
     app.command(exporting)
+    erasing = App(name="erase", help="Erase tenants and users from all stores, with a receipt.")
+    erasing.command(tenant_command, name="tenant")
+    erasing.command(user_command, name="user")
+    erasing.command(resume_command, name="resume")
+    erasing.command(list_command, name="list")
+    erasing.command(lift_command, name="lift")
+    app.command(erasing)
     auditing = App(name="audit", help="What was changed, and by whom.")
     auditing.command(verify_command, name="verify")
     app.command(auditing)

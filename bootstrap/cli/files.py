@@ -120,12 +120,12 @@ async def _export(exporting: Exporting, path: Path | None, tenant: str, common: 
             count = await exporting(scope, sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return count
-        with _replaced(path) as file:
+        with replaced(path) as file:
             return await exporting(scope, file)
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[IO[bytes]]:
+def replaced(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes the place of `path` when all is written, and leaves it alone otherwise."""
     if path.exists() and not path.is_file():  # a pipe or /dev/null
         with path.open("wb") as file:
