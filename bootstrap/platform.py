@@ -22,6 +22,7 @@ from bootstrap.settings import Settings
 from domain.identity import Author, TenantId, tenant_id
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.errors import UnsupportedOperationError
+from ports.observation import UNOBSERVED, Rounds
 from ports.outbox import Consumer
 from ports.secrets import SecretBox
 from ports.stores import (
@@ -98,7 +99,8 @@ class Platform:
             return SynchronisedExecutions(tenant, hot, self._dialogue.repositories(tenant))
 
         queue = self._runtime.maintenance().unsynchronised
-        return Synchroniser(queue, of, options=SynchronisationOptions(interval=every))
+        options = SynchronisationOptions(interval=every)
+        return Synchroniser(queue, of, options=options, rounds=self._rounds)
 
     def synchronising(
         self, *, interval: timedelta | None = None
@@ -131,6 +133,11 @@ class Platform:
         return self.maintenance.sweeper.running(every)
 
     @property
+    def _rounds(self) -> Rounds:
+        telemetry = None if self._observer is None else self._observer.telemetry
+        return UNOBSERVED if telemetry is None else telemetry
+
+    @property
     def consumers(self) -> tuple[Consumer, ...]:
         """Those of the outbox that the platform needs itself: every dispatcher has them, too."""
         cache = self.flow_cache
@@ -145,7 +152,8 @@ class Platform:
             ValidationError: if two of them have the same name, or what is none.
         """
         every = (*self.consumers, *consumers)
-        return self._authoring.maintenance().dispatcher(every, options=options)
+        maintenance = self._authoring.maintenance()
+        return maintenance.dispatcher(every, options=options, rounds=self._rounds)
 
     def dispatching(
         self, consumers: Sequence[Consumer] = (), *, options: DispatchOptions = DEFAULT_OPTIONS

@@ -23,6 +23,7 @@ from ports.dispatch_options import DEFAULT_OPTIONS as DEFAULT_OPTIONS
 from ports.dispatch_options import DispatchOptions as DispatchOptions
 from ports.errors import CorruptRecordError
 from ports.lanes import LOG, PAGE, Held, Lane, Tally, within
+from ports.observation import UNOBSERVED, Rounds
 from ports.outbox import Consumer, Outbox
 from ports.together import together
 
@@ -54,7 +55,7 @@ class Dispatcher:
     `seal` is called for tenants with new events, and for those that `unsealed` names (the next so
     many after one), again for as long as it seals a whole batch, `SEAL_BATCH` entries; a trail that
     is broken is passed over. Who dispatches for consumers that others run as well shares their
-    events with them.
+    events with them. `rounds` is told of each delivery.
 
     Raises:
         ValidationError: if two consumers have the same name, or what is none.
@@ -68,12 +69,14 @@ class Dispatcher:
         options: DispatchOptions = DEFAULT_OPTIONS,
         seal: Seal | None = None,
         unsealed: Unsealed | None = None,
+        rounds: Rounds = UNOBSERVED,
     ) -> None:
         names = [consumer.name for consumer in consumers]
         if len(set(names)) < len(names):
             raise ValidationError("dispatch", [Fault("consumers", "have a name in common")])
         self._outbox = outbox
         self._options = options
+        self._rounds = rounds
         self._seals = _Seals(seal, unsealed)
         self._consumers = tuple(consumers)
         self._tally = Tally()
@@ -150,7 +153,16 @@ class Dispatcher:
     def _run(self, refused: Sequence[set[Held] | None] | None = None) -> "_Run":
         stopping = asyncio.Event()
         lanes = [
-            Lane(self._outbox, consumer, self._options, again, stopping, self._tally, once)
+            Lane(
+                self._outbox,
+                consumer,
+                self._options,
+                again,
+                stopping,
+                self._tally,
+                once,
+                self._rounds,
+            )
             for consumer, once in zip(
                 self._consumers, refused or [None] * len(self._consumers), strict=True
             )
@@ -187,7 +199,9 @@ class _Run:
                 pause = min(0.1 * 2**failures, _LONGEST) * uniform(0.5, 1)
                 failures = min(failures + 1, 10)
                 LOG.warning(
-                    "dispatching failed (%s); it goes on in %.1f s", type(error).__name__, pause
+                    "dispatching failed, and goes on after a while",
+                    error=type(error).__name__,
+                    seconds=round(pause, 1),
                 )
                 await within(self._stopping, pause)
                 continue

@@ -1,7 +1,6 @@
 """The lanes of a dispatcher: what one consumer is given, tenant by tenant and entity by entity."""
 
 import asyncio
-import logging
 from collections import deque
 from contextlib import suppress
 from datetime import timedelta
@@ -12,6 +11,8 @@ import attrs
 
 from domain.identity import TenantId
 from ports.dispatch_options import DispatchOptions
+from ports.logs import Log
+from ports.observation import UNOBSERVED, Round, Rounds
 from ports.outbox import Consumer, Delivery, Outbox
 
 PAGE: Final = 100
@@ -22,9 +23,7 @@ TURN: Final = 10
 
 _SECOND: Final = timedelta(seconds=1)
 
-LOG: Final = logging.getLogger("dialogbase.outbox")
-LOG.addHandler(logging.NullHandler())
-
+LOG: Final = Log("outbox")
 
 Held: TypeAlias = tuple[TenantId, str, UUID]
 """An entity, by tenant, type and id."""
@@ -54,7 +53,9 @@ class Lane:
         stopping: asyncio.Event,
         tally: Tally,
         refused: set[Held] | None = None,
+        rounds: Rounds = UNOBSERVED,
     ) -> None:
+        self._rounds = rounds
         self._outbox = outbox
         self._consumer = consumer
         self._options = options
@@ -126,20 +127,29 @@ class Lane:
             if self._again and self._refused is not None and held in self._refused:
                 return False  # what was due before it has come
             self._fruitful = True
-            failure = await self._consumed(delivery)
-            if failure is None:
-                await delivery.taken()
-                self._tally.delivered += len(delivery.events)
-            else:
-                if self._refused is not None:
-                    self._refused.add(held)
-                attempts = delivery.attempts + 1
-                name = type(failure).__name__[:100]
-                await delivery.refused(name, options.pause(attempts))
-                self._tally.refused += 1
-                if attempts == 1:
-                    LOG.warning("consumer %s refused an event (%s)", self._consumer.name, name)
+            about = {"consumer": self._consumer.name, "tenant": tenant}
+            with self._rounds.begun("delivery", **about) as seen:
+                seen.since(delivery.events[0].at)
+                failure = await self._consumed(delivery)
+                if failure is None:
+                    await delivery.taken()
+                    self._tally.delivered += len(delivery.events)
+                    seen.count("delivered", len(delivery.events))
+                else:
+                    if self._refused is not None:
+                        self._refused.add(held)
+                    await self._refuse(delivery, failure, seen)
             return delivery.more or len(delivery.events) == options.batch
+
+    async def _refuse(self, delivery: Delivery, failure: BaseException, seen: Round) -> None:
+        attempts = delivery.attempts + 1
+        name = type(failure).__name__[:100]
+        await delivery.refused(name, self._options.pause(attempts))
+        self._tally.refused += 1
+        seen.count("refused", 1)
+        seen.failed(name)
+        if attempts == 1:
+            LOG.warning("a consumer refused events", consumer=self._consumer.name, error=name)
 
     async def _consumed(self, delivery: Delivery) -> BaseException | None:
         """What the consumer raised."""

@@ -28,6 +28,7 @@ from ports.flows import FlowRepository
 from ports.integrations import IntegrationRepository
 from ports.locks import Locks
 from ports.messages import MessageRepository
+from ports.observation import UNOBSERVED, Rounds
 from ports.outbox import Consumer, Outbox
 from ports.rate_limits import RateLimiter
 from ports.retention import AuthoringSweeps, Sweeping
@@ -145,7 +146,11 @@ class AuthoringMaintenance(ErasingConversations, Maintenance, AuthoringSweeps):
         raise UnsupportedOperationError("this store keeps no outbox")
 
     def dispatcher(
-        self, consumers: Sequence[Consumer], *, options: DispatchOptions = DEFAULT_OPTIONS
+        self,
+        consumers: Sequence[Consumer],
+        *,
+        options: DispatchOptions = DEFAULT_OPTIONS,
+        rounds: Rounds = UNOBSERVED,
     ) -> Dispatcher:
         """Gives consumers what was changed, in tasks for a block (`running`), for good (`run`) or
         until nothing is due (`once`), and seals the audit trails of the tenants concerned.
@@ -154,7 +159,12 @@ class AuthoringMaintenance(ErasingConversations, Maintenance, AuthoringSweeps):
             ValidationError: if two consumers have the same name, or what is none.
         """
         return Dispatcher(
-            self.outbox, consumers, options=options, seal=self.seal_audit, unsealed=self.unsealed
+            self.outbox,
+            consumers,
+            options=options,
+            seal=self.seal_audit,
+            unsealed=self.unsealed,
+            rounds=rounds,
         )
 
     async def purge_metric_keys(self, before: datetime, *, limit: int | None = None) -> int:

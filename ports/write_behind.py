@@ -15,7 +15,6 @@ every `sweep`; so is one of a conversation that has no context and doesn't exist
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -29,6 +28,8 @@ from domain.durations import MILLISECOND, duration
 from domain.identity import TenantId
 from domain.rules import Value, rule, whole
 from ports.errors import RepositoryError
+from ports.logs import Log
+from ports.observation import UNOBSERVED, Rounds
 from ports.synchronisation import SynchronisedExecutions
 from ports.together import together
 from ports.tracking import Due, Unsynchronised
@@ -40,8 +41,7 @@ _LONGEST: Final = 5.0
 _ROUND: Final = 256
 """How many are taken from the queue at a time."""
 
-_LOG: Final = logging.getLogger("dialogbase.synchronisation")
-_LOG.addHandler(logging.NullHandler())
+_LOG: Final = Log("synchronisation")
 
 Of: TypeAlias = Callable[[TenantId], SynchronisedExecutions]
 """The execution states of a tenant."""
@@ -80,7 +80,8 @@ class Synchronised:
 
 
 class Synchroniser:
-    """Writes states into their contexts. Safe to run beside others, here and elsewhere."""
+    """Writes states into their contexts. Safe to run beside others, here and elsewhere. `rounds` is
+    told of each time that something is taken from the queue."""
 
     def __init__(
         self,
@@ -88,7 +89,9 @@ class Synchroniser:
         of: Of,
         *,
         options: SynchronisationOptions = DEFAULT_OPTIONS,
+        rounds: Rounds = UNOBSERVED,
     ) -> None:
+        self._rounds = rounds
         self._queue = unsynchronised
         self._of = of
         self._options = options
@@ -157,7 +160,9 @@ class Synchroniser:
                 busy, pause = False, min(0.1 * 2**failures, _LONGEST) * uniform(0.5, 1)
                 failures = min(failures + 1, 10)
                 _LOG.warning(
-                    "synchronising failed (%s); it goes on in %.1f s", type(error).__name__, pause
+                    "synchronising failed, and goes on after a while",
+                    error=type(error).__name__,
+                    seconds=round(pause, 1),
                 )
             else:
                 failures = 0
@@ -172,12 +177,17 @@ class Synchroniser:
     async def _round(self) -> bool:
         """Some of what is due; whether there was any."""
         due = await self._queue.take(_ROUND)
-        results = await together(map(self._one, due), at_once=self._options.at_once)
-        if waiting := [one for one, written in zip(due, results, strict=True) if not written]:
-            self._waiting += len(waiting)
-            await self._queue.put(waiting, after=self._options.sweep)
-        self._written += len(due) - len(waiting)
-        return bool(due)
+        if not due:
+            return False
+        with self._rounds.begun("synchronisation") as seen:
+            results = await together(map(self._one, due), at_once=self._options.at_once)
+            if waiting := [one for one, written in zip(due, results, strict=True) if not written]:
+                self._waiting += len(waiting)
+                await self._queue.put(waiting, after=self._options.sweep)
+                seen.count("waiting", len(waiting))
+            self._written += len(due) - len(waiting)
+            seen.count("written", len(due) - len(waiting))
+        return True
 
     async def _one(self, due: Due) -> bool:
         tenant, id = due
@@ -185,5 +195,5 @@ class Synchroniser:
             return await self._of(tenant).synchronise(id)
         except RepositoryError as error:
             # Neither name: whose conversation it is, isn't for logs.
-            _LOG.warning("an execution state waits (%s)", type(error).__name__)
+            _LOG.warning("an execution state waits", error=type(error).__name__)
             return False

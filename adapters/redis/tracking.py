@@ -1,7 +1,6 @@
 """Execution states in Redis that are tracked, and the queue of those that aren't synchronised."""
 
 import asyncio
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
@@ -15,6 +14,7 @@ from domain.executions import ExecutionState
 from domain.identity import TenantId
 from ports.errors import RepositoryError
 from ports.keyed import Replaced
+from ports.logs import Log
 from ports.tracking import BURIED_FOR, Due, Note, Seen, TrackedExecutions, Unsynchronised
 
 _NOTE: Final = "execution_note"
@@ -35,8 +35,7 @@ _GATHERED: Final = 0.02
 """Seconds during which hints are gathered to be sent together."""
 
 _BATCH: Final = 500
-_LOG: Final = logging.getLogger("dialogbase.synchronisation")
-_LOG.addHandler(logging.NullHandler())
+_LOG: Final = Log("synchronisation")
 
 
 class RedisUnsynchronised(Unsynchronised):
@@ -67,7 +66,7 @@ class RedisUnsynchronised(Unsynchronised):
             await self.put(hints)
         except RepositoryError as error:
             # A sweep finds the notes; whoever wrote has its answer already.
-            _LOG.warning("%d hints were lost (%s)", len(hints), type(error).__name__)
+            _LOG.warning("hints were lost", hints=len(hints), error=type(error).__name__)
 
     async def close(self) -> None:
         """Send what was gathered."""

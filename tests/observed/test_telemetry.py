@@ -1,7 +1,7 @@
 """Spans and metrics, as an SDK of OpenTelemetry gets them."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
@@ -18,12 +18,16 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 import bootstrap.settings
+from adapters.local.callbacks import CallbackConsumer
 from adapters.observed.telemetry import Telemetry
 from adapters.system import SystemClock
 from bootstrap import Settings
 from bootstrap.container import Container
 from bootstrap.platform import Platform, opened
+from domain.conversations import Channel, Conversation
+from domain.executions import ExecutionState
 from domain.flows import Flow
+from domain.outbox import ChangeEvent
 from ports.errors import ConflictError, EntityNotFoundError
 from tests.bootstrap.running import run
 
@@ -243,3 +247,62 @@ def test_telemetry_takes_opentelemetry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap.settings, "find_spec", lambda name: None)
     with pytest.raises(bootstrap.SettingsError, match=r"telemetry.*dialogbase\[observability\]"):
         Settings(profile="memory", telemetry=True)
+
+
+def test_each_delivery_is_a_span_with_what_was_delivered_and_how_late(heard: Heard) -> None:
+    """What the consumer does is within it; a refusal has its error's class."""
+    told: list[str] = []
+
+    async def index(events: Sequence[ChangeEvent]) -> None:
+        told.append((trace.get_current_span().get_span_context().is_valid and "within") or "")
+        if len(told) == 1:
+            raise ZeroDivisionError("a secret")
+
+    @run
+    async def dispatched() -> None:
+        async with heard.platform() as platform:
+            dispatcher = platform.dispatcher([CallbackConsumer("search", index)])
+            await dispatcher.once()
+            for name in "ab":
+                await platform.for_tenant("acme").flows.create(Flow.draft(name=name))
+            heard.spans.clear()
+            await dispatcher.once()
+
+    dispatched()
+    refused, delivered = sorted(
+        heard.ended(), key=lambda span: "dialogbase.delivered" in about(span)
+    )
+    assert (refused.name, told) == ("delivery", ["within"] * 2)
+    assert about(refused)["error.type"] == "ZeroDivisionError"
+    assert "a secret" not in refused.to_json()
+    assert about(delivered).items() >= {
+        ("dialogbase.consumer", "search"),
+        ("dialogbase.tenant", "acme"),
+        ("dialogbase.delivered", 1),
+    }
+    assert about(delivered)["dialogbase.lag"] >= 0
+    (count,) = heard.points("dialogbase.delivery.delivered")
+    (lag,) = heard.points("dialogbase.delivery.lag")
+    assert (count.value, lag.count) == (1, 2)
+
+
+def test_each_synchronisation_is_a_span(heard: Heard) -> None:
+    """If there is anything to be written."""
+
+    @run
+    async def synchronised() -> None:
+        async with heard.platform(synchronise=True) as platform:
+            scope = platform.for_tenant("acme")
+            conversation = await scope.conversations.create(
+                Conversation.draft(user_id="ada", channel=Channel.WEB)
+            )
+            await scope.executions.save(ExecutionState.draft(conversation.id))
+            heard.spans.clear()
+            await platform.synchroniser().once()
+            await platform.synchroniser().once()
+
+    synchronised()
+    (span,) = heard.ended()
+    assert (span.name, about(span)) == ("synchronisation", {"dialogbase.written": 1})
+    (written,) = heard.points("dialogbase.synchronisation.written")
+    assert written.value == 1
