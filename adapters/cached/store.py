@@ -7,6 +7,7 @@ from uuid import UUID
 
 import attrs
 
+from adapters.cached.archive import CachedArchive
 from adapters.cached.flow_cache import FlowCache
 from adapters.cached.repository import (
     UNCHANGED,
@@ -18,6 +19,7 @@ from adapters.cached.standing_in import standing_in
 from adapters.cached.tenant import TenantFlows
 from domain.errors import ValidationError
 from domain.identity import NOBODY, Author, TenantId
+from ports.errors import UnsupportedOperationError
 from ports.stores import AuthoringMaintenance, AuthoringStore
 from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
 
@@ -73,7 +75,12 @@ class CachedAuthoringStore(AuthoringStore):
             await self._cache.written(self._cache.tenant(tenant), None)
             return erased
 
-        return standing_in(AuthoringMaintenance, maintenance, erase_tenant=erase_tenant)  # type: ignore[type-abstract]  # a port
+        own: dict[str, object] = {"erase_tenant": erase_tenant}
+        try:
+            own["archive"] = CachedArchive(maintenance.archive, self._cache)
+        except UnsupportedOperationError:
+            pass
+        return standing_in(AuthoringMaintenance, maintenance, **own)  # type: ignore[type-abstract]  # a port
 
     async def check(self) -> None:
         await self._origin.check()

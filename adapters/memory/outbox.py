@@ -65,6 +65,12 @@ def outbox_row(event: ChangeEvent) -> OutboxRow:
     return OutboxRow(next(_positions), event)
 
 
+def after_position(position: int) -> None:
+    """What is written from now on comes after that position, which was restored."""
+    global _positions
+    _positions = count(max(next(_positions), position + 1))
+
+
 @attrs.define(eq=False)
 class OutboxState:
     """What stores over the same data have in common beside the tenants' tables."""

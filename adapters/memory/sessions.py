@@ -59,6 +59,12 @@ class MemorySessionStore(MemoryKeyed[Session], SessionStore):
         self._list(made, now)
         return made
 
+    def put_back(self, session: Session) -> None:
+        """Keep a session as it was, and list it with its user's."""
+        now = self._now()
+        self._entities.put(session.id, session, self._due(session), now)
+        self._list(session, now)
+
     async def _extend(
         self, id: str, idle: timedelta | None, lifetime: timedelta | None
     ) -> Session | None:

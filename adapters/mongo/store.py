@@ -19,6 +19,7 @@ from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
 from ports.messages import MessageRepository
+from ports.port_archives import DialogueArchive
 from ports.reading import Context
 from ports.stores import DialogueStore
 from ports.time import Clock, IdGenerator
@@ -70,7 +71,8 @@ class MongoStore(DialogueStore):
             yield self._repositories(tenant, author, executor, None)
 
     def maintenance(self) -> MongoMaintenance:
-        return MongoMaintenance(self._executor, self._clock)
+        made = MongoMaintenance(self._executor, self._clock)
+        return made.keeping(DialogueArchive(self.repositories))
 
     async def check(self) -> None:
         await self._executor.ping()

@@ -115,32 +115,14 @@ class Relation(Generic[E]):
     def insert_many(self) -> Statement:
         """Adds rows in their order; the parameters are lists of what each column takes."""
         names = [name for name in self.bulk_columns if name != "tenant_id"]
-        columns = {name: self.table.c[name].type for name in names}
-        lists = [
-            sa.func.unnest(sa.cast(sa.bindparam(name), postgresql.ARRAY(_listed(kind)))).label(name)
-            for name, kind in columns.items()
-        ]
-        # In the list of a query, these are read side by side and need not be kept.
-        given = sa.select(*lists).subquery("given")
-        values = [
-            sa.cast(given.c[name], postgresql.ARRAY(sa.Text()))
-            if isinstance(kind, sa.ARRAY)
-            else given.c[name]
-            for name, kind in columns.items()
-        ]
+        values = listed_rows(self.table, names)
         rows = sa.select(tenant_set(), *values)
         added = sa.insert(self.table).from_select(["tenant_id", *names], rows)
         return compiled(self.trail.inserted(added, many=True))
 
     def lists(self, entities: Sequence[E]) -> dict[str, list[Any]]:
         """The values of all columns, a list of each, as `insert_many` takes them."""
-        rows = [self.row(entity) for entity in entities]
-        lists = {name: [row[name] for row in rows] for name in self.bulk_columns}
-        for name, values in lists.items():
-            if isinstance(self.table.c[name].type, sa.ARRAY):
-                # An array of arrays would need all of them to have one length.
-                lists[name] = [None if items is None else array_text(items) for items in values]
-        return lists
+        return lists_of(self.table, [self.row(entity) for entity in entities], self.bulk_columns)
 
     @cached_property
     def seen_twice(self) -> Statement:
@@ -337,6 +319,37 @@ class Relation(Generic[E]):
 
 def _bound(table: sa.Table, names: Any) -> dict[str, Any]:
     return {name: sa.bindparam(name, type_=table.c[name].type) for name in names}
+
+
+def listed_rows(table: sa.Table, names: Sequence[str]) -> list[Any]:
+    """Values of columns, row by row, out of parameters that are lists of what each column takes:
+    `lists_of` makes them.
+    """
+    columns = {name: table.c[name].type for name in names}
+    lists = [
+        sa.func.unnest(sa.cast(sa.bindparam(name), postgresql.ARRAY(_listed(kind)))).label(name)
+        for name, kind in columns.items()
+    ]
+    # In the list of a query, these are read side by side and need not be kept.
+    given = sa.select(*lists).subquery("given")
+    return [
+        sa.cast(given.c[name], postgresql.ARRAY(sa.Text())).label(name)
+        if isinstance(kind, sa.ARRAY)
+        else given.c[name]
+        for name, kind in columns.items()
+    ]
+
+
+def lists_of(
+    table: sa.Table, rows: Sequence[Mapping[str, Any]], names: Sequence[str]
+) -> dict[str, list[Any]]:
+    """The values of columns, a list of each."""
+    lists = {name: [row[name] for row in rows] for name in names}
+    for name, values in lists.items():
+        if isinstance(table.c[name].type, sa.ARRAY):
+            # An array of arrays would need all of them to have one length.
+            lists[name] = [None if items is None else array_text(items) for items in values]
+    return lists
 
 
 def _listed(kind: Any) -> Any:
