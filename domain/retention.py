@@ -10,6 +10,8 @@
 | flows, their versions and daily figures; experiments, assignments, outcomes; integrations | until they are deleted: results and figures are made of them |
 | sessions, execution states, rate limits, cached values, locks | until they expire; the store does it by itself |
 | changes that consumers are to be told of | until they were told |
+| keys under which figures were added to flows | for `metric_keys`: what comes again later counts again |
+| tombstones of who was erased | until their own `until` |
 
 A duration that is None is for ever. What has a `retain_until` no setting touches but `idle`, which
 deletes nothing: a time far ahead holds a conversation, whatever is set here.
@@ -43,6 +45,10 @@ class Swept(StrEnum):
     INTEGRATION_CALLS = "integration_calls"
     AUDIT_ENTRIES = "audit_entries"
     ANALYTICS_EVENTS = "analytics_events"
+    METRIC_KEYS = "metric_keys"
+    """Idempotency keys of flows' figures."""
+    TOMBSTONES = "tombstones"
+    """Those whose `until` has passed; they refuse nothing any more."""
 
 
 @frozen(kw_only=True, slots=False)
@@ -58,11 +64,12 @@ class Retention(Value):
     integration_calls: timedelta | None = field(default=None, metadata=rule(_DURATION))
     audit: timedelta | None = field(default=None, metadata=rule(_DURATION))
     analytics: timedelta | None = field(default=None, metadata=rule(_DURATION))
+    metric_keys: timedelta | None = field(default=timedelta(days=30), metadata=rule(_DURATION))
 
     def until(self, kind: Swept, now: datetime) -> datetime | None:
         """The time that divides what goes from what stays, of one kind; None if all of it stays.
 
-        What has the very time stays, but for `EXPIRED_CONVERSATIONS`: their time has then come.
+        What has the very time stays, but for what has a time of its own, which has then come.
         """
         kept = _KEPT[kind](self)
         if kept is None:
@@ -80,10 +87,12 @@ _KEPT: Final[Mapping[Swept, Callable[[Retention], timedelta | None]]] = {
     Swept.INTEGRATION_CALLS: lambda kept: kept.integration_calls,
     Swept.AUDIT_ENTRIES: lambda kept: kept.audit,
     Swept.ANALYTICS_EVENTS: lambda kept: kept.analytics,
+    Swept.METRIC_KEYS: lambda kept: kept.metric_keys,
+    Swept.TOMBSTONES: lambda kept: timedelta(),
 }
 
 FOR_EVER: Final = Retention()
-"""Only what has a time of its own goes."""
+"""Only what has a time of its own goes, and keys that nobody comes with any more."""
 
 
 @attrs.frozen(kw_only=True)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from random import uniform
@@ -16,7 +16,12 @@ from domain.retention import Retention, SweepReport, Swept
 from domain.rules import argument, instant
 from ports.batches import check_total
 from ports.errors import RepositoryError
-from ports.stores import AnalyticsMaintenance, AuthoringMaintenance, DialogueMaintenance
+from ports.stores import (
+    AnalyticsMaintenance,
+    AuthoringMaintenance,
+    DialogueMaintenance,
+    RuntimeMaintenance,
+)
 from ports.time import Clock
 
 HOURLY: Final = timedelta(hours=1)
@@ -29,15 +34,19 @@ Progress: TypeAlias = Callable[[Swept, int | None], None]
 
 
 class Sweepable(Protocol):
-    """The maintenance of each group of data that has something to be swept."""
+    """The maintenance of each group of data."""
 
     @property
     def authoring(self) -> AuthoringMaintenance:
-        """Of calls and the audit trail."""
+        """Of calls and the audit trail, among others."""
 
     @property
     def dialogue(self) -> DialogueMaintenance:
         """Of conversations."""
+
+    @property
+    def runtime(self) -> RuntimeMaintenance:
+        """Of what expires by itself, its tombstones aside."""
 
     @property
     def analytics(self) -> AnalyticsMaintenance:
@@ -46,30 +55,43 @@ class Sweepable(Protocol):
 
 @attrs.frozen
 class _Rule:
-    """Whose a kind is, and how it is swept up to a time and a limit."""
+    """Whose a kind is, and how it is swept up to a time and a limit. What isn't `told` before is
+    housekeeping, and nobody's data.
+    """
 
-    part: Literal["authoring", "dialogue", "analytics"]
+    parts: Sequence[Literal["authoring", "dialogue", "runtime", "analytics"]]
     sweep: Callable[[Any, datetime, int | None], Awaitable[int]]
+    told: bool = True
 
 
 RULES: Final[Mapping[Swept, _Rule]] = {
     Swept.IDLE_CONVERSATIONS: _Rule(
-        "dialogue", lambda part, until, limit: part.close_idle(until, limit=limit)
+        ["dialogue"], lambda part, until, limit: part.close_idle(until, limit=limit)
     ),
     Swept.EXPIRED_CONVERSATIONS: _Rule(
-        "dialogue", lambda part, until, limit: part.purge_expired(until, limit=limit)
+        ["dialogue"], lambda part, until, limit: part.purge_expired(until, limit=limit)
     ),
     Swept.ENDED_CONVERSATIONS: _Rule(
-        "dialogue", lambda part, until, limit: part.purge_ended(until, limit=limit)
+        ["dialogue"], lambda part, until, limit: part.purge_ended(until, limit=limit)
     ),
     Swept.INTEGRATION_CALLS: _Rule(
-        "authoring", lambda part, until, limit: part.purge_calls(until, limit=limit)
+        ["authoring"], lambda part, until, limit: part.purge_calls(until, limit=limit)
     ),
     Swept.AUDIT_ENTRIES: _Rule(
-        "authoring", lambda part, until, limit: part.purge_audit(until, limit=limit)
+        ["authoring"], lambda part, until, limit: part.purge_audit(until, limit=limit)
     ),
     Swept.ANALYTICS_EVENTS: _Rule(
-        "analytics", lambda part, until, limit: part.purge(until, limit=limit)
+        ["analytics"], lambda part, until, limit: part.purge(until, limit=limit)
+    ),
+    Swept.METRIC_KEYS: _Rule(
+        ["authoring"],
+        lambda part, until, limit: part.purge_metric_keys(until, limit=limit),
+        told=False,
+    ),
+    Swept.TOMBSTONES: _Rule(
+        ["authoring", "dialogue", "runtime", "analytics"],
+        lambda part, until, limit: part.tombstones.purge(until, limit=limit),
+        told=False,
     ),
 }
 """A new kind of thing joins the sweep by a row here, a member of `Swept` and, if it has no time of
@@ -98,8 +120,8 @@ class Sweeper:
         """Sweep each kind that the policy doesn't keep for ever, and say how many went.
 
         `now`: the time that it is done as of, the clock's unless given. At most `limit` of each
-        kind. A `dry_run` counts what would go, and changes nothing; one kind's going may yet add to
-        another's, so that a sweep finds more: a conversation that is timed out has ended.
+        kind in each store. A `dry_run` counts what would go, keys and tombstones aside, and changes
+        nothing; a sweep may find more, since one that is timed out by it has ended.
 
         In batches, in constant memory. Interrupted, whatever went is gone, and it may be called
         again. What a store raises is told in the report, and the kinds after it are swept all the
@@ -115,20 +137,23 @@ class Sweeper:
         limited: list[Swept] = []
         for kind, rule in RULES.items():
             until = self._retention.until(kind, at)
-            if until is None:
+            if until is None or (dry_run and not rule.told):
                 continue
             if progress is not None:
                 progress(kind, None)
-            part = getattr(self._stores, rule.part)
+            swept = 0
             try:
-                swept = await (part.due(kind, until) if dry_run else rule.sweep(part, until, limit))
+                for name in rule.parts:
+                    part = getattr(self._stores, name)
+                    done = part.due(kind, until) if dry_run else rule.sweep(part, until, limit)
+                    swept += await done
             except RepositoryError as error:
                 failures[kind] = type(error).__name__
                 _LOG.warning("sweeping %s failed (%s)", kind.value, type(error).__name__)
                 continue
             if limit is not None and swept >= limit:
                 limited.append(kind)
-            counts[kind] = swept if limit is None else min(swept, limit)
+            counts[kind] = min(swept, limit) if dry_run and limit is not None else swept
             if progress is not None:
                 progress(kind, counts[kind])
         return SweepReport(

@@ -24,6 +24,8 @@ _SAYS: Final = {
     Swept.INTEGRATION_CALLS: "calls of integrations",
     Swept.AUDIT_ENTRIES: "entries of the audit trail",
     Swept.ANALYTICS_EVENTS: "analytics events",
+    Swept.METRIC_KEYS: "keys of flows' figures",
+    Swept.TOMBSTONES: "tombstones",
 }
 
 
