@@ -111,6 +111,17 @@ class TrackedExecutions(ExecutionStore):
         """
 
 
+@attrs.frozen(kw_only=True)
+class SynchronisationBacklog:
+    """What is in the queue: `waiting` conversations, of which the first has been due since `oldest`
+    by the store's clock, `late` by so much; None and 0 if none of them is due yet.
+    """
+
+    waiting: int = 0
+    oldest: datetime | None = None
+    late: timedelta = timedelta()
+
+
 class Unsynchronised(ABC):
     """The conversations whose states have notes, of all tenants: what workers share.
 
@@ -132,4 +143,10 @@ class Unsynchronised(ABC):
         """Put every conversation that has a note in the queue; how many there were. None if it was
         done less than `every` ago, by whomever; nothing is too early for 0. Reads the name of every
         key there is.
+        """
+
+    @abstractmethod
+    async def backlog(self) -> SynchronisationBacklog:
+        """How many are in the queue, and since when; one round trip. What is due for long is taken
+        by nobody; where hints were lost, there may be more than that.
         """

@@ -22,6 +22,7 @@ from ports.tracking import (
     Due,
     Note,
     Seen,
+    SynchronisationBacklog,
     TrackedExecutions,
     Unsynchronised,
 )
@@ -88,6 +89,13 @@ class MemoryUnsynchronised(Unsynchronised):
         ]
         await self.put(due)
         return len(due)
+
+    async def backlog(self) -> SynchronisationBacklog:
+        now, due = instant(self._clock.now()), self._queue.due
+        oldest = instant(min(due.values(), default=now))
+        if not due or oldest > now:
+            return SynchronisationBacklog(waiting=len(due))
+        return SynchronisationBacklog(waiting=len(due), oldest=oldest, late=now - oldest)
 
 
 class MemoryTrackedExecutions(MemoryExecutionStore, TrackedExecutions):

@@ -15,7 +15,15 @@ from domain.identity import TenantId
 from ports.errors import RepositoryError
 from ports.keyed import Replaced
 from ports.logs import Log
-from ports.tracking import BURIED_FOR, Due, Note, Seen, TrackedExecutions, Unsynchronised
+from ports.tracking import (
+    BURIED_FOR,
+    Due,
+    Note,
+    Seen,
+    SynchronisationBacklog,
+    TrackedExecutions,
+    Unsynchronised,
+)
 
 _NOTE: Final = "execution_note"
 _SEEN: Final = Script(script("execution_seen").source, writes=False)
@@ -24,6 +32,7 @@ _REVIVE: Final = script("execution_revive", _NOTE, "execution_lifted")
 _LIFT: Final = script("execution_lift", _NOTE, "execution_lifted")
 _PUT: Final = Script.named("unsynchronised_put")
 _TAKE: Final = Script.named("unsynchronised_take")
+_BACKLOG: Final = Script.named("unsynchronised_backlog", writes=False)
 
 NOTES: Final = "execution-note"
 """The kind of keys that hold notes."""
@@ -118,6 +127,13 @@ class RedisUnsynchronised(Unsynchronised):
             await self.put(due)
             found += len(due)
         return found
+
+    async def backlog(self) -> SynchronisationBacklog:
+        now, waiting, first = await self._client.run(_BACKLOG, [_QUEUE])
+        oldest, present = instant_of(first), instant_of(now)
+        if not waiting or oldest > present:
+            return SynchronisationBacklog(waiting=waiting)
+        return SynchronisationBacklog(waiting=waiting, oldest=oldest, late=present - oldest)
 
 
 def _due(member: bytes) -> Due:

@@ -114,6 +114,27 @@ async def test_what_is_put_back_is_due_after_a_while(backend: Backend) -> None:
 
 
 @contract
+async def test_how_much_waits_is_told_and_since_when(backend: Backend) -> None:
+    """What is due later waits as well, and isn't late. Other tenants' is in the same queue."""
+    here, _ = both(backend)
+    queue = maintenance(backend).unsynchronised
+    while await queue.take(1_000):
+        pass
+    await queue.put([(here.tenant, "now")])
+    await queue.put([(here.tenant, "later")], after=timedelta(hours=2))
+    backend.clock.advance(minutes=10)
+    found = await queue.backlog()
+    assert found.waiting >= 2
+    assert found.oldest is not None
+    assert timedelta(minutes=10) <= found.late < timedelta(minutes=11)
+    while await queue.take(1_000):
+        pass
+    found = await queue.backlog()
+    assert found.waiting >= 1
+    assert found.late < timedelta(minutes=10)
+
+
+@contract
 async def test_who_has_no_context_yet_waits(backend: Backend) -> None:
     """Until there is a conversation whose user it could have; nothing is made up."""
     here, there = both(backend)

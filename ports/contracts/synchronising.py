@@ -14,7 +14,14 @@ from ports.contracts.harness import Backend, Group
 from ports.keyed import Replaced
 from ports.stores import DialogueStore, RuntimeMaintenance, RuntimeStore, TenantScope
 from ports.synchronisation import SynchronisedExecutions
-from ports.tracking import Due, Note, Seen, TrackedExecutions, Unsynchronised
+from ports.tracking import (
+    Due,
+    Note,
+    Seen,
+    SynchronisationBacklog,
+    TrackedExecutions,
+    Unsynchronised,
+)
 from ports.write_behind import Synchroniser
 
 Happening: TypeAlias = Callable[[], Awaitable[object]]
@@ -160,6 +167,9 @@ class OneTenants(Unsynchronised):
 
     async def sweep(self, every: timedelta) -> int | None:
         return await self._queue.sweep(every)
+
+    async def backlog(self) -> SynchronisationBacklog:
+        return await self._queue.backlog()
 
 
 def worker(backend: Backend, tenant: TenantId, **happening: Happening) -> Synchroniser:

@@ -17,7 +17,7 @@ from domain.identity import TenantId
 from ports.contracts.harness import Backend, Group, Instance, Opened
 from ports.runtime import RuntimePorts
 from ports.stores import RuntimeMaintenance
-from ports.tracking import Due, Note, Unsynchronised
+from ports.tracking import Due, Note, SynchronisationBacklog, Unsynchronised
 
 
 class SoundTracking(MemoryTrackedExecutions):
@@ -157,6 +157,19 @@ class ForgetsThePause(SoundTracking):
             await super().put(due)
 
     queue = Impatient
+
+
+class CountsWhatIsDue(SoundTracking):
+    """Tells of what is late alone that it waits."""
+
+    class Hopeful(MemoryUnsynchronised):
+        """The queue."""
+
+        async def backlog(self) -> SynchronisationBacklog:
+            found = await super().backlog()
+            return attrs.evolve(found, waiting=1 if found.late else 0)
+
+    queue = Hopeful
 
 
 def backend_of(broken: type[SoundTracking]) -> Backend:

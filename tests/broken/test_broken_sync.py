@@ -67,6 +67,10 @@ CASES = [
         execution_restoring.test_an_earlier_revision_that_would_have_lived_longer_does_not_come_back,
     ),
     Case(
+        broken.CountsWhatIsDue,
+        execution_workers.test_how_much_waits_is_told_and_since_when,
+    ),
+    Case(
         broken.SettlesWhateverThereIs,
         execution_sync.test_a_change_while_it_is_written_stays_noted,
     ),
