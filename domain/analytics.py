@@ -116,7 +116,7 @@ def since_1970(candidate: object) -> datetime:
     return kept
 
 
-_DIMENSIONS: Rule = _named(Dimensions, dimension, MAX_DIMENSIONS)
+DIMENSIONS: Rule = _named(Dimensions, dimension, MAX_DIMENSIONS)
 _MEASURES: Rule = _named(Measures, measure, MAX_MEASURES)
 
 
@@ -134,7 +134,7 @@ class AnalyticsEvent(Value):
     conversation_id: str | None = field(default=None, metadata=rule(optional(DIALOGUE_ID)))
     user_id: UserId | None = field(default=None, metadata=rule(optional(USER)))
     channel: Channel | None = field(default=None, metadata=rule(optional(one_of(Channel))))
-    dimensions: Dimensions = field(default=NO_DIMENSIONS, metadata=rule(_DIMENSIONS))
+    dimensions: Dimensions = field(default=NO_DIMENSIONS, metadata=rule(DIMENSIONS))
     measures: Measures = field(default=NO_MEASURES, metadata=rule(_MEASURES))
 
     @classmethod

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 import attrs
 
 from domain.analytics import AnalyticsEvent
 from domain.errors import Fault, ValidationError
+from domain.flow_executions import EXECUTION, FlowExecution
 from domain.frozen import FrozenDict
 from domain.identity import NO_TIME, USER, EntryDraft, UserId
 from domain.metric_queries import (
@@ -121,6 +123,35 @@ class Analytics(EventLists):
             known += await self._record(list(first.values()))
         return Recorded(ids=ids, known=tuple(known), expired=past)
 
+    async def record_executions(self, executions: Iterable[FlowExecution], /) -> Recorded:
+        """Record executions of flows that have ended, as `record_many`: each once, by its id.
+
+        Each is counted once in its flow's figures, some moments later, by whoever runs a projector
+        (see `ports.flow_projection`); an event of the type of executions that is recorded in
+        another way is, too, and refused unless it says one.
+
+        Raises:
+            ValidationError: for what isn't a `FlowExecution`, and as `record_many`.
+        """
+        given = several(EVENT_SCHEMA.name, executions)
+        return await self.record_many(
+            each.draft() if isinstance(each, FlowExecution) else each  # which is refused
+            for each in given
+        )
+
+    async def uncounted(self, flow_id: UUID, start: datetime, end: datetime, /) -> int:
+        """How many of a flow's executions that ended at `start` or later and before `end` aren't
+        in its figures yet; one round trip.
+
+        Raises:
+            ValidationError: for an id or a time that is none.
+        """
+        return await self._uncounted(
+            checked(AnalyticsEvent, "flow_id", flow_id),
+            checked(AnalyticsEvent, "at", start),
+            checked(AnalyticsEvent, "at", end),
+        )
+
     async def restore(self, events: Iterable[AnalyticsEvent], /) -> Recorded:
         """Store at most 10 000 whole events exactly as they are, whenever they happened: restores
         an export. One round trip.
@@ -228,7 +259,10 @@ class Analytics(EventLists):
                 fields["at"] = now
             elif fields["at"] > latest:
                 faults.append(Fault(f"[{place}].at", "lies more than a day in the future"))
-            events.append(restored(AnalyticsEvent, fields))
+            event = restored(AnalyticsEvent, fields)
+            if fields["type"] == EXECUTION:
+                faults += _execution_faults(place, draft, event)
+            events.append(event)
         if faults:
             raise ValidationError(EVENT_SCHEMA.name, faults)
         return events, self._expired()
@@ -240,6 +274,9 @@ class Analytics(EventLists):
         """Add those whose ids aren't taken; the others' ids. No two have the same. Executions are
         to be counted.
         """
+
+    @abstractmethod
+    async def _uncounted(self, flow_id: UUID, start: datetime, end: datetime) -> int: ...
 
     @abstractmethod
     async def _restore(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
@@ -256,6 +293,18 @@ class Analytics(EventLists):
     @abstractmethod
     async def _delete_for_user(self, user_id: UserId) -> int:
         """As `delete_for_user` promises."""
+
+
+def _execution_faults(
+    place: int, draft: EntryDraft[AnalyticsEvent], event: AnalyticsEvent
+) -> list[Fault]:
+    if not (draft.has_id and draft.has_time):
+        return [Fault(f"[{place}]", "as an execution, must have its own id and time")]
+    try:
+        FlowExecution.of(event)
+    except ValidationError as error:
+        return [fault.under(f"[{place}]") for fault in error.faults]
+    return []
 
 
 def _without_expired(

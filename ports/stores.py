@@ -24,10 +24,12 @@ from ports.erasing import Erasing, ErasingConversations, ErasingDialogues
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
 from ports.experiments import ExperimentRepository
+from ports.flow_projection import ExecutionQueue, Uncounted
 from ports.flows import FlowRepository
 from ports.integrations import IntegrationRepository
 from ports.locks import Locks
 from ports.messages import MessageRepository
+from ports.metric_keys import ForgettingMetricKeys
 from ports.observation import UNOBSERVED, Rounds
 from ports.outbox import Consumer, Outbox
 from ports.rate_limits import RateLimiter
@@ -137,7 +139,9 @@ class Maintenance(Erasing):
         return self
 
 
-class AuthoringMaintenance(ErasingConversations, Maintenance, AuthoringSweeps):
+class AuthoringMaintenance(
+    ErasingConversations, Maintenance, AuthoringSweeps, ForgettingMetricKeys
+):
     """Maintenance of flows and whatever else is authored."""
 
     @property
@@ -166,37 +170,6 @@ class AuthoringMaintenance(ErasingConversations, Maintenance, AuthoringSweeps):
             unsealed=self.unsealed,
             rounds=rounds,
         )
-
-    async def purge_metric_keys(self, before: datetime, *, limit: int | None = None) -> int:
-        """Forget the idempotency keys of flows' figures that came before a time (exclusive), tenant
-        by tenant, each one's oldest first; how many, at most `limit`.
-
-        What comes again with a key that is gone is added again. So keep them longer than anybody
-        repeats a call, and than an execution waits to be counted: `PlatformMaintenance` sees to it
-        (see `ports.flow_projection`).
-
-        In batches of at most 1 000, found by index; interrupted, it may be called again and goes
-        on.
-
-        Raises:
-            ValidationError, InvalidQueryError: for a time or limit that is none.
-        """
-        until = argument("maintenance", "before", before, instant)
-        check_total(limit)
-        purged = 0
-        async for tenant in self.tenants():
-            left = None if limit is None else limit - purged
-            if left == 0:
-                break
-            batch = partial(self._purge_metric_keys, tenant, until)
-            purged += await in_batches(batch, left, EVENT_BATCH)
-        return purged
-
-    @abstractmethod
-    async def _purge_metric_keys(
-        self, tenant: TenantId, before: datetime, limit: int
-    ) -> tuple[int, bool]:
-        """One batch: how many, and whether there may be more."""
 
     @abstractmethod
     async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
@@ -303,6 +276,20 @@ class AnalyticsMaintenance(Maintenance, Sweeping):
     @abstractmethod
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
         """How much is held, all tenants' together; one round trip."""
+
+    @property
+    def executions(self) -> ExecutionQueue:
+        """The executions of flows that aren't counted yet."""
+        raise UnsupportedOperationError("this store can't tell which executions aren't counted")
+
+    async def uncounted(self) -> Uncounted:
+        """How many executions of flows aren't in their figures yet, and since when; one round trip,
+        which reads as many entries of an index. See `ports.flow_projection`.
+
+        Raises:
+            UnsupportedOperationError: if the store can't tell.
+        """
+        return await self.executions.uncounted()
 
     @abstractmethod
     async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:

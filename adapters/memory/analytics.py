@@ -8,16 +8,20 @@ from itertools import islice
 from math import fsum
 from operator import attrgetter
 from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from adapters.memory.reading import position_key, sort_key
 from adapters.memory.tombstones import MemoryTombstones
 from adapters.system import SystemClock, Uuid7Generator
 from domain.analytics import AnalyticsEvent, milliseconds
+from domain.flow_executions import EXECUTION
 from domain.identity import TenantId, UserId, tenant_id
 from domain.metric_queries import Aggregation, MetricQuery, dimension_of
 from domain.retention import Swept
+from domain.rules import checked
 from ports.analytics import Analytics, Asked, Row, nearest_rank
 from ports.capabilities import Capability
+from ports.flow_projection import ExecutionQueue, Uncounted, UncountedExecution
 from ports.port_archives import AnalyticsArchive
 from ports.reading import Context, Selection
 from ports.statistics import CollectionStatistics
@@ -37,15 +41,19 @@ class Events:
         self.by_id: dict[str, AnalyticsEvent] = {}
         self._by_time: list[AnalyticsEvent] = []
         self._sorted = True
+        self.marks: dict[str, tuple[datetime, datetime]] = {}
+        """Of executions that aren't counted: when they are due, and when they were recorded."""
 
-    def add(self, event: AnalyticsEvent) -> bool:
-        """Whether its id wasn't taken."""
+    def add(self, event: AnalyticsEvent, since: datetime | None = None) -> bool:
+        """Whether its id wasn't taken. If it is an execution, it is uncounted `since` then."""
         if event.id in self.by_id:
             return False
         self.by_id[event.id] = event
         if self._by_time and _PLACE(event) < _PLACE(self._by_time[-1]):
             self._sorted = False
         self._by_time.append(event)
+        if since is not None and event.type == EXECUTION:
+            self.marks[event.id] = since, since
         return True
 
     def between(self, start: datetime, end: datetime) -> Sequence[AnalyticsEvent]:
@@ -81,6 +89,7 @@ class Events:
         if removed:
             self._by_time = left
             self.by_id = {event.id: event for event in left}
+            self.marks = {id: mark for id, mark in self.marks.items() if id in self.by_id}
         return removed
 
     def clear(self) -> int:
@@ -88,6 +97,7 @@ class Events:
         removed = len(self._by_time)
         self._by_time.clear()
         self.by_id.clear()
+        self.marks.clear()
         return removed
 
     def _in_order(self) -> list[AnalyticsEvent]:
@@ -99,6 +109,7 @@ class Events:
     def _cut(self, number: int) -> None:
         for event in self._by_time[:number]:
             del self.by_id[event.id]
+            self.marks.pop(event.id, None)
         del self._by_time[:number]
 
 
@@ -110,12 +121,20 @@ class MemoryAnalytics(Analytics):
         self._events = events
 
     async def _record(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
-        if (expired := self._expired()) is not None:
-            self._events.forget(expired)
-        return [event.id for event in events if not self._events.add(event)]
+        now: datetime = checked(AnalyticsEvent, "at", self._context.clock.now())
+        return self._added(events, now)
 
     async def _restore(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
-        return [event.id for event in events if not self._events.add(event)]
+        return self._added(events, None)
+
+    def _added(self, events: Sequence[AnalyticsEvent], since: datetime | None) -> Sequence[str]:
+        if (expired := self._expired()) is not None:
+            self._events.forget(expired)
+        return [event.id for event in events if not self._events.add(event, since)]
+
+    async def _uncounted(self, flow_id: UUID, start: datetime, end: datetime) -> int:
+        held = (self._events.by_id[id] for id in self._events.marks)
+        return sum(event.flow_id == flow_id and start <= event.at < end for event in held)
 
     async def _get(self, id: str) -> AnalyticsEvent | None:
         return self._events.by_id.get(id)
@@ -244,6 +263,44 @@ class MemoryAnalyticsStore(AnalyticsStore):
         return
 
 
+class MemoryExecutionQueue(ExecutionQueue):
+    """Of every tenant's events."""
+
+    def __init__(self, tenants: dict[TenantId, Events]) -> None:
+        self._tenants = tenants
+
+    async def take(
+        self, now: datetime, until: datetime, limit: int
+    ) -> Sequence[UncountedExecution]:
+        due = (
+            (mark[0], tenant, id)
+            for tenant, events in self._tenants.items()
+            for id, mark in events.marks.items()
+            if mark[0] <= now
+        )
+        taken = []
+        for _, tenant, id in nsmallest(limit, due):
+            events = self._tenants[tenant]
+            since, event = events.marks[id][1], events.by_id[id]
+            taken.append(UncountedExecution(tenant=tenant, id=id, since=since, event=event))
+        await self.postpone(taken, until)
+        return taken
+
+    async def settle(self, executions: Iterable[UncountedExecution]) -> None:
+        for one in executions:
+            self._tenants[one.tenant].marks.pop(one.id, None)
+
+    async def postpone(self, executions: Iterable[UncountedExecution], until: datetime) -> None:
+        for one in executions:
+            marks = self._tenants[one.tenant].marks
+            if one.id in marks:
+                marks[one.id] = until, marks[one.id][1]
+
+    async def uncounted(self) -> Uncounted:
+        times = [mark[1] for events in self._tenants.values() for mark in events.marks.values()]
+        return Uncounted(number=len(times), oldest=min(times, default=None))
+
+
 class MemoryAnalyticsMaintenance(AnalyticsMaintenance):
     """Maintenance of every tenant's events."""
 
@@ -273,6 +330,10 @@ class MemoryAnalyticsMaintenance(AnalyticsMaintenance):
         held = self._tenants.get(tenant)
         gone = {"events": 0 if held is None else held.remove(user)}
         return await self._noted(tenant, user, gone, noting)
+
+    @property
+    def executions(self) -> ExecutionQueue:
+        return MemoryExecutionQueue(self._tenants)
 
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
         held = sum(len(events.by_id) for events in self._tenants.values())

@@ -8,11 +8,13 @@ minute (an index that `migrations` makes says when).
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import ClassVar, Final
+from uuid import UUID
 
 from adapters.mongo.autocommit import ClientExecutor
-from adapters.mongo.collections import EVENTS, Collection
+from adapters.mongo.collections import EVENTS, UNCOUNTED, Collection
 from adapters.mongo.driver import Client
 from adapters.mongo.erasing import MongoErasingEvents
+from adapters.mongo.execution_queue import MongoExecutionQueue, uncounted
 from adapters.mongo.executor import Document, Executor
 from adapters.mongo.keyset import page
 from adapters.mongo.maintenance import BATCH, MongoTenants
@@ -20,11 +22,14 @@ from adapters.mongo.pipelines import pipeline, reader
 from adapters.mongo.statistics import statistics
 from adapters.mongo.values import UNREADABLE
 from domain.analytics import AnalyticsEvent
+from domain.flow_executions import EXECUTION
 from domain.identity import TenantId, UserId, tenant_id
 from domain.retention import Swept
+from domain.rules import checked
 from ports.analytics import EVENT_SCHEMA, Analytics, Asked, Row
 from ports.capabilities import Capability
 from ports.errors import CorruptRecordError
+from ports.flow_projection import ExecutionQueue
 from ports.port_archives import AnalyticsArchive
 from ports.reading import Context, Selection
 from ports.statistics import CollectionStatistics
@@ -45,6 +50,11 @@ class MongoAnalytics(Analytics):
 
     async def _record(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
         documents = list(map(_MAPPER.document, events))
+        now: datetime | None = None
+        for document in documents:
+            if document["type"] == EXECUTION:
+                now = now or checked(AnalyticsEvent, "at", self._context.clock.now())
+                document[UNCOUNTED] = {"due": now, "since": now}
         return await self._added(events, documents)
 
     async def _restore(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
@@ -58,6 +68,15 @@ class MongoAnalytics(Analytics):
     async def _get(self, id: str) -> AnalyticsEvent | None:
         found = await self._executor.find_one(_NAME, {"_id": _MAPPER.key(self._tenant, id)})
         return None if found is None else _MAPPER.restored(found)
+
+    async def _uncounted(self, flow_id: UUID, start: datetime, end: datetime) -> int:
+        wanted = {
+            "tenant_id": self._tenant,
+            "flow_id": flow_id,
+            "at": {"$gte": start, "$lt": end},
+            **uncounted(),
+        }
+        return await self._executor.count(_NAME, wanted)
 
     async def _select(self, selection: Selection) -> Sequence[AnalyticsEvent]:
         query = page(self._tenant, selection, EVENTS)
@@ -132,6 +151,10 @@ class MongoAnalyticsMaintenance(MongoErasingEvents, MongoTenants, AnalyticsMaint
         while keys := await self._some(_NAME, named):
             erased += await self._erase_keys(named, _NAME, keys, noting)
         return erased
+
+    @property
+    def executions(self) -> ExecutionQueue:
+        return MongoExecutionQueue(self._executor)
 
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
         return await statistics(self._executor, self.collections)

@@ -175,7 +175,7 @@ to be looked at next and when it was recorded.
 """
 
 _EXPIRY = "ix_events_expiry"
-_EVER = datetime(1, 1, 1, tzinfo=UTC)
+EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 EVENTS: Final = Collection(
     name="events",
@@ -192,7 +192,7 @@ EVENTS: Final = Collection(
         Index(
             name="ix_events_uncounted",
             keys=((f"{UNCOUNTED}.due", 1), (f"{UNCOUNTED}.since", 1)),
-            where={f"{UNCOUNTED}.due": {"$gte": _EVER}},
+            where={f"{UNCOUNTED}.due": {"$gte": EVER}},
         ),
     ),
     marks={
