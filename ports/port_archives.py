@@ -231,6 +231,6 @@ class AnalyticsArchive(Archive):
         of, found = self._of(tenant), dict[Key, Record]()
         ids = iter([event.id for event in records])
         while some := list(islice(ids, PAGE)):
-            async for event in of.stream({"id": {"in": some}}, order="id"):
+            async for event in of.stream(of.where("id").in_(some), order="id"):
                 found[kind.key_of(event)] = event
         return found

@@ -98,4 +98,7 @@ WITH_OLD_CALLS = "dialogbase_tenants_with_old_calls"
 """(after, before, most): the next `most` tenants after one that have entries, or calls, and whether
 they have any from before a time."""
 
-FUNCTIONS = (UNSEALED, PURGE, WITH_OLD_AUDIT, WITH_OLD_CALLS)
+POSITIONS = "dialogbase_audit_positions"
+"""(position): what is written from now on has a greater one, since that one was restored."""
+
+FUNCTIONS = (UNSEALED, PURGE, WITH_OLD_AUDIT, WITH_OLD_CALLS, POSITIONS)

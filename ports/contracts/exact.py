@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -12,7 +13,9 @@ import attrs
 from domain.secrets import Secret
 
 Path: TypeAlias = tuple[object, ...]
-_IMMUTABLE = (bool, int, str, bytes, UUID, datetime, date, timedelta, Fraction, type(None))
+_IMMUTABLE = (
+    *(bool, int, str, bytes, UUID, datetime, date, timedelta, Fraction, Decimal, type(None)),
+)
 
 
 def exact(value: Any, without: Iterable[str] = ()) -> dict[Path, tuple[str, object]]:

@@ -27,6 +27,9 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "unit_conflicts": None,
     "cancellation": None,
     "maintenance": None,
+    "tenant_restoring": None,
+    "tombstones": None,
+    "late_writes": None,
     "hostile": None,
     "state_machine": None,
     "flows": Group.AUTHORING,
@@ -103,13 +106,17 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "analytics_calendar": Group.ANALYTICS,
     "analytics_maintenance": Group.ANALYTICS,
     "event_lists": Group.ANALYTICS,
+    "sweeping": Group.DIALOGUE,
 }
 """Every module of contracts, and the group that it is about: None says whichever is offered."""
 
-TOGETHER: Final[Mapping[str, frozenset[Group]]] = dict.fromkeys(
-    ("execution_sync", "execution_restoring", "execution_workers"),
-    frozenset({Group.RUNTIME, Group.DIALOGUE}),
-)
+TOGETHER: Final[Mapping[str, frozenset[Group]]] = {
+    **dict.fromkeys(
+        ("execution_sync", "execution_restoring", "execution_workers"),
+        frozenset({Group.RUNTIME, Group.DIALOGUE}),
+    ),
+    "sweeping": frozenset(Group),
+}
 """Modules that are about groups together: they are run on what offers all of them."""
 
 

@@ -16,6 +16,7 @@ local at = due(it, it.used) - 1
 if at < now then
     return -1
 end
-redis.call('SET', KEYS[1], header(it) .. it.owner .. it.content, 'PXAT', math.max(at, now + 1))
+at = math.max(at, now + 1)
+redis.call('SET', KEYS[1], header(it) .. it.owner .. it.content, 'PXAT', at)
 list(KEYS[2], ARGV[1], it.absolute, now)
 return 1

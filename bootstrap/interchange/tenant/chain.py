@@ -1,9 +1,9 @@
 """A trail that comes to a tenant of another name: its digests depend on the name.
 
 Each entry that was sound under the old name gets the digest that it has under the new one, after
-the entry before it; one that wasn't keeps its digest, and so shows as what it is: the trail verifies
-in the new place as it did in the old one, and names the same entry. What a digest was that somebody
-kept elsewhere (`AuditHead`) means nothing for the new chain: keep its head anew.
+the entry before it; one that wasn't keeps its digest, and so shows as what it is: the trail
+verifies in the new place as it did in the old one, and names the same entry. A head that somebody
+kept elsewhere (`AuditHead`) means nothing for the new chain: keep its own.
 """
 
 import attrs

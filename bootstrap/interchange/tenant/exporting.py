@@ -61,11 +61,11 @@ async def export_tenant(
 
     In constant memory, in one pass over each store; whatever order a store has things in, equal
     tenants give equal files, byte by byte. (Of the manifest, `exported_at` differs.) While others
-    write: the authoring data are those of one moment; each message's conversation is there, with
-    all messages up to the number at which it stood; stores are read one after the other, first
-    those whose records refer to others', so that what a record refers to was there when its store
-    was read, unless it was begun in between by the other's user, or deleted. For more, stop writing.
-    The audit trail is sealed first, as far as it can be.
+    write: the authoring data are those of one moment, and read last, since everything refers to
+    them; each message's conversation is there, with all messages up to the number at which it
+    stood. Contexts are read before conversations, sessions and execution states after both: these
+    may name a conversation that was begun in between. For more than that, stop writing. The audit
+    trail is sealed first, as far as it can be.
 
     Raises:
         UnusableExportError: if the folder holds something else.

@@ -76,7 +76,7 @@ def record_of(kind: type[Any], document: object, tenant: TenantId) -> Any:
 
 
 @cache
-def _fields(kind: type[Any]) -> "Mapping[str, attrs.Attribute[Any]]":
+def _fields(kind: Any) -> "Mapping[str, attrs.Attribute[Any]]":
     attrs.resolve_types(kind)
     return {field.name: field for field in attrs.fields(kind)}
 

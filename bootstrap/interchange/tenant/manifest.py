@@ -34,7 +34,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "rate limits": "they count what happened just now, elsewhere",
     "locks and fencing tokens": "another store's locks begin anew; old tokens would shut them out",
     "outbox": "it tells the consumers of the store that it is in",
-    "tombstones": "who was erased has nothing here; the store that erased them refuses their writes",
+    "tombstones": "who was erased has nothing here; the store that erased them refuses late writes",
     "idempotency keys of appends and of flows' figures": "they recognise what is repeated at once",
 }
 _CHUNK: Final = 1024 * 1024
