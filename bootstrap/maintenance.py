@@ -11,6 +11,7 @@ from domain.identity import USER, TenantId, UserId, tenant_id
 from domain.receipts import Erasure
 from domain.retention import FOR_EVER, Retention, SweepReport
 from domain.rules import argument
+from ports.observation import UNOBSERVED, Rounds
 from ports.stores import (
     AnalyticsMaintenance,
     AuthoringMaintenance,
@@ -52,10 +53,13 @@ class PlatformMaintenance:
     buried_for: timedelta = KEPT
     """How long tombstones stand."""
 
+    rounds: Rounds = attrs.field(default=UNOBSERVED, repr=False)
+    """Who is told of each sweep."""
+
     @property
     def sweeper(self) -> Sweeper:
         """Sweeps by the retention."""
-        return Sweeper(self, self.retention, self.clock)
+        return Sweeper(self, self.retention, self.clock, rounds=self.rounds)
 
     async def sweep(
         self, now: datetime | None = None, *, limit: int | None = None, dry_run: bool = False

@@ -121,6 +121,7 @@ class Platform:
             self.settings.synchronise,
             self.settings.retention,
             self._clock,
+            rounds=self._rounds,
         )
 
     def sweeping(self, *, every: timedelta = HOURLY) -> AbstractAsyncContextManager[None]:

@@ -16,6 +16,7 @@ from domain.retention import Retention, SweepReport, Swept
 from domain.rules import argument, instant
 from ports.batches import check_total
 from ports.errors import RepositoryError
+from ports.observation import UNOBSERVED, Rounds
 from ports.stores import (
     AnalyticsMaintenance,
     AuthoringMaintenance,
@@ -100,10 +101,19 @@ its own, a duration of `Retention`."""
 
 class Sweeper:
     """Sweeps by a policy. Safe to run beside others, here and elsewhere: what one of them takes the
-    others don't count, and what is changed so that it stays, before it is its turn, stays.
+    others don't count, and what is changed so that it stays, before it is its turn, stays. `rounds`
+    is told of each sweep, and of how many of each kind went.
     """
 
-    def __init__(self, stores: Sweepable, retention: Retention, clock: Clock) -> None:
+    def __init__(
+        self,
+        stores: Sweepable,
+        retention: Retention,
+        clock: Clock,
+        *,
+        rounds: Rounds = UNOBSERVED,
+    ) -> None:
+        self._rounds = rounds
         self._stores = stores
         self._retention = retention
         self._clock = clock
@@ -132,6 +142,19 @@ class Sweeper:
         """
         at = argument("sweep", "now", self._clock.now() if now is None else now, instant)
         check_total(limit)
+        if dry_run:
+            return await self._swept(at, limit, dry_run, progress)
+        with self._rounds.begun("sweep") as seen:
+            report = await self._swept(at, limit, dry_run, progress)
+            for kind, count in report.counts.items():
+                seen.count(kind.value, count)
+            for error in report.failures.values():
+                seen.failed(error)
+            return report
+
+    async def _swept(
+        self, at: datetime, limit: int | None, dry_run: bool, progress: Progress | None
+    ) -> SweepReport:
         counts: dict[Swept, int] = {}
         failures: dict[Swept, str] = {}
         limited: list[Swept] = []
@@ -141,19 +164,20 @@ class Sweeper:
                 continue
             if progress is not None:
                 progress(kind, None)
-            swept = 0
-            try:
-                for name in rule.parts:
-                    part = getattr(self._stores, name)
+            swept: list[int] = []
+            for name in rule.parts:
+                part = getattr(self._stores, name)
+                try:
                     done = part.due(kind, until) if dry_run else rule.sweep(part, until, limit)
-                    swept += await done
-            except RepositoryError as error:
-                failures[kind] = type(error).__name__
-                _LOG.warning("sweeping %s failed (%s)", kind.value, type(error).__name__)
+                    swept.append(await done)
+                except RepositoryError as error:
+                    failures[kind] = type(error).__name__
+                    _LOG.warning("sweeping %s failed (%s)", kind.value, type(error).__name__)
+            if not swept:
                 continue
-            if limit is not None and swept >= limit:
+            if limit is not None and max(swept) >= limit:
                 limited.append(kind)
-            counts[kind] = min(swept, limit) if dry_run and limit is not None else swept
+            counts[kind] = min(sum(swept), limit) if dry_run and limit else sum(swept)
             if progress is not None:
                 progress(kind, counts[kind])
         return SweepReport(
