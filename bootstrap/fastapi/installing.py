@@ -67,9 +67,8 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 async def _of_http(_: Request, error: HTTPException) -> Response:
-    problem = ProblemError(error.status_code, "http", headers=error.headers)
-    # Not what FastAPI says in detail, which may be the client's own text.
-    return problem.response()
+    # Without its detail, which may be the client's own text.
+    return ProblemError(error.status_code, None, headers=error.headers).response()
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:

@@ -40,20 +40,21 @@ class Problem(BaseModel):
 class ProblemError(Exception):
     """A problem of a service's own: raise it, or a subclass, in handlers and dependencies.
 
-    `type` is a word for it, such as `no-flow`; headers go with the answer.
+    `type` is a word for it, such as `no-flow`; None if the status says all there is to say. Headers
+    go with the answer.
     """
 
     def __init__(
         self,
         status: int,
-        type: str,
+        type: str | None,
         *,
         detail: str | None = None,
         errors: list[Detail] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.problem = Problem(
-            type=TYPES + type,
+            type="about:blank" if type is None else TYPES + type,
             title=HTTPStatus(status).phrase,
             status=status,
             detail=detail,
@@ -85,6 +86,7 @@ class Answer:
 
 ANSWERS: Final[Mapping[type[Exception], Answer]] = {
     errors.EntityNotFoundError: Answer(404, "not-found"),
+    errors.ErasedError: Answer(410, "erased"),
     errors.DuplicateEntityError: Answer(409, "duplicate"),
     errors.ConflictError: Answer(409, "conflict"),
     errors.SequenceConflictError: Answer(409, "sequence"),

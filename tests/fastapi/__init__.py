@@ -1,0 +1,1 @@
+"""What services in FastAPI get: errors, scopes, limits, sessions, health, streams."""
