@@ -15,7 +15,7 @@ from domain.frozen import FrozenDict
 from domain.retention import Retention, SweepReport, Swept
 from domain.rules import argument, instant
 from ports.batches import check_total
-from ports.errors import RepositoryError
+from ports.errors import RepositoryError, UnsupportedOperationError
 from ports.observation import UNOBSERVED, Rounds
 from ports.stores import (
     AnalyticsMaintenance,
@@ -27,6 +27,8 @@ from ports.time import Clock
 
 HOURLY: Final = timedelta(hours=1)
 _SECOND: Final = timedelta(seconds=1)
+_CLOCKS_DIFFER: Final = timedelta(hours=1)
+"""By less than this, those of who records and who counts."""
 _LOG: Final = logging.getLogger("dialogbase.sweeping")
 _LOG.addHandler(logging.NullHandler())
 
@@ -168,6 +170,8 @@ class Sweeper:
             for name in rule.parts:
                 part = getattr(self._stores, name)
                 try:
+                    if kind is Swept.METRIC_KEYS:
+                        until = await self._no_longer_needed(until)
                     done = part.due(kind, until) if dry_run else rule.sweep(part, until, limit)
                     swept.append(await done)
                 except RepositoryError as error:
@@ -187,6 +191,16 @@ class Sweeper:
             failures=FrozenDict(failures),
             limited=tuple(limited),
         )
+
+    async def _no_longer_needed(self, until: datetime) -> datetime:
+        """Keys from before then nobody comes with: an execution that isn't counted yet may have
+        been added under one, since it was recorded, by a projector that was killed.
+        """
+        try:
+            oldest = (await self._stores.analytics.uncounted()).oldest
+        except UnsupportedOperationError:
+            return until  # then nothing is projected
+        return until if oldest is None else min(until, oldest - _CLOCKS_DIFFER)
 
     @asynccontextmanager
     async def running(self, every: timedelta = HOURLY) -> AsyncIterator[None]:

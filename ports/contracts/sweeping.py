@@ -10,12 +10,14 @@ from domain.analytics import AnalyticsEvent
 from domain.conversations import Conversation
 from domain.erasure import Tombstone
 from domain.errors import ValidationError
-from domain.flows import Flow
+from domain.flow_executions import FlowExecution
+from domain.flows import Flow, MetricIncrements
 from domain.retention import FOR_EVER, Retention, Swept
 from ports.contracts.concurrency import all_at_once, split
 from ports.contracts.harness import Backend, contract, raised_by
 from ports.contracts.integrations import SUCCESS, new_integration
 from ports.errors import InvalidQueryError, StoreUnavailableError
+from ports.flow_metrics import KEYS_KEPT
 from ports.stores import (
     AnalyticsMaintenance,
     AuthoringMaintenance,
@@ -133,6 +135,7 @@ async def test_what_no_setting_names_is_kept_for_ever(backend: Backend, scope: T
     }
     assert await scope.conversations.count() == 2
     assert await scope.audit.count() == 1
+    assert FOR_EVER.metric_keys == KEYS_KEPT
 
 
 @contract
@@ -185,6 +188,35 @@ async def test_sweepers_at_once_count_each_thing_once(backend: Backend, scope: T
         Swept.AUDIT_ENTRIES: 4,
         Swept.ANALYTICS_EVENTS: 1,
     }
+
+
+@contract
+async def test_keys_of_figures_go_but_while_an_execution_waits(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """With them it would be counted once more: whoever added it may have been killed."""
+    await filled(backend, scope)
+    flow = await scope.flows.create(Flow.draft(name="flow"))
+    day = backend.clock.kept.date()
+    one = MetricIncrements(executions=1)
+    await scope.flows.record_metrics(flow.id, day, one, key="long ago")
+    backend.clock.advance(days=2)
+    moment = backend.clock.kept
+    [execution] = [
+        FlowExecution.ended(
+            id="waits", flow_id=flow.id, started_at=moment, ended_at=moment, outcome="completed"
+        )
+    ]
+    await scope.analytics.record_executions([execution])
+    await scope.flows.record_metrics(flow.id, day, one, key="since")
+    backend.clock.advance(days=60)
+    sweeping = sweeper(backend, attrs.evolve(EVERYTHING, analytics=None))
+    assert (await sweeping.once()).counts[Swept.METRIC_KEYS] == 1
+    assert (await sweeping.once()).counts[Swept.METRIC_KEYS] == 0
+    queue = stores(backend).analytics.executions
+    now = backend.clock.now()
+    await queue.settle(await queue.take(now, now + DAY, 100))
+    assert (await sweeping.once()).counts[Swept.METRIC_KEYS] == 1
 
 
 @contract
