@@ -14,8 +14,9 @@ from adapters.postgres.flow_tables import FLOWS
 from adapters.postgres.integration_tables import INTEGRATIONS
 from adapters.postgres.outbox_tables import OUTBOX
 from adapters.postgres.tables import METADATA
+from adapters.postgres.tombstone_tables import TOMBSTONES
 
-__all__ = ["ENTITIES", "METADATA", "TENANT_TABLES"]
+__all__ = ["ENTITIES", "METADATA", "TENANT_TABLES", "TOMBSTONES"]
 
 ENTITIES: Sequence[sa.Table] = (FLOWS, EXPERIMENTS, INTEGRATIONS)
 """The tables of entities; what belongs to an entity alone is deleted with it."""

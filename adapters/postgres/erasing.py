@@ -3,6 +3,7 @@
 What goes, and what the receipt says of it, is one transaction.
 """
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -19,6 +20,7 @@ from adapters.postgres.experiment_tables import (
 from adapters.postgres.integration_tables import INTEGRATION_CALLS
 from adapters.postgres.statements import Statement, compiled
 from adapters.postgres.tables import as_tenant
+from adapters.postgres.tombstones import PostgresTombstones
 from domain.identity import TenantId, UserId
 from ports.erasing import ErasingConversations, added
 
@@ -104,6 +106,11 @@ class PostgresErasing(ErasingConversations):
 
     _executor: Executor
 
+    @property
+    @abstractmethod
+    def tombstones(self) -> PostgresTombstones:
+        """The tombstones of this database."""
+
     async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
         values = {"tenant": tenant, "unit": user, "limit": ROWS}
 
@@ -148,9 +155,7 @@ class PostgresErasing(ErasingConversations):
         async def noted(executor: Executor) -> Mapping[str, int]:
             gone = added({}, await batch(executor))
             if gone:
-                from adapters.postgres.tombstones import PostgresTombstones
-
-                await PostgresTombstones(executor).note(tenant, user, gone)
+                await self.tombstones.within(executor).note(tenant, user, gone)
             return gone
 
         return await self._executor.atomically(noted)

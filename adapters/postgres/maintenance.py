@@ -33,6 +33,7 @@ from adapters.postgres.integration_statements import OLD_CALLS
 from adapters.postgres.integrations import purge_calls
 from adapters.postgres.statements import Statement, compiled
 from adapters.postgres.tables import as_tenant
+from adapters.postgres.tombstones import PostgresTombstones
 from domain.identity import TenantId, tenant_id
 from domain.retention import Swept
 from ports.audit import SEAL_BATCH
@@ -101,9 +102,14 @@ _ERASURES: Mapping[sa.Table, tuple[Statement, Statement]] = {
 class PostgresMaintenance(PostgresErasing, AuthoringMaintenance):
     """Maintenance of every table in this database."""
 
-    def __init__(self, executor: Executor, outbox: Outbox) -> None:
+    def __init__(self, executor: Executor, outbox: Outbox, tombstones: PostgresTombstones) -> None:
         self._executor = executor
         self._outbox = outbox
+        self._tombstones = tombstones
+
+    @property
+    def tombstones(self) -> PostgresTombstones:
+        return self._tombstones
 
     @property
     def outbox(self) -> Outbox:

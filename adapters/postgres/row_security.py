@@ -30,6 +30,7 @@ from adapters.postgres.audit_tables import AUDIT_ANCHORS, AUDIT_ENTRIES, AUDIT_H
 from adapters.postgres.audit_tables import FUNCTIONS as TRAIL_FUNCTIONS
 from adapters.postgres.delivery_tables import FUNCTIONS
 from adapters.postgres.tables import METADATA, TENANT_SETTING, finds, search_index
+from adapters.postgres.tombstone_tables import FUNCTIONS as TOMBSTONE_FUNCTIONS
 
 APPLICATION = "dialogbase_app"
 DEFINER = "dialogbase_definer"
@@ -93,6 +94,7 @@ def functions() -> Sequence[str]:
         "dialogbase_next_tenant",
         "dialogbase_erase_audit",
         *FUNCTIONS,
+        *TOMBSTONE_FUNCTIONS,
         *TRAIL_FUNCTIONS,
     ]
 

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 from sqlalchemy.sql import ClauseElement
 
+from adapters.postgres.archive import PostgresArchive
 from adapters.postgres.audit import PostgresAuditLog
 from adapters.postgres.autocommit import PoolExecutor
 from adapters.postgres.executor import Executor
@@ -17,6 +19,7 @@ from adapters.postgres.integrations import PostgresIntegrationRepository
 from adapters.postgres.maintenance import PostgresMaintenance
 from adapters.postgres.outbox import MOST_DELIVERIES, PostgresOutbox
 from adapters.postgres.pool import Pool, PoolOptions
+from adapters.postgres.tombstones import PostgresTombstones
 from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
 from adapters.postgres.way_down import read
 from domain.identity import NOBODY, Author, TenantId, tenant_id
@@ -24,11 +27,13 @@ from ports.audit import AuditLog
 from ports.capabilities import Capability
 from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
+from ports.gate import Gate, UnitGate
 from ports.integrations import IntegrationRepository
 from ports.reading import Context
 from ports.secrets import SecretBox
 from ports.stores import AuthoringStore
 from ports.time import Clock, IdGenerator
+from ports.tombstones import STALENESS
 from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
 
 
@@ -43,7 +48,13 @@ class PostgresStore(AuthoringStore):
     capabilities: ClassVar[frozenset[Capability]] = frozenset(Capability)
 
     def __init__(
-        self, pool: Pool, clock: Clock, ids: IdGenerator, secrets: SecretBox | None = None
+        self,
+        pool: Pool,
+        clock: Clock,
+        ids: IdGenerator,
+        secrets: SecretBox | None = None,
+        *,
+        staleness: timedelta = STALENESS,
     ) -> None:
         self._pool = pool
         self._clock = clock
@@ -51,6 +62,14 @@ class PostgresStore(AuthoringStore):
         self._secrets = secrets
         self._executor = PoolExecutor(pool)
         self._deliveries = pool.apart(MOST_DELIVERIES)
+        # Apart, so that a unit of work that asks it needs no second of the pool's.
+        self._looking = pool.apart(1)
+        self._tombstones = PostgresTombstones(
+            PoolExecutor(self._looking),
+            clock,
+            deadline=pool.options.deadline,
+            staleness=staleness,
+        )
 
     @classmethod
     async def open(
@@ -61,35 +80,47 @@ class PostgresStore(AuthoringStore):
         ids: IdGenerator,
         options: PoolOptions | None = None,
         secrets: SecretBox | None = None,
+        staleness: timedelta = STALENESS,
     ) -> Self:
         """A store at `url`, such as `postgresql://user:password@host:5432/database`.
 
         It connects when it is first used, unless the options ask for connections at once.
+        `staleness`: how long an erasure by another process may be unknown here.
 
         Raises:
             StoreUnavailableError: if it can't connect although it was asked to.
         """
-        return cls(await Pool.open(url, options or PoolOptions()), clock, ids, secrets)
+        pool = await Pool.open(url, options or PoolOptions())
+        return cls(pool, clock, ids, secrets, staleness=staleness)
 
     async def close(self) -> None:
         """Close every connection, when what they are used for is over or the deadline passed."""
         try:
+            await self._tombstones.close()
+            await self._looking.close()
             await self._deliveries.close()
         finally:
             await self._pool.close()
 
     def repositories(self, tenant: TenantId, author: Author = NOBODY) -> AuthoringRepositories:
-        return self._repositories(tenant, author, PoolExecutor(self._pool, tenant))
+        executor = PoolExecutor(self._pool, tenant)
+        return self._repositories(tenant, author, executor, self._tombstones.gate)
 
     @asynccontextmanager
     async def unit(self, tenant: TenantId, author: Author = NOBODY) -> AsyncIterator[AuthoringUnit]:
         executor = TransactionExecutor(self._pool, SNAPSHOT, tenant)
+        gate = UnitGate(self._tombstones.gate)
         async with executor.whole():
-            yield self._repositories(tenant, author, executor)
+            yield self._repositories(tenant, author, executor, gate)
+            await gate.confirm()
 
     def maintenance(self) -> PostgresMaintenance:
         outbox = PostgresOutbox(self._executor, self._deliveries, self._clock)
-        return PostgresMaintenance(self._executor, outbox)
+        made = PostgresMaintenance(self._executor, outbox, self._tombstones)
+        archive = PostgresArchive(
+            self._pool, self._clock, self._ids, self._secrets, self._tombstones.gate
+        )
+        return made.keeping(archive)
 
     async def check(self) -> None:
         await self._executor.read("SELECT 1", ())
@@ -123,7 +154,7 @@ class PostgresStore(AuthoringStore):
         return read(self._pool, tenant_id(tenant), statement, parameters)
 
     def _repositories(
-        self, tenant: TenantId, author: Author, executor: Executor
+        self, tenant: TenantId, author: Author, executor: Executor, gate: Gate
     ) -> "PostgresRepositories":
         context = Context(
             tenant=tenant,
@@ -131,6 +162,7 @@ class PostgresStore(AuthoringStore):
             ids=self._ids,
             author=author,
             secrets=self._secrets,
+            gate=gate,
         )
         return PostgresRepositories(context, executor)
 

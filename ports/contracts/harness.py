@@ -160,6 +160,10 @@ class Backend(ABC):
     """By how much a runtime store's time may be later than `clock` says: a server shows some of its
     own. Durations that aren't in whole milliseconds may differ by as much."""
 
+    staleness: ClassVar[timedelta] = timedelta(milliseconds=100)
+    """For how long an instance may not know of a tombstone that another buried: its stores are
+    opened so that it is no more. Contracts wait for so long."""
+
     def __init__(self, clock: ContractClock | None = None) -> None:
         self.clock = ContractClock() if clock is None else clock
         self.ahead = SkewedClock(self.clock)

@@ -85,7 +85,11 @@ class PostgresBackend(ServerBackend):
             for _ in range(2):
                 ids = Uuid7Generator(self.clock)
                 store = await PostgresStore.open(
-                    as_service(self.url), clock=self.clock, ids=ids, secrets=self.keys
+                    as_service(self.url),
+                    clock=self.clock,
+                    ids=ids,
+                    secrets=self.keys,
+                    staleness=self.staleness,
                 )
                 opened.push_async_callback(store.close)
                 stores.append(store)
