@@ -20,6 +20,7 @@ from adapters.memory.experiments import MemoryExperimentRepository
 from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.integrations import MemoryIntegrationRepository
 from adapters.memory.locks import MemoryLocks
+from adapters.memory.maintenance import MemoryAuthoringMaintenance, MemoryDialogueMaintenance
 from adapters.memory.messages import MemoryMessageRepository
 from adapters.memory.rate_limits import MemoryRateLimiter
 from adapters.memory.runtime import MemoryRuntimeMaintenance
@@ -104,6 +105,8 @@ def backend_of(broken: type[Any]) -> Backend:
 def _store_with(broken: type[Any]) -> type[Any]:
     if issubclass(broken, tuple(GROUPS)):
         return broken
+    if issubclass(broken, MemoryAuthoringMaintenance | MemoryDialogueMaintenance):
+        return _swept_by(broken)
     if issubclass(broken, MemoryRuntimeMaintenance):
         return _maintained_by(broken)
     if issubclass(broken, MemoryAnalytics | MemoryAnalyticsMaintenance):
@@ -139,6 +142,19 @@ def _maintained_by(broken: type[MemoryRuntimeMaintenance]) -> type[MemoryRuntime
             return broken(self._tenants, self._clock)
 
     return Maintained
+
+
+def _swept_by(broken: type[Any]) -> type[Any]:
+    sound: type[Any] = MemoryDialogueStore
+    if issubclass(broken, MemoryAuthoringMaintenance):
+        sound = MemoryAuthoringStore
+
+    def maintenance(store: Any) -> Any:
+        made = object.__new__(broken)
+        vars(made).update(vars(sound.maintenance(store)))
+        return made
+
+    return type("Swept", (sound,), {"maintenance": maintenance})
 
 
 def _counting_with(broken: type[Any]) -> type[MemoryAnalyticsStore]:
