@@ -10,6 +10,7 @@ project = "Dialogbase"
 author = "The authors of Dialogbase"
 extensions = [
     "docstrings",
+    "figures",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinxcontrib.mermaid",

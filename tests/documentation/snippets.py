@@ -38,7 +38,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 LANGUAGES = ("python", "sh", "toml", "json", "sql", "text")
-NOT_CODE = ("mermaid", "{eval-rst}", "{toctree}")
+NOT_CODE = ("mermaid", "{figures} figures.json", "{eval-rst}", "{toctree}")
 
 _FILE = re.compile(r"# (\w+\.py)\n")
 _VARIABLE = re.compile(r"DIALOGBASE_(\w+)=")
