@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from adapters.mongo.autocommit import ClientExecutor
-from adapters.mongo.collections import EVENTS, UNCOUNTED, Collection
+from adapters.mongo.collections import EVENT_TOMBSTONES, EVENTS, UNCOUNTED, Collection
 from adapters.mongo.driver import Client
 from adapters.mongo.erasing import MongoErasingEvents
 from adapters.mongo.execution_queue import MongoExecutionQueue, uncounted
@@ -20,6 +20,7 @@ from adapters.mongo.keyset import page
 from adapters.mongo.maintenance import BATCH, MongoTenants
 from adapters.mongo.pipelines import pipeline, reader
 from adapters.mongo.statistics import statistics
+from adapters.mongo.tombstones import MongoTombstones
 from adapters.mongo.values import UNREADABLE
 from domain.analytics import AnalyticsEvent
 from domain.flow_executions import EXECUTION
@@ -35,6 +36,7 @@ from ports.reading import Context, Selection
 from ports.statistics import CollectionStatistics
 from ports.stores import AnalyticsMaintenance, AnalyticsStore
 from ports.time import Clock, IdGenerator
+from ports.tombstones import STALENESS
 
 _NAME: Final = EVENTS.name
 _MAPPER: Final = EVENTS.mapper
@@ -122,18 +124,24 @@ class MongoAnalyticsStore(AnalyticsStore):
         ids: IdGenerator,
         *,
         retention: timedelta | None = None,
+        staleness: timedelta = STALENESS,
     ) -> None:
         self._executor = ClientExecutor(client)
+        self._tombstones = MongoTombstones(
+            self._executor, EVENT_TOMBSTONES, clock, staleness=staleness
+        )
+        client.on_close(self._tombstones.close)
         self._clock = clock
         self._ids = ids
         self._retention = retention
 
     def repositories(self, tenant: TenantId) -> Analytics:
-        context = Context(tenant=tenant, clock=self._clock, ids=self._ids)
+        gate = self._tombstones.gate
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids, gate=gate)
         return MongoAnalytics(context, self._retention, self._executor)
 
     def maintenance(self) -> AnalyticsMaintenance:
-        made = MongoAnalyticsMaintenance(self._executor)
+        made = MongoAnalyticsMaintenance(self._executor, self._tombstones)
         return made.keeping(AnalyticsArchive(self.repositories))
 
     async def check(self) -> None:

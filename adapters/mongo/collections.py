@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import attrs
 
@@ -62,6 +62,18 @@ class Collection:
         fields = {tuple(path for path, _ in each.keys): each.entity_key for each in self.indexes}
         return fields.get(taken.key, ("id",))
 
+
+@attrs.frozen(kw_only=True, eq=False, repr=False)
+class Plain:
+    """A collection of documents that are no entity's, with what the server checks of them."""
+
+    name: str
+    validator: dict[str, Any]
+    indexes: tuple[Index, ...]
+    retired: frozenset[str] = frozenset()
+
+
+Declared: TypeAlias = Collection | Plain
 
 _TENANT = ("tenant_id", 1)
 _KEY_BACKWARDS = (KEY, -1)
@@ -174,7 +186,7 @@ UNCOUNTED: Final = "uncounted"
 to be looked at next and when it was recorded.
 """
 
-_EXPIRY = "ix_events_expiry"
+EVENTS_EXPIRY: Final = "ix_events_expiry"
 EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
 
 EVENTS: Final = Collection(
@@ -202,7 +214,7 @@ EVENTS: Final = Collection(
             "properties": {"due": {"bsonType": "date"}, "since": {"bsonType": "date"}},
         }
     },
-    retired=frozenset({_EXPIRY}),
+    retired=frozenset({EVENTS_EXPIRY}),
 )
 """Analytics events, in a plain collection.
 
@@ -214,10 +226,50 @@ much (385 µs an event for 29; in order of time 28 for 52).
 """
 
 
-def every(retention: timedelta | None) -> tuple[Collection, ...]:
+def _tombstones(name: str) -> Plain:
+    fields = {
+        "_id": {"bsonType": "string"},
+        "tenant_id": {"bsonType": "string"},
+        "user_hash": {"bsonType": "string"},
+        "user_id": {"bsonType": ["string", "null"]},
+        "at": {"bsonType": "date"},
+        "until": {"bsonType": "date"},
+        "erased": {"bsonType": "object", "additionalProperties": {"bsonType": ["int", "long"]}},
+        "finished_at": {"bsonType": ["date", "null"]},
+        "number": {"bsonType": ["int", "long"]},
+    }
+    tombstone = {"bsonType": "object", "required": [*fields], "properties": fields}
+    counter = {"bsonType": "object", "properties": {"_id": {"enum": [COUNTER]}}}
+    return Plain(
+        name=name,
+        validator={"$jsonSchema": {"anyOf": [counter, tombstone]}},
+        indexes=(
+            Index(name=f"ix_{name}_number", keys=(("number", 1),)),
+            Index(name=f"ix_{name}_tenant", keys=(_TENANT, (KEY, 1))),
+            Index(name=f"ix_{name}_unfinished", keys=(_TENANT, (KEY, 1)), where={UNFINISHED: True}),
+            Index(name=f"ix_{name}_until", keys=(("until", 1),), expires_after=0),
+        ),
+    )
+
+
+COUNTER: Final = "!"
+"""The key of the document that holds the last `number` that was given to a tombstone."""
+UNFINISHED: Final = "unfinished"
+"""The mark on a tombstone whose erasure isn't finished."""
+
+TOMBSTONES: Final = _tombstones("tombstones")
+EVENT_TOMBSTONES: Final = _tombstones("event_tombstones")
+"""Of the dialogue data and of the analytics events: each store has its own. The server removes
+those whose `until` has passed. The erasure of a tenant leaves them."""
+
+
+def every(retention: timedelta | None) -> tuple[Declared, ...]:
     """Every collection there is, where analytics events are kept for so long."""
+    further = (TOMBSTONES, EVENT_TOMBSTONES)
     if retention is None:
-        return (*ALL, EVENTS)
-    expiry = Index(name=_EXPIRY, keys=(("at", 1),), expires_after=retention // timedelta(seconds=1))
+        return (*ALL, EVENTS, *further)
+    expiry = Index(
+        name=EVENTS_EXPIRY, keys=(("at", 1),), expires_after=retention // timedelta(seconds=1)
+    )
     expiring = attrs.evolve(EVENTS, indexes=(*EVENTS.indexes, expiry), retired=frozenset())
-    return (*ALL, expiring)
+    return (*ALL, expiring, *further)

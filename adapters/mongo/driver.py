@@ -111,6 +111,7 @@ class Client(ABC):
         """Within the places, what single operations may take of them."""
         self._sessions: set[Session] = set()
         self._leaving: set[asyncio.Future[Any]] = set()
+        self._before_close: list[Callable[[], Awaitable[None]]] = []
 
     @classmethod
     def open(cls, url: str, options: MongoOptions, **more: Any) -> "Client":
@@ -145,6 +146,8 @@ class Client(ABC):
         if self.closed:
             return
         self.closed = True
+        for end in self._before_close:
+            await end()
         try:
             async with asyncio.timeout(self.options.deadline):
                 await self._alone.close()
@@ -158,6 +161,10 @@ class Client(ABC):
             await self._disconnect()
         if self._leaving:
             await asyncio.wait(self._leaving, timeout=self.options.deadline)
+
+    def on_close(self, end: Callable[[], Awaitable[None]]) -> None:
+        """What is to be ended before the connections are: of a store that is on this client."""
+        self._before_close.append(end)
 
     def collection(self, name: str) -> Any:
         """The driver's collection: majority reads and writes at the primary."""

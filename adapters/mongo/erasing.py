@@ -1,5 +1,6 @@
 """Erasing users from MongoDB: what goes, and what the receipt says of it, in one transaction."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -7,6 +8,7 @@ from adapters.mongo.autocommit import ClientExecutor
 from adapters.mongo.collections import CONTEXTS, CONVERSATIONS, EVENTS, Collection
 from adapters.mongo.conversations import AT_ONCE, remove_what_belongs, seconds_to_remove, shorten
 from adapters.mongo.executor import Document, Executor
+from adapters.mongo.tombstones import MongoTombstones
 from domain.identity import TenantId, UserId
 from ports.erasing import Erasing, ErasingDialogues, added
 
@@ -18,14 +20,17 @@ class MongoErasing(Erasing):
 
     _executor: ClientExecutor
 
+    @property
+    @abstractmethod
+    def tombstones(self) -> MongoTombstones:
+        """The tombstones of this store."""
+
     async def _note_in(
         self, executor: Executor, tenant: TenantId, user: UserId | None, gone: Mapping[str, int]
     ) -> None:
         there = added({}, gone)
         if there:
-            from adapters.mongo.tombstones import MongoTombstones
-
-            await MongoTombstones(executor).note(tenant, user, there)
+            await self.tombstones.within(executor).note(tenant, user, there)
 
     async def _erase_keys(
         self, tenant: TenantId, collection: str, keys: Sequence[str], noting: bool

@@ -17,6 +17,7 @@ from adapters.mongo.conversations import (
 from adapters.mongo.erasing import MongoErasing, MongoErasingDialogues, few
 from adapters.mongo.executor import Document, Executor
 from adapters.mongo.statistics import statistics
+from adapters.mongo.tombstones import MongoTombstones
 from domain.conversations import Conversation
 from domain.identity import TenantId, tenant_id
 from domain.retention import Swept
@@ -33,8 +34,13 @@ class MongoTenants(MongoErasing, Maintenance):
 
     collections: ClassVar[tuple[Collection, ...]]
 
-    def __init__(self, executor: ClientExecutor) -> None:
+    def __init__(self, executor: ClientExecutor, tombstones: MongoTombstones) -> None:
         self._executor = executor
+        self._tombstones = tombstones
+
+    @property
+    def tombstones(self) -> MongoTombstones:
+        return self._tombstones
 
     async def tenants(self) -> AsyncIterator[TenantId]:
         tenant: str | None = ""
@@ -70,8 +76,8 @@ class MongoMaintenance(MongoErasingDialogues, MongoTenants, DialogueMaintenance)
 
     collections: ClassVar[tuple[Collection, ...]] = ALL
 
-    def __init__(self, executor: ClientExecutor, clock: Clock) -> None:
-        super().__init__(executor)
+    def __init__(self, executor: ClientExecutor, tombstones: MongoTombstones, clock: Clock) -> None:
+        super().__init__(executor, tombstones)
         self._clock = clock
 
     async def erase_tenant(self, tenant: TenantId) -> int:

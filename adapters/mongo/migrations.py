@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 from pymongo.errors import OperationFailure
 
-from adapters.mongo.collections import Collection, every
+from adapters.mongo.collections import Declared, every
 from adapters.mongo.driver import Client, MongoOptions
 from adapters.mongo.errors import DuplicateKey, failed
 from adapters.mongo.indexes import EXPIRY, described
@@ -57,7 +57,7 @@ class Form:
     """Of each collection that is there: its options and its indexes' definitions, by name; and what
     is declared."""
 
-    declared: Sequence[Collection]
+    declared: Sequence[Declared]
     options: Mapping[str, Mapping[str, Any]]
     indexes: Mapping[str, Mapping[str, Mapping[str, Any]]]
 
@@ -75,7 +75,7 @@ class Form:
         """All that isn't as declared, what others added to our collections included."""
         return [found for each in self.declared for found in self._of(each)]
 
-    def _of(self, collection: Collection) -> list[Difference]:
+    def _of(self, collection: Declared) -> list[Difference]:
         name = collection.name
         options = self.options.get(name)
         if options is None:
@@ -102,7 +102,7 @@ class Form:
         return found
 
 
-def _checks(collection: Collection) -> dict[str, Any]:
+def _checks(collection: Declared) -> dict[str, Any]:
     return {"validator": collection.validator, **_STRICT}
 
 
@@ -117,7 +117,7 @@ def _digest(checks: Mapping[str, Any]) -> str | None:
     return f"of digest {blake2b(text.encode(), digest_size=4).hexdigest()}"
 
 
-def _told(collection: Collection) -> list[Any]:
+def _told(collection: Declared) -> list[Any]:
     indexes = [described(index.definition()) for index in collection.indexes]
     return [collection.name, _digest(_checks(collection)), indexes]
 
@@ -183,7 +183,7 @@ class Server:
 
     _client: Client
 
-    async def form(self, declared: Sequence[Collection]) -> Form:
+    async def form(self, declared: Sequence[Declared]) -> Form:
         """The form that it has now. A round trip for each collection, and one for all."""
         names = [each.name for each in declared]
         listed = await self.command(
@@ -203,7 +203,7 @@ class Server:
             indexes[name] = {each["name"]: each for each in batch}
         return Form(declared, options, indexes)
 
-    async def bring(self, collection: Collection, form: Form) -> None:
+    async def bring(self, collection: Declared, form: Form) -> None:
         """Make of a collection what is declared, given what it is."""
         name = collection.name
         options = form.options.get(name)

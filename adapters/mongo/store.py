@@ -2,27 +2,32 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import cached_property
 from typing import ClassVar, Self
 
 from adapters.mongo.autocommit import ClientExecutor
+from adapters.mongo.collections import TOMBSTONES
 from adapters.mongo.contexts import MongoContextRepository
 from adapters.mongo.conversations import MongoConversationRepository
 from adapters.mongo.driver import Client, MongoOptions
 from adapters.mongo.executor import Executor
 from adapters.mongo.maintenance import MongoMaintenance
 from adapters.mongo.messages import MongoMessageRepository
+from adapters.mongo.tombstones import MongoTombstones
 from adapters.mongo.transaction import TransactionExecutor
 from adapters.mongo.turns import Turns
 from domain.identity import NOBODY, Author, TenantId
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
+from ports.gate import Gate, UnitGate
 from ports.messages import MessageRepository
 from ports.port_archives import DialogueArchive
 from ports.reading import Context
 from ports.stores import DialogueStore
 from ports.time import Clock, IdGenerator
+from ports.tombstones import STALENESS
 from ports.unit_of_work import DialogueRepositories, DialogueUnit
 
 
@@ -37,50 +42,74 @@ class MongoStore(DialogueStore):
         {Capability.TRANSACTIONS, Capability.REGEX, Capability.DURABLE}
     )
 
-    def __init__(self, client: Client, clock: Clock, ids: IdGenerator) -> None:
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        ids: IdGenerator,
+        *,
+        staleness: timedelta = STALENESS,
+    ) -> None:
         self._client = client
         self._clock = clock
         self._ids = ids
         self._executor = ClientExecutor(client)
+        self._tombstones = MongoTombstones(self._executor, TOMBSTONES, clock, staleness=staleness)
+        client.on_close(self._tombstones.close)
         self._turns = Turns(client.options.deadline)
 
     @classmethod
     async def open(
-        cls, url: str, *, clock: Clock, ids: IdGenerator, options: MongoOptions | None = None
+        cls,
+        url: str,
+        *,
+        clock: Clock,
+        ids: IdGenerator,
+        options: MongoOptions | None = None,
+        staleness: timedelta = STALENESS,
     ) -> Self:
         """A store at `url`, such as `mongodb://user:password@host:27017/database`.
 
-        It connects when it is first used.
+        It connects when it is first used. `staleness`: how long an erasure by another process may
+        be unknown here.
 
         Raises:
             StoreUnavailableError: if it isn't a URL for MongoDB.
         """
-        return cls(Client.open(url, options or MongoOptions()), clock, ids)
+        client = Client.open(url, options or MongoOptions())
+        return cls(client, clock, ids, staleness=staleness)
 
     async def close(self) -> None:
         """Close every connection, when what they are used for is over or the deadline passed."""
         await self._client.close()
 
     def repositories(self, tenant: TenantId, author: Author = NOBODY) -> DialogueRepositories:
-        return self._repositories(tenant, author, self._executor, self._turns)
+        gate = self._tombstones.gate
+        return self._repositories(tenant, author, self._executor, self._turns, gate)
 
     @asynccontextmanager
     async def unit(self, tenant: TenantId, author: Author = NOBODY) -> AsyncIterator[DialogueUnit]:
-        executor = TransactionExecutor(self._client)
+        executor, gate = TransactionExecutor(self._client), UnitGate(self._tombstones.gate)
         async with executor.whole():
-            yield self._repositories(tenant, author, executor, None)
+            yield self._repositories(tenant, author, executor, None, gate)
+            await gate.confirm()
 
     def maintenance(self) -> MongoMaintenance:
-        made = MongoMaintenance(self._executor, self._clock)
+        made = MongoMaintenance(self._executor, self._tombstones, self._clock)
         return made.keeping(DialogueArchive(self.repositories))
 
     async def check(self) -> None:
         await self._executor.ping()
 
     def _repositories(
-        self, tenant: TenantId, author: Author, executor: Executor, turns: Turns | None
+        self,
+        tenant: TenantId,
+        author: Author,
+        executor: Executor,
+        turns: Turns | None,
+        gate: Gate,
     ) -> "MongoRepositories":
-        context = Context(tenant=tenant, clock=self._clock, ids=self._ids, author=author)
+        context = Context(tenant=tenant, clock=self._clock, ids=self._ids, author=author, gate=gate)
         return MongoRepositories(context, executor, turns)
 
 

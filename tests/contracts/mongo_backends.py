@@ -41,8 +41,11 @@ class MongoBackend(ServerBackend):
                 ids = Uuid7Generator(self.clock)
                 client = Client.open(self.url, options)
                 opened.push_async_callback(client.close)
-                dialogue = MongoStore(client, self.clock, ids)
-                analytics = MongoAnalyticsStore(client, self.clock, ids, retention=RETENTION)
+                late = self.staleness
+                dialogue = MongoStore(client, self.clock, ids, staleness=late)
+                analytics = MongoAnalyticsStore(
+                    client, self.clock, ids, retention=RETENTION, staleness=late
+                )
                 stores.append(Instance(dialogue=dialogue, analytics=analytics))
             yield stores
 
