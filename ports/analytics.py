@@ -22,7 +22,7 @@ from domain.metric_queries import (
     MetricResult,
     MetricSeries,
 )
-from domain.rules import argument, checked, restored
+from domain.rules import argument, checked, restored, uuid
 from ports.buckets import MAX_POINTS, Buckets, buckets_of, too_many
 from ports.errors import InvalidQueryError
 from ports.event_lists import EVENT_SCHEMA as EVENT_SCHEMA
@@ -147,7 +147,7 @@ class Analytics(EventLists):
             ValidationError: for an id or a time that is none.
         """
         return await self._uncounted(
-            checked(AnalyticsEvent, "flow_id", flow_id),
+            argument(EVENT_SCHEMA.name, "flow_id", flow_id, uuid),
             checked(AnalyticsEvent, "at", start),
             checked(AnalyticsEvent, "at", end),
         )

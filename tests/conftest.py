@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "tests.contracts.observed_backends:MemoryObservedBackend",
             "tests.contracts.pair_backends:MemoryPairBackend",
             "tests.contracts.pair_backends:RedisMongoBackend",
+            "tests.contracts.figures_backend:PostgresMongoBackend",
         ]
 
 

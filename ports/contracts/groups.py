@@ -124,6 +124,9 @@ TOGETHER: Final[Mapping[str, frozenset[Group]]] = {
         ("execution_sync", "execution_restoring", "execution_workers"),
         frozenset({Group.RUNTIME, Group.DIALOGUE}),
     ),
+    **dict.fromkeys(
+        ("flow_projection", "flow_summary"), frozenset({Group.AUTHORING, Group.ANALYTICS})
+    ),
     "sweeping": frozenset(Group),
 }
 """Modules that are about groups together: they are run on what offers all of them."""
