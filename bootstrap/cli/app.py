@@ -29,7 +29,9 @@ from bootstrap.cli.keys import generate_command, rotate_command
 from bootstrap.cli.servers import migrate, up
 from bootstrap.cli.sweeping import sweep
 from bootstrap.cli.synchronisation import sync
+from bootstrap.cli.tenants import export_tenant_command, import_tenant_command
 from bootstrap.embedded import EmbeddedServerError
+from bootstrap.interchange.tenant import UnusableExportError
 from bootstrap.settings import SettingsError
 from domain.errors import ValidationError
 from ports.errors import RepositoryError
@@ -55,10 +57,12 @@ def _app() -> App:
     importing = App(name="import", help="Bring data in.")
     importing.command(import_flows_command, name="flows")
     importing.command(import_dialogues_command, name="dialogues")
+    importing.command(import_tenant_command, name="tenant")
     app.command(importing)
     exporting = App(name="export", help="Take data out.")
     exporting.command(export_flows_command, name="flows")
     exporting.command(export_dialogues_command, name="dialogues")
+    exporting.command(export_tenant_command, name="tenant")
     app.command(exporting)
     erasing = App(name="erase", help="Erase tenants and users from all stores, with a receipt.")
     erasing.command(tenant_command, name="tenant")
@@ -111,7 +115,7 @@ def call(tokens: Sequence[str]) -> int:
         return _failed(f"the settings are wrong:{faults}", tokens, options.MISUSED)
     except ValidationError as error:
         return _failed(str(error), tokens, options.MISUSED)
-    except (RepositoryError, EmbeddedServerError) as error:
+    except (RepositoryError, EmbeddedServerError, UnusableExportError) as error:
         return _failed(str(error), tokens, options.NOT_WELL)
     except BrokenPipeError:
         # The reader of our output has left: it has what it wanted.

@@ -21,7 +21,7 @@ from ports.contracts.harness import Backend, Group
 from ports.stores import TenantScope
 
 Contents = Mapping[RecordKind, list[Record]]
-AWKWARD: Final = "Ü \u202e' \"$a.b\" %00 \U0001f600"
+AWKWARD: Final = 'Ü \u202e\' "$a.b" %00 \U0001f600'
 
 
 def archive_of(backend: Backend, group: Group, instance: int = 0) -> Archive:
@@ -71,7 +71,9 @@ async def _authored(backend: Backend, scope: TenantScope) -> None:
     await flows.increment_usage(one.id)
     await flows.create_version(one.id, change_description="why", by="ada")
     await flows.create_version(two.id)
-    figures = MetricIncrements(executions=3, satisfaction_total=2.5, custom_metrics={"b": 1, "a": 2})
+    figures = MetricIncrements(
+        executions=3, satisfaction_total=2.5, custom_metrics={"b": 1, "a": 2}
+    )
     for day in (2, 1):
         await flows.record_metrics(one.id, date(2026, 3, day), figures)
         await flows.record_metrics(one.id, date(2026, 3, day), figures)
@@ -86,7 +88,9 @@ async def _authored(backend: Backend, scope: TenantScope) -> None:
     integrations = scope.integrations
     secret = Secret({"api_key": "k-123", "n": [1, 1.5]})
     crm = await integrations.create(
-        Integration.draft(name="crm", type="webhook", endpoint="https://crm.example", config={"z": 1})
+        Integration.draft(
+            name="crm", type="webhook", endpoint="https://crm.example", config={"z": 1}
+        )
     )
     await integrations.set_credentials(crm.id, secret)
     await integrations.create(Integration.draft(name="other", type="custom"))

@@ -88,7 +88,7 @@ async def test_putting_back_what_is_there_changes_nothing(
         restored = await archive.restore(scope.tenant, kind, [*records, *records[:1]])
         more = len(records[:1])
         assert (restored.added, restored.unchanged) == (0, len(records) + more), kind
-        assert not restored.refused and not restored.expired
+        assert (dict(restored.refused), restored.expired) == ({}, 0)
     assert exact(await contents(archive, scope.tenant)) == exact(before)
 
 

@@ -1,0 +1,196 @@
+"""Authoring data that were put back: the trail, what others are told, and what goes on."""
+
+from typing import Any
+from uuid import uuid4
+
+import attrs
+
+from domain.audit import AuditEntry
+from domain.audit_chain import AuditFault
+from domain.identity import Author
+from domain.integrations import CallReport
+from domain.rules import restored
+from ports import archives as kinds
+from ports.contracts.exact import exact
+from ports.contracts.harness import Backend, Group, contract, raised_by
+from ports.contracts.tenant_contents import Contents, archive_of, contents, fill, put_back
+from ports.errors import IdempotencyKeyReusedError
+from ports.stores import AuthoringMaintenance, TenantScope
+
+
+def maintenance_of(backend: Backend) -> AuthoringMaintenance:
+    """Another instance's."""
+    store = backend.instances[1].authoring
+    assert store is not None
+    return store.maintenance()
+
+
+async def moved(backend: Backend, scope: TenantScope) -> Contents:
+    """All of a tenant's, taken out, erased and put back."""
+    before = await fill(backend, scope, Group.AUTHORING)
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    await put_back(archive_of(backend, Group.AUTHORING, 1), scope.tenant, before)
+    return before
+
+
+@contract
+async def test_a_trail_verifies_as_it_did(backend: Backend, scope: TenantScope) -> None:
+    """The same entries, the same head, and a head that was kept elsewhere still holds."""
+    before = await fill(backend, scope, Group.AUTHORING)
+    kept = await scope.audit.head()
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    await put_back(archive_of(backend, Group.AUTHORING, 1), scope.tenant, before)
+    assert await scope.audit.head() == kept
+    verified = await scope.audit.verify(kept)
+    assert verified.sound
+    assert verified.entries == len(before[kinds.AUDIT_ENTRIES])
+
+
+@contract
+async def test_a_trail_that_was_altered_is_found_altered(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """What is put back isn't made good: the same entry is named, with the same fault."""
+    before = await fill(backend, scope, Group.AUTHORING)
+    entries: list[AuditEntry] = list(before[kinds.AUDIT_ENTRIES])
+    fields = {field.name: getattr(entries[2], field.name) for field in attrs.fields(AuditEntry)}
+    entries[2] = restored(AuditEntry, {**fields, "reason": "another"})
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    altered = {**before, kinds.AUDIT_ENTRIES: entries}
+    await put_back(archive_of(backend, Group.AUTHORING), scope.tenant, altered)
+    finding = (await scope.audit.verify()).finding
+    assert finding is not None
+    assert (finding.fault, finding.entry_id) == (AuditFault.ALTERED, entries[2].id)
+
+
+@contract
+async def test_putting_back_tells_nobody_and_writes_nothing_of_its_own(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """No entry and no event beside what was restored: consumers have nothing to be told."""
+    outbox, name = maintenance_of(backend).outbox, f"c-{scope.tenant[:40]}"
+    before = await fill(backend, scope, Group.AUTHORING)
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    await outbox.subscribe(name)
+    try:
+        await put_back(archive_of(backend, Group.AUTHORING), scope.tenant, before)
+        after = ""
+        while found := await outbox.with_news(after, 100):
+            assert scope.tenant not in found
+            after = found[-1]
+    finally:
+        await outbox.unsubscribe(name)
+    assert len([one async for one in scope.audit.stream()]) == len(before[kinds.AUDIT_ENTRIES])
+
+
+@contract
+async def test_the_trail_goes_on_where_it_ended(backend: Backend, scope: TenantScope) -> None:
+    """A change after it has a later position than all that was put back, and the chain holds it;
+    also if what was put back had positions that this store never gave.
+    """
+    before = await fill(backend, scope, Group.AUTHORING)
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    far = max(entry.position for entry in before[kinds.AUDIT_ENTRIES]) + 5_000_000
+    unsealed = before[kinds.AUDIT_ENTRIES][-1]
+    assert unsealed.sequence is None
+    fields = {field.name: getattr(unsealed, field.name) for field in attrs.fields(AuditEntry)}
+    last = restored(AuditEntry, {**fields, "position": far})
+    entries = [*before[kinds.AUDIT_ENTRIES][:-1], last]
+    await put_back(
+        archive_of(backend, Group.AUTHORING),
+        scope.tenant,
+        {**before, kinds.AUDIT_ENTRIES: entries},
+    )
+    flow = before[kinds.FLOWS][0]
+    author = backend.scope(scope.tenant, 1, Author("zoe"))
+    await author.flows.patch(flow.id, description="later")
+    page = await author.audit.by_actor("zoe")
+    assert page.items[0].position > far
+    assert (await scope.audit.verify()).sound
+
+
+@contract
+async def test_what_goes_on_goes_on_from_what_was_put_back(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """Numbers, counters, variants, idempotency keys, revisions and unique names."""
+    before = await moved(backend, scope)
+    crm = next(one for one in before[kinds.INTEGRATIONS] if one.name == "crm")
+    call = await scope.integrations.record_call(crm.id, CallReport(success=True, latency_ms=1))
+    assert call.call.sequence == crm.call_count + 1
+    calls = (await scope.integrations.calls(crm.id)).items
+    assert [one.sequence for one in calls] == list(range(crm.call_count + 1, 0, -1))
+    experiment = before[kinds.EXPERIMENTS][0]
+    for assigned in before[kinds.ASSIGNMENTS]:
+        assert await scope.experiments.assign(experiment.id, assigned.unit) == assigned
+    record = scope.experiments.record_outcome
+    assert not await record(experiment.id, "zoe", "spent", 2.5, key="once")
+    failure = await raised_by(record(experiment.id, "zoe", "spent", 3, key="once"))
+    assert isinstance(failure, IdempotencyKeyReusedError)
+    assert await scope.flows.get_default() == next(
+        one for one in before[kinds.FLOWS] if one.is_default
+    )
+    for flow in before[kinds.FLOWS]:
+        assert (await scope.flows.update(flow)).revision == flow.revision + 1
+    for integration in before[kinds.INTEGRATIONS]:
+        found = await scope.integrations.require(integration.id)
+        if integration.credentials is not None:
+            assert found.credentials is not None
+            assert found.credentials.reveal() == {"api_key": "k-123", "n": [1, 1.5]}
+
+
+@contract
+async def test_what_belongs_to_nothing_that_is_there_is_refused(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """Versions, figures, assignments, outcomes and calls: each is told, nothing is stored."""
+    before = await fill(backend, scope, Group.AUTHORING)
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    archive = archive_of(backend, Group.AUTHORING)
+    owned = (
+        *(kinds.FLOW_VERSIONS, kinds.FLOW_METRICS, kinds.ASSIGNMENTS, kinds.OUTCOMES),
+        *(kinds.OUTCOME_KEYS, kinds.CALLS),
+    )
+    for kind in owned:
+        done = await archive.restore(scope.tenant, kind, before[kind])
+        assert (done.added, len(done.refused)) == (0, len(before[kind])), kind
+    assert not any((await contents(archive, scope.tenant)).values())
+
+
+@contract
+async def test_what_would_break_a_unique_key_is_refused_alone(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """A name, a version, a second default: each is told, and what stands stays."""
+    before = await moved(backend, scope)
+    archive, tenant = archive_of(backend, Group.AUTHORING), scope.tenant
+    for kind in (kinds.FLOWS, kinds.EXPERIMENTS, kinds.INTEGRATIONS, kinds.FLOW_VERSIONS):
+        clashing = attrs.evolve(before[kind][0], id=uuid4())
+        done = await archive.restore(tenant, kind, [clashing, before[kind][0]])
+        assert (done.added, done.unchanged, list(done.refused)) == (0, 1, [0]), kind
+    default = next(one for one in before[kinds.FLOWS] if one.is_default)
+    second = attrs.evolve(default, id=uuid4(), name="second")
+    other = attrs.evolve(default, id=uuid4(), name="third", is_default=False)
+    done = await archive.restore(tenant, kinds.FLOWS, [second, other])
+    assert (done.added, list(done.refused)) == (1, [0])
+    assert exact(await scope.flows.require(other.id)) == exact(other)
+
+
+@contract
+async def test_what_is_read_is_of_one_moment(backend: Backend, scope: TenantScope) -> None:
+    """Whoever writes while it is read changes nothing of it: no version without its flow, no entry
+    beyond the chain's head."""
+    before = await fill(backend, scope, Group.AUTHORING)
+    found: dict[Any, list[Any]] = {kind: [] for kind in before}
+    other = backend.scope(scope.tenant, 1)
+    first = True
+    async for kind, records in archive_of(backend, Group.AUTHORING).read(scope.tenant):
+        found[kind].extend(records)
+        if first:
+            first = False
+            for flow in before[kinds.FLOWS]:
+                await other.flows.patch(flow.id, description="meanwhile")
+            await other.flows.delete(before[kinds.FLOWS][0].id)
+            await other.audit.seal()
+    for kind in before:
+        assert exact(found[kind]) == exact(before[kind]), kind
