@@ -22,6 +22,9 @@ from bootstrap.settings import Settings
 from domain.identity import Author, TenantId, tenant_id
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.errors import UnsupportedOperationError
+from ports.flow_projection import DEFAULT_OPTIONS as EACH_SECOND
+from ports.flow_projection import FlowProjector, ProjectionOptions
+from ports.flows import FlowRepository
 from ports.observation import UNOBSERVED, Rounds
 from ports.outbox import Consumer
 from ports.secrets import SecretBox
@@ -109,6 +112,25 @@ class Platform:
         where; see `ports.write_behind`. Raises as `synchroniser`.
         """
         return self.synchroniser(interval=interval).running()
+
+    def projector(self, *, options: ProjectionOptions = EACH_SECOND) -> FlowProjector:
+        """Counts executions of flows that were recorded in their flow's figures, for a block
+        (`running`), for good (`run`) or all that are due (`once`); see `ports.flow_projection`.
+        """
+
+        def of(tenant: TenantId) -> FlowRepository:
+            return self._authoring.repositories(tenant).flows
+
+        queue = self._analytics.maintenance().executions
+        return FlowProjector(queue, of, self._clock, options=options, rounds=self._rounds)
+
+    def projecting(
+        self, *, options: ProjectionOptions = EACH_SECOND
+    ) -> AbstractAsyncContextManager[None]:
+        """Executions that are recorded, wherever that is, are counted during the block, each once
+        whoever else counts.
+        """
+        return self.projector(options=options).running()
 
     @property
     def maintenance(self) -> PlatformMaintenance:

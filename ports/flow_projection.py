@@ -29,7 +29,6 @@ What was counted stays so when its event goes: figures tell nothing of users.
 """
 
 import asyncio
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -50,6 +49,8 @@ from domain.identity import TenantId
 from domain.rules import Value, checked, rule, whole
 from ports.errors import EntityNotFoundError, ErasedError, RepositoryError
 from ports.flow_metrics import FlowMetrics
+from ports.logs import Log
+from ports.observation import UNOBSERVED, Round, Rounds
 from ports.time import Clock
 from ports.together import together
 
@@ -59,8 +60,7 @@ _LONGEST: Final = 5.0
 _ROUND: Final = 500
 """How many are taken at a time."""
 
-_LOG: Final = logging.getLogger("dialogbase.projection")
-_LOG.addHandler(logging.NullHandler())
+_LOG: Final = Log("projection")
 
 Of: TypeAlias = Callable[[TenantId], FlowMetrics]
 """The flows of a tenant."""
@@ -177,7 +177,8 @@ class _Outcome:
 
 
 class FlowProjector:
-    """Counts executions. Safe to run beside others, here and elsewhere."""
+    """Counts executions. Safe to run beside others, here and elsewhere. `rounds` is told of each
+    time that some are taken."""
 
     def __init__(
         self,
@@ -186,7 +187,9 @@ class FlowProjector:
         clock: Clock,
         *,
         options: ProjectionOptions = DEFAULT_OPTIONS,
+        rounds: Rounds = UNOBSERVED,
     ) -> None:
+        self._rounds = rounds
         self._queue = queue
         self._of = of
         self._clock = clock
@@ -246,9 +249,9 @@ class FlowProjector:
                 busy, pause = False, min(0.1 * 2**failures, _LONGEST) * uniform(0.5, 1)
                 failures = min(failures + 1, 10)
                 _LOG.warning(
-                    "counting executions failed (%s); it goes on in %.1f s",
-                    type(error).__name__,
-                    pause,
+                    "counting executions failed, and goes on after a while",
+                    error=type(error).__name__,
+                    seconds=round(pause, 1),
                 )
             else:
                 failures = 0
@@ -262,16 +265,22 @@ class FlowProjector:
         taken = await self._queue.take(now, now + self._options.lease, _ROUND)
         if not taken:
             return None
+        with self._rounds.begun("projection") as seen:
+            seen.since(min(one.since for one in taken))
+            return await self._counted(taken, now, seen)
+
+    async def _counted(
+        self, taken: Sequence[UncountedExecution], now: datetime, seen: Round
+    ) -> Projected:
         outcome = _Outcome()
         days = _by_day(taken, outcome)
         await together(
             (self._count(*day, some, outcome) for day, some in days.items()),
             at_once=self._options.at_once,
         )
-        for one in list(outcome.waiting):
-            if now - one.since >= self._options.give_up:
-                outcome.waiting.remove(one)
-                outcome.dropped.append(one)
+        late = now - self._options.give_up
+        outcome.dropped += [one for one in outcome.waiting if one.since <= late]
+        outcome.waiting = [one for one in outcome.waiting if one.since > late]
         done = Projected(
             counted=outcome.added,
             known=len(outcome.settled) - outcome.added,
@@ -280,9 +289,11 @@ class FlowProjector:
         )
         if outcome.dropped:
             # Neither name: whose executions they are, isn't for logs.
-            _LOG.warning("%d executions can't be counted, and are left out", len(outcome.dropped))
+            _LOG.warning("executions can't be counted, and are left out", number=done.dropped)
         await self._queue.settle([*outcome.settled, *outcome.dropped])
         self._done += done
+        for what, number in attrs.asdict(done).items():
+            seen.count(what, number)
         for until, some in _by_time(outcome.waiting, now, self._options.retry).items():
             await self._queue.postpone(some, until)
         if outcome.failure is not None:

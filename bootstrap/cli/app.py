@@ -26,6 +26,7 @@ from bootstrap.cli.erasure import (
 from bootstrap.cli.experiments import results_command
 from bootstrap.cli.flows import export_flows_command, import_flows_command
 from bootstrap.cli.keys import generate_command, rotate_command
+from bootstrap.cli.projection import project
 from bootstrap.cli.servers import migrate, up
 from bootstrap.cli.sweeping import sweep
 from bootstrap.cli.synchronisation import sync
@@ -53,6 +54,7 @@ def _app() -> App:
     app.command(migrate)
     app.command(doctor)
     app.command(sync)
+    app.command(project)
     app.command(sweep)
     importing = App(name="import", help="Bring data in.")
     importing.command(import_flows_command, name="flows")
