@@ -17,6 +17,7 @@ from domain.identity import TenantId
 from ports.cache import Cache
 from ports.cache_entries import BRIEF, NONCE, Answer, CacheEntries, Changes, Found, Held
 from ports.cache_loading import CacheState
+from ports.gate import OPEN, Admission, Gate
 from ports.together import together
 
 ENTRY: Final = "cache"
@@ -52,8 +53,9 @@ async def end_loads(client: Client) -> None:
 class RedisCache(Cache):
     """Values in Redis."""
 
-    def __init__(self, tenant: TenantId, client: Client) -> None:
-        super().__init__(RedisCacheEntries(tenant, client), state_of(client, tenant), JSON)
+    def __init__(self, tenant: TenantId, client: Client, gate: Gate = OPEN) -> None:
+        entries, admission = RedisCacheEntries(tenant, client), Admission(tenant, gate)
+        super().__init__(entries, state_of(client, tenant), JSON, admission)
 
 
 @attrs.frozen

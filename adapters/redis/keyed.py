@@ -12,6 +12,7 @@ from domain.durations import MILLISECOND
 from domain.identity import Entity, TenantId
 from domain.rules import restored
 from ports.errors import CorruptRecordError
+from ports.gate import OPEN, Gate
 from ports.keyed import KeyedStore, Replaced
 
 E = TypeVar("E", bound=Entity)
@@ -62,8 +63,8 @@ def life_of(record: bytes) -> int:
 class RedisKeyed(KeyedStore[E]):
     """The primitives of `KeyedStore`, by scripts of one slot."""
 
-    def __init__(self, tenant: TenantId, client: Client) -> None:
-        super().__init__(tenant)
+    def __init__(self, tenant: TenantId, client: Client, gate: Gate = OPEN) -> None:
+        super().__init__(tenant, gate)
         self._client = client
 
     async def _read(self, id: str, touch: bool, fence: int | None) -> E | None:

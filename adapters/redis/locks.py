@@ -8,6 +8,7 @@ from adapters.redis.keys import key
 from adapters.redis.scripts import Script
 from domain.durations import MILLISECOND
 from domain.identity import TenantId
+from ports.gate import OPEN, Admission, Gate
 from ports.leases import PASSED_OVER, REMEMBERED, Calls, Look
 from ports.locks import Locks
 
@@ -24,7 +25,8 @@ class RedisLocks(Locks):
     Who waits listens on a channel of its own, so that a release wakes one and not all.
     """
 
-    def __init__(self, tenant: TenantId, client: Client) -> None:
+    def __init__(self, tenant: TenantId, client: Client, gate: Gate = OPEN) -> None:
+        self._admission = Admission(tenant, gate)
         self._tenant = tenant
         self._client = client
 

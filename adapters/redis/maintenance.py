@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Final
 
-from adapters.redis.client import Client
+from adapters.redis.client import Client, RedisOptions
 from adapters.redis.erasing import RedisErasing
 from adapters.redis.keys import PREFIX, kind_of, parsed, tenant_of, tenant_pattern
+from adapters.redis.tombstones import KIND as TOMBSTONES
+from adapters.redis.tombstones import RedisTombstones
 from adapters.redis.tracking import RedisUnsynchronised
 from domain.identity import TenantId
 from ports.erasing import added
@@ -20,9 +22,19 @@ COUNTED: Final[Mapping[str, str]] = {"session": "sessions", "execution": "execut
 class RedisRuntimeMaintenance(RedisErasing, RuntimeMaintenance):
     """Maintenance by the names of keys, on every node of a cluster."""
 
-    def __init__(self, client: Client, queue: RedisUnsynchronised | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        queue: RedisUnsynchronised | None = None,
+        tombstones: RedisTombstones | None = None,
+    ) -> None:
         self._client = client
         self._queue = RedisUnsynchronised(client) if queue is None else queue
+        self._tombstones = tombstones or RedisTombstones(client, deadline=RedisOptions().deadline)
+
+    @property
+    def tombstones(self) -> RedisTombstones:
+        return self._tombstones
 
     @property
     def unsynchronised(self) -> Unsynchronised:
@@ -34,7 +46,9 @@ class RedisRuntimeMaintenance(RedisErasing, RuntimeMaintenance):
             for name in names:
                 tenant = tenant_of(name)
                 # To take a name apart takes longer than all else: once a tenant, not once a key.
-                if tenant is not None and tenant not in found and parsed(name):
+                if tenant is None or tenant in found or kind_of(name) == TOMBSTONES:
+                    continue
+                if parsed(name):
                     found.add(tenant)
         for tenant in sorted(found):
             yield tenant
@@ -49,7 +63,8 @@ class RedisRuntimeMaintenance(RedisErasing, RuntimeMaintenance):
 
     async def _swept(self, tenant: TenantId, noting: bool) -> int:
         erased = 0
-        async for names in self._client.scan(tenant_pattern(tenant)):
+        async for every in self._client.scan(tenant_pattern(tenant)):
+            names = [name for name in every if kind_of(name) != TOMBSTONES]
             # One key a command, for each may lie on another node; a batch leaves in one write.
             gone = await together(
                 self._client.execute("UNLINK", name, key=name, writes=True) for name in names

@@ -10,6 +10,7 @@ from adapters.redis.scripts import Script
 from domain.identity import TenantId
 from domain.rates import CalendarWindow, Gcra, RateRule, WindowRule
 from ports.calendars import boundaries, known_boundaries
+from ports.gate import OPEN, Admission, Gate
 from ports.rate_limits import Answer, Demand, Purpose, RateLimiter, most_at_once
 
 _TAG: Final = "limits"
@@ -44,7 +45,8 @@ def _terms(rule: RateRule, permits: int) -> tuple[Argument, ...]:
 class RedisRateLimiter(RateLimiter):
     """No client's clock is read: calendars are computed for the time that the server shows."""
 
-    def __init__(self, tenant: TenantId, client: Client) -> None:
+    def __init__(self, tenant: TenantId, client: Client, gate: Gate = OPEN) -> None:
+        self._admission = Admission(tenant, gate)
         self._tenant = tenant
         self._client = client
 

@@ -13,6 +13,7 @@ from adapters.redis.scripts import Script
 from domain.executions import ExecutionState
 from domain.identity import TenantId
 from ports.errors import RepositoryError
+from ports.gate import OPEN, Gate
 from ports.keyed import Replaced
 from ports.logs import Log
 from ports.tracking import (
@@ -155,8 +156,14 @@ class RedisTrackedExecutions(RedisExecutionStore, TrackedExecutions):
     inserting: ClassVar[Script] = script("execution_insert", _NOTE)
     removing: ClassVar[Script] = script("execution_remove", _NOTE)
 
-    def __init__(self, tenant: TenantId, client: Client, queue: RedisUnsynchronised) -> None:
-        super().__init__(tenant, client)
+    def __init__(
+        self,
+        tenant: TenantId,
+        client: Client,
+        queue: RedisUnsynchronised,
+        gate: Gate = OPEN,
+    ) -> None:
+        super().__init__(tenant, client, gate)
         self._queue = queue
 
     def _keys(self, id: str) -> Sequence[str]:

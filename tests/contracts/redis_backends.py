@@ -72,7 +72,7 @@ class RedisBackend(ServerBackend):
         async with AsyncExitStack() as opened:
             stores = []
             for _ in range(2):
-                store = await RedisStore.open(self.url)
+                store = await RedisStore.open(self.url, staleness=self.staleness)
                 opened.push_async_callback(store.close)
                 stores.append(store)
             yield stores
