@@ -47,6 +47,8 @@ nitpick_ignore_regex = [
     ("py:class", r"(_asyncio|abc|collections|contextlib|datetime|decimal|enum|fractions)\..*"),
     ("py:class", r"(pathlib|uuid)\..*"),
     ("py:class", r"(\w+\.)*[A-Z]"),
+    # What a service doesn't call; and the libraries beneath.
+    ("py:class", r"(adapters|bootstrap|dependency_injector)\..*"),
     # What no reader needs: the parts that an expression is parsed into, and private bases.
     ("py:class", r"ports\.criteria\.expressions\..*"),
     ("py:class", r"(\w+\.)*_\w+"),
