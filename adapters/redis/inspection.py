@@ -79,8 +79,11 @@ class Inspection:
         return max((node.clock_skew for node in self.nodes), key=abs)
 
 
-async def inspect(url: str, now: datetime, *, deadline: float = 10.0) -> Inspection:
-    """Look at what answers at `url`; it is left as it was. `now` is the caller's time.
+async def inspect(
+    url: str, now: datetime, *, deadline: float = 10.0, sample: int = SAMPLE
+) -> Inspection:
+    """Look at what answers at `url`; it is left as it was. `now` is the caller's time, `sample` how
+    many keys, at most, are asked for their expiry.
 
     Raises:
         StoreUnavailableError, StoreTimeoutError: if it, or a node of its cluster, can't be asked.
@@ -108,9 +111,10 @@ async def inspect(url: str, now: datetime, *, deadline: float = 10.0) -> Inspect
         seen, found, sampled = [], Counter[str](), 0
         for node in nodes:
             seen.append(await _node(node, now + timedelta(seconds=loop.time() - began)))
-            ours, lasting = await _sample(node, -(-SAMPLE // len(nodes)))
-            sampled += ours
-            found += lasting
+            if sample:
+                ours, lasting = await _sample(node, -(-sample // len(nodes)))
+                sampled += ours
+                found += lasting
     return Inspection(nodes=tuple(seen), cluster_state=state, sampled=sampled, without_expiry=found)
 
 

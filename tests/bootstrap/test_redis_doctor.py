@@ -30,9 +30,9 @@ class Doctor:
         self._capsys = capsys
 
     def __call__(self, url: str) -> tuple[int, dict[str, tuple[bool, str]]]:
-        """The exit code, and what was found on each subject."""
+        """The exit code, warnings included, and what was found on each subject."""
         self._monkeypatch.setenv("DIALOGBASE_REDIS_URL", url)
-        code = call(["doctor", "--json"])
+        code = call(["doctor", "--strict", "--json"])
         checks: list[dict[str, Any]] = json.loads(self._capsys.readouterr().out)["checks"]
         told = {one["subject"]: (one["well"], one["found"]) for one in checks}
         return code, {
