@@ -174,6 +174,8 @@ class Sweeper:
                         until = await self._no_longer_needed(until)
                     done = part.due(kind, until) if dry_run else rule.sweep(part, until, limit)
                     swept.append(await done)
+                except UnsupportedOperationError:
+                    continue  # this store has nothing of the kind
                 except RepositoryError as error:
                     failures[kind] = type(error).__name__
                     _LOG.warning("sweeping %s failed (%s)", kind.value, type(error).__name__)

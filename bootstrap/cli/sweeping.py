@@ -14,7 +14,7 @@ from bootstrap.cli.options import DEFAULTS, Common
 from bootstrap.platform import open as open_platform
 from domain.audit import instant_text
 from domain.retention import SweepReport, Swept
-from domain.rules import argument, number
+from domain.rules import argument, number, optional, whole
 from ports.sweeping import Progress
 
 _SAYS: Final = {
@@ -56,8 +56,8 @@ def sweep(
         Go on until SIGINT or SIGTERM, with a rest of so many seconds. Otherwise it sweeps once; the
         exit code is 1 if a store failed.
     """
-    if every is not None:
-        argument("sweep", "every", every, _REST)
+    argument("sweep", "limit", limit, optional(whole(1)))
+    argument("sweep", "every", every, optional(_REST))
     report = options.run(_swept(common, dry_run, limit, every))
     return options.NOT_WELL if report is not None and report.failures else options.OK
 
@@ -112,8 +112,8 @@ def _tell(report: SweepReport, common: Common) -> None:
             {
                 "at": instant_text(report.at),
                 "dry_run": report.dry_run,
-                "swept": dict(report.counts),
-                "failed": dict(report.failures),
+                "swept": {kind.value: count for kind, count in report.counts.items()},
+                "failed": {kind.value: error for kind, error in report.failures.items()},
                 "limited": list(report.limited),
             }
         )
