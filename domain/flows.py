@@ -12,6 +12,7 @@ from attrs import evolve, field, fields_dict, frozen
 from domain.definitions import FlowDefinition
 from domain.documents import EMPTY, JsonObject
 from domain.errors import Fault, ValidationError, key_step
+from domain.flow_rates import FlowRates
 from domain.frozen import FrozenDict
 from domain.identity import NIL, REVISION, TENANT, USER, Draft, TenantId, UserId
 from domain.lifecycle import Lifecycle
@@ -331,10 +332,10 @@ COUNTERS = tuple(name for name in fields_dict(MetricIncrements) if name != "cust
 
 
 @frozen(kw_only=True, slots=False)
-class FlowDailyMetrics(Value):
+class FlowDailyMetrics(FlowRates, Value):
     """A flow's figures of one day (FlowAnalytics), in UTC. Unique by flow and date.
 
-    Only sums are kept; rates and averages are derived, None where there is nothing to divide by.
+    Only sums are kept; rates and averages are derived.
     """
 
     tenant_id: TenantId = field(metadata=rule(TENANT))
@@ -346,36 +347,6 @@ class FlowDailyMetrics(Value):
     created_at: datetime = field(metadata=rule(instant))
     updated_at: datetime = field(metadata=rule(instant))
     revision: int = field(default=1, metadata=rule(REVISION))
-
-    @property
-    def success_rate(self) -> float | None:
-        """Completions per execution."""
-        return _ratio(self.totals.completions, self.totals.executions)
-
-    @property
-    def error_rate(self) -> float | None:
-        """Errors per execution."""
-        return _ratio(self.totals.errors, self.totals.executions)
-
-    @property
-    def avg_duration_ms(self) -> float | None:
-        """Mean duration of a completed execution."""
-        return _ratio(self.totals.total_duration_ms, self.totals.completions)
-
-    @property
-    def avg_response_time_ms(self) -> float | None:
-        """Mean response time."""
-        return _ratio(self.totals.response_time_total_ms, self.totals.response_time_count)
-
-    @property
-    def avg_satisfaction(self) -> float | None:
-        """Mean satisfaction score."""
-        return _ratio(self.totals.satisfaction_total, self.totals.satisfaction_count)
-
-    @property
-    def cache_hit_rate(self) -> float | None:
-        """Hits per lookup."""
-        return _ratio(self.totals.cache_hits, self.totals.cache_lookups)
 
 
 def summed(one: MetricIncrements, other: MetricIncrements) -> MetricIncrements:
@@ -391,7 +362,3 @@ def summed(one: MetricIncrements, other: MetricIncrements) -> MetricIncrements:
         for name in names
     }
     return MetricIncrements(**totals)
-
-
-def _ratio(total: float, count: int) -> float | None:
-    return total / count if count else None

@@ -3,28 +3,29 @@
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
-from functools import cached_property, partial
+from datetime import date
+from functools import cached_property
 from typing import ClassVar, Generic, Self, TypeVar
+from uuid import UUID
 
 import attrs
 
+from domain.flow_summaries import FlowPeriodSummary
 from domain.identity import NOBODY, Author, TenantId
-from domain.rules import argument, instant
 from ports.analytics import Analytics
 from ports.archives import Archive
 from ports.audit import SEAL_BATCH, AuditLog
-from ports.batches import check_total, in_batches
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
-from ports.conversations import IDLE_BATCH, ConversationRepository
+from ports.conversations import ConversationRepository
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
 from ports.erasing import Erasing, ErasingConversations, ErasingDialogues
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
 from ports.experiments import ExperimentRepository
 from ports.flow_projection import ExecutionQueue, Uncounted
+from ports.flow_summary import summary_of
 from ports.flows import FlowRepository
 from ports.integrations import IntegrationRepository
 from ports.locks import Locks
@@ -33,7 +34,7 @@ from ports.metric_keys import ForgettingMetricKeys
 from ports.observation import UNOBSERVED, Rounds
 from ports.outbox import Consumer, Outbox
 from ports.rate_limits import RateLimiter
-from ports.retention import AuthoringSweeps, Sweeping
+from ports.retention import AnalyticsSweeps, AuthoringSweeps, DialogueSweeps
 from ports.runtime import RuntimePorts
 from ports.sessions import SessionStore
 from ports.statistics import CollectionStatistics
@@ -51,8 +52,6 @@ R = TypeVar("R", covariant=True)
 U = TypeVar("U", covariant=True)
 M = TypeVar("M", covariant=True)
 T = TypeVar("T")
-PURGE_BATCH = 100
-EVENT_BATCH = 1_000
 
 
 class Store(ABC, Generic[R, M]):
@@ -182,50 +181,8 @@ class AuthoringMaintenance(
         return ()
 
 
-class DialogueMaintenance(ErasingDialogues, Maintenance, Sweeping):
+class DialogueMaintenance(ErasingDialogues, Maintenance, DialogueSweeps):
     """Maintenance of conversations, their messages and contexts, of all tenants."""
-
-    async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
-        """Time out the active conversations in which nothing happened since `before` (exclusive),
-        those first in which nothing happened for longest; how many, at most `limit`.
-
-        As `ConversationRepository.close_idle`, for every tenant: one in which something happens
-        meanwhile stays active. In batches of at most 1 000 conversations, each found by index;
-        interrupted, it may be called again and goes on.
-
-        Raises:
-            ValidationError, InvalidQueryError: for a time or limit that is none.
-        """
-        until = argument("maintenance", "before", before, instant)
-        return await in_batches(lambda size: self._close_idle(until, size), limit, IDLE_BATCH)
-
-    async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
-        """Delete the conversations whose `retain_until` has passed (`now` or earlier), with their
-        messages and contexts, whatever their status; how many, at most `limit`, those that expired
-        first.
-
-        In batches: a conversation goes whole or not at all, but for a very long one (see
-        `ConversationRepository`). One whose `retain_until` is moved on meanwhile stays.
-        Interrupted, it may be called again and goes on.
-
-        Raises:
-            ValidationError, InvalidQueryError: for a time or limit that is none.
-        """
-        at = argument("maintenance", "now", now, instant)
-        return await in_batches(lambda size: self._purge_expired(at, size), limit, PURGE_BATCH)
-
-    async def purge_ended(self, before: datetime, *, limit: int | None = None) -> int:
-        """Delete the conversations that were closed before a time (exclusive: `completed_at`) and
-        have no `retain_until`, with their messages and contexts; how many, at most `limit`, those
-        that ended first.
-
-        As `purge_expired`: one that is given a `retain_until` meanwhile stays.
-
-        Raises:
-            ValidationError, InvalidQueryError: for a time or limit that is none.
-        """
-        until = argument("maintenance", "before", before, instant)
-        return await in_batches(lambda size: self._purge_ended(until, size), limit, PURGE_BATCH)
 
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
         """How much each collection holds, all tenants' together; a round trip for each.
@@ -235,43 +192,11 @@ class DialogueMaintenance(ErasingDialogues, Maintenance, Sweeping):
         """
         raise UnsupportedOperationError("this store tells nothing of its size")
 
-    # What a store implements: one batch; how many, and whether there may be more.
 
-    @abstractmethod
-    async def _close_idle(self, before: datetime, limit: int) -> tuple[int, bool]: ...
-
-    @abstractmethod
-    async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]: ...
-
-    @abstractmethod
-    async def _purge_ended(self, before: datetime, limit: int) -> tuple[int, bool]: ...
-
-
-class AnalyticsMaintenance(Maintenance, Sweeping):
+class AnalyticsMaintenance(Maintenance, AnalyticsSweeps):
     """Maintenance of analytics events, of all tenants. What has expired the store removes by
     itself, some time after it is absent from every answer; until then it is counted here.
     """
-
-    async def purge(self, before: datetime, *, limit: int | None = None) -> int:
-        """Delete the events that happened before a time (exclusive), tenant by tenant, each one's
-        oldest first; how many, at most `limit`.
-
-        In batches of at most 1 000, found by index; interrupted, it may be called again and goes
-        on.
-
-        Raises:
-            ValidationError, InvalidQueryError: for a time or limit that is none.
-        """
-        until = argument("maintenance", "before", before, instant)
-        check_total(limit)
-        purged = 0
-        async for tenant in self.tenants():
-            left = None if limit is None else limit - purged
-            if left == 0:
-                break
-            batch = partial(self._purge, tenant, until)
-            purged += await in_batches(batch, left, EVENT_BATCH)
-        return purged
 
     @abstractmethod
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
@@ -290,10 +215,6 @@ class AnalyticsMaintenance(Maintenance, Sweeping):
             UnsupportedOperationError: if the store can't tell.
         """
         return await self.executions.uncounted()
-
-    @abstractmethod
-    async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:
-        """One batch: how many, and whether there may be more."""
 
 
 class RuntimeMaintenance(ErasingConversations, Maintenance):
@@ -444,6 +365,18 @@ class TenantScope:
     def locks(self) -> Locks:
         """Who may do something in the tenant, one at a time."""
         return self._hot.locks
+
+    async def flow_summary(self, flow_id: UUID, start: date, end: date) -> FlowPeriodSummary:
+        """What became of a flow in the days from `start` to `end`, both included and in UTC: its
+        figures, and what the events of its executions say beyond them; see `FlowPeriodSummary`.
+
+        Seven round trips, four of them together; percentiles cost as in `Analytics.query`.
+
+        Raises:
+            EntityNotFoundError: if there is no such flow.
+            ValidationError: for what can't be days, or more than 3 660 of them.
+        """
+        return await summary_of(self.flows, self.analytics, flow_id, start, end)
 
     def authoring(self) -> AbstractAsyncContextManager[AuthoringUnit]:
         """One atomic unit: commits on a clean exit, rolls back on an exception or cancellation."""

@@ -115,6 +115,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "analytics_maintenance": Group.ANALYTICS,
     "event_lists": Group.ANALYTICS,
     "flow_projection": Group.ANALYTICS,
+    "flow_summary": Group.ANALYTICS,
     "sweeping": Group.DIALOGUE,
 }
 """Every module of contracts, and the group that it is about: None says whichever is offered."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.errors import ValidationError
+from domain.flow_rates import FlowRates
 from domain.flows import COUNTERS, FlowDailyMetrics, MetricIncrements, summed
 from domain.identity import TenantId
 from tests.domain.values import AT, INCREMENTS
@@ -140,7 +141,7 @@ def test_rates_and_averages_are_derived() -> None:
     assert (made.avg_satisfaction, made.cache_hit_rate) == (4.5, 0.25)
 
 
-RATES = [name for name, kind in vars(FlowDailyMetrics).items() if isinstance(kind, property)]
+RATES = [name for name, kind in vars(FlowRates).items() if isinstance(kind, property)]
 
 
 @pytest.mark.parametrize("name", RATES)
