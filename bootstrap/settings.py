@@ -1,19 +1,27 @@
 """What can be set, where it is read from, and what is wrong with it, all of it at once."""
 
-import math
 import os
-import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args
+from typing import Final, Literal, Self, get_args
 
 import attrs
 from attrs import field
 
 from bootstrap.keys import keys
 from bootstrap.setting_rules import SCHEMES, ServerName, choice, folder, masked, url
+from bootstrap.setting_sources import (
+    FILE_VARIABLE,
+    flat,
+    from_file,
+    from_variables,
+    nested,
+    variable,
+)
+from bootstrap.setting_sources import NOT_SETTINGS as NOT_SETTINGS
+from bootstrap.setting_sources import PREFIX as PREFIX
 from domain.errors import Fault, ValidationError
 from domain.retention import Retention
 from domain.rules import Value, flag, identifier, instance, number, optional, rule, whole
@@ -26,16 +34,8 @@ RuntimeChoice = Literal["memory", "redis"]
 AnalyticsChoice = Literal["memory", "mongo"]
 MongoDriver = Literal["motor", "pymongo"]
 
-PREFIX: Final = "DIALOGBASE_"
 LONGEST_RETENTION: Final = 24_000
 """Days: MongoDB counts them in seconds of 31 bits."""
-FILE_VARIABLE: Final = "DIALOGBASE_SETTINGS"
-NOT_SETTINGS: Final = (
-    "DIALOGBASE_TEST_",
-    "DIALOGBASE_SHARED_DATA",
-    "DIALOGBASE_HYPOTHESIS_PROFILE",
-)
-"""Beginnings of variables that are the tests' own."""
 
 
 class SettingsError(ValueError):
@@ -295,9 +295,9 @@ class Settings(Value):
         faults: list[Fault] = []
         given: dict[str, tuple[str, object]] = {}
         if path is not None:
-            given |= _from_file(path, faults)
-        given |= _from_variables(variables, faults)
-        given |= {name: (name, value) for name, value in _flat(arguments) if value is not None}
+            given |= from_file(path, faults)
+        given |= from_variables(variables, _NAMES, faults)
+        given |= {name: (name, value) for name, value in flat(arguments) if value is not None}
         for name, (source, _) in list(given.items()):
             if name not in _NAMES:
                 faults.append(Fault(source, f"is not a setting; there are {', '.join(_NAMES)}"))
@@ -307,10 +307,10 @@ class Settings(Value):
             given["profile"] = ("profile", "servers" if has_url else "embedded")
         sources = {name: source for name, (source, _) in given.items()}
         try:
-            made = cls(**_nested({name: value for name, (_, value) in given.items()}))
+            made = cls(**nested({name: value for name, (_, value) in given.items()}))
         except SettingsError as error:
             for fault in error.faults:
-                name = sources.get(fault.path, _variable(fault.path))
+                name = sources.get(fault.path, variable(fault.path))
                 faults.append(Fault(name, fault.message))
             raise SettingsError(faults) from None
         if faults:
@@ -332,93 +332,3 @@ _NAMES: Final = tuple(
         [f"stores.{part}" for part in attrs.fields_dict(Stores)] if kind == "stores" else [kind]
     )
 )
-
-
-def _boolean(text: str) -> bool:
-    told = {"true": True, "1": True, "false": False, "0": False}.get(text.lower())
-    if told is None:
-        raise ValueError
-    return told
-
-
-_FROM_TEXT: Final[Mapping[str, Callable[[str], object]]] = {
-    "pool_size": int,
-    "deadline_seconds": float,
-    "flow_cache": _boolean,
-    "flow_cache_staleness_seconds": float,
-    "analytics_retention_days": int,
-    "conversation_retention_days": int,
-    "conversation_idle_hours": int,
-    "integration_call_retention_days": int,
-    "audit_retention_days": int,
-    "synchronise": _boolean,
-    "synchronise_every_seconds": float,
-    "log_failures": _boolean,
-    "slow_operation_seconds": float,
-    "telemetry": _boolean,
-}
-
-
-def _variable(name: str) -> str:
-    return PREFIX + name.replace(".", "_").upper()
-
-
-def _from_variables(
-    variables: Mapping[str, str], faults: list[Fault]
-) -> dict[str, tuple[str, object]]:
-    known = {_variable(name): name for name in _NAMES}
-    given: dict[str, tuple[str, object]] = {}
-    for variable, text in sorted(variables.items()):
-        if not variable.startswith(PREFIX) or variable == FILE_VARIABLE:
-            continue
-        if variable.startswith(NOT_SETTINGS):
-            continue
-        name = known.get(variable)
-        if name is None:
-            faults.append(Fault(variable, f"is not a setting; there are {', '.join(known)}"))
-            continue
-        value: object = text
-        if form := _FROM_TEXT.get(name):
-            try:
-                value = form(text)
-            except ValueError:
-                value = math.nan  # which the field's rule refuses in its own words
-        given[name] = (variable, value)
-    return given
-
-
-def _from_file(path: Path, faults: list[Fault]) -> dict[str, tuple[str, object]]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        faults.append(Fault(str(path), f"can't be read: {error.strerror or error}"))
-        return {}
-    except ValueError as error:  # not TOML, or not UTF-8
-        where = f": {error}" if isinstance(error, tomllib.TOMLDecodeError) else ""
-        faults.append(Fault(str(path), f"is not TOML{where}"))
-        return {}
-    return {name: (f"{path}: {name}", value) for name, value in _flat(document)}
-
-
-def _flat(document: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    for name, value in document.items():
-        if name == "stores" and isinstance(value, Mapping):
-            yield from ((f"stores.{part}", store) for part, store in value.items())
-        elif name == "stores" and isinstance(value, Stores):
-            yield from ((f"stores.{part}", store) for part, store in vars(value).items())
-        else:
-            yield name, value
-
-
-def _nested(flat: Mapping[str, object]) -> dict[str, Any]:
-    nested: dict[str, Any] = {}
-    stores: dict[str, object] = {}
-    for name, value in flat.items():
-        head, dot, part = name.partition(".")
-        if dot:
-            stores[part] = value
-        else:
-            nested[head] = value
-    if stores:
-        nested["stores"] = stores
-    return nested
