@@ -1,6 +1,7 @@
 """What a service has once for all of its handlers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -8,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from bootstrap.fastapi.limits import LimitFields
 from bootstrap.fastapi.problems import Detail, Problem, ProblemError, problem_of, problems
@@ -66,9 +68,20 @@ def _path(location: tuple[int | str, ...]) -> str:
     return path
 
 
-async def _of_http(_: Request, error: HTTPException) -> Response:
+async def _of_http(request: Request, error: HTTPException) -> Response:
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and "Allow" in headers:
+        headers["Allow"] = ", ".join(sorted({headers["Allow"], *_methods(request)}))
     # Without its detail, which may be the client's own text.
-    return ProblemError(error.status_code, None, headers=error.headers).response()
+    return ProblemError(error.status_code, None, headers=headers).response()
+
+
+def _methods(request: Request) -> Iterator[str]:
+    """All that is documented of the path (RFC 9110, section 10.2.1): Starlette tells what one of
+    its routes takes."""
+    for template, operations in request.app.openapi()["paths"].items():
+        if compile_path(template)[0].match(request.url.path):
+            yield from (method.upper() for method in operations)
 
 
 async def _unexpected(_: Request, __: Exception) -> Response:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Annotated, Any, Final, Literal
 
 import attrs
-from fastapi import Depends, Response, Security
+from fastapi import Depends, Request, Response, Security
 from fastapi.security import APIKeyCookie
 
 from bootstrap.fastapi.dependencies import scope as by_header
@@ -42,7 +42,8 @@ class SessionCookie:
     """A dependency: the session, which counts as used by it, or None. One round trip."""
 
     required: Callable[..., Awaitable[Session]]
-    """A dependency: the session; without one, the answer is 401."""
+    """A dependency: the session; without one, the answer is 401, and the OpenAPI document says so.
+    """
 
     async def log_in(
         self,
@@ -114,15 +115,21 @@ def session_cookie(
     """Sessions of the tenant that `scope` gives, by a cookie. `secure=False`, which needs another
     name too, is for trying things out without TLS.
     """
-    token = APIKeyCookie(name=name, scheme_name="session", auto_error=False)
+    documented = APIKeyCookie(name=name, scheme_name="session", auto_error=False)
+
+    def token(request: Request) -> str | None:
+        return request.cookies.get(name)
 
     async def current(
         scope: Annotated[TenantScope, Depends(scope)],
-        token: Annotated[str | None, Security(token)],
+        token: Annotated[str | None, Depends(token)],
     ) -> Session | None:
         return None if token is None else await scope.sessions.get(token)
 
-    async def required(session: Annotated[Session | None, Depends(current)]) -> Session:
+    async def required(
+        session: Annotated[Session | None, Depends(current)],
+        _: Annotated[str | None, Security(documented)],
+    ) -> Session:
         if session is None:
             raise UnauthenticatedError
         return session

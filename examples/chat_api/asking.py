@@ -46,10 +46,13 @@ def tenant(scope: Scope) -> str:
 
 
 SECOND = timedelta(seconds=1)
+LOG_INS = gcra(50, SECOND, burst=100)
+"""A tenant's. Behind a proxy that you trust, go by the client's address as well."""
 
-LOG_IN = rate_limited("log-in", gcra(50, SECOND, burst=100), key=tenant)
-"""A tenant's log-ins. Behind a proxy that you trust, go by the client's address as well."""
+WRITES = gcra(5, SECOND, burst=20)
+READS = gcra(20, SECOND, burst=100)
+"""A user's, each."""
 
-WRITE = rate_limited("write", gcra(5, SECOND, burst=20), key=user)
-READ = rate_limited("read", gcra(20, SECOND, burst=100), key=user)
-"""A user's messages, and whatever else they ask for."""
+LOG_IN = rate_limited("log-in", LOG_INS, key=tenant)
+WRITE = rate_limited("write", WRITES, key=user)
+READ = rate_limited("read", READS, key=user)

@@ -57,6 +57,9 @@ def _routes(app: FastAPI) -> None:
     async def own() -> None:
         raise ProblemError(409, "mine", detail="so it is", headers={"X-Why": "because"})
 
+    @app.delete("/own")
+    async def drop() -> None: ...
+
     @app.post("/body")
     async def body(body: _Body, x_needed: Annotated[str, Header()]) -> str:
         return body.text + x_needed
@@ -159,7 +162,7 @@ async def test_what_is_not_there_and_what_is_not_allowed_are_problems_too() -> N
         nowhere = await client.get("/nowhere")
         refused = await client.put("/own")
     assert (nowhere.status_code, nowhere.json()["type"]) == (404, "about:blank")
-    assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET")
 
 
 @run

@@ -1,6 +1,6 @@
 """Logging in and out."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 
 from bootstrap.fastapi import Scope, UnauthenticatedError, problems
 from examples.chat_api.asking import LOG_IN, SESSIONS, Token
@@ -16,7 +16,9 @@ async def log_in(body: LogIn, scope: Scope, presented: Token, response: Response
     return SessionShape.of(session)
 
 
-@router.delete("", status_code=204, responses=problems(401))
+@router.delete(
+    "", status_code=204, dependencies=[Depends(SESSIONS.required)], responses=problems(401)
+)
 async def log_out(scope: Scope, token: Token, response: Response) -> None:
     """End the session."""
     if token is None or not await SESSIONS.log_out(response, scope, token):
