@@ -122,7 +122,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
 
 TOGETHER: Final[Mapping[str, frozenset[Group]]] = {
     **dict.fromkeys(
-        ("execution_sync", "execution_restoring", "execution_workers"),
+        ("execution_sync", "execution_restoring", "execution_workers", "erasure_sync"),
         frozenset({Group.RUNTIME, Group.DIALOGUE}),
     ),
     **dict.fromkeys(

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.erasure_dialogues`."""
+
+from ports.contracts.erasure_dialogues import *  # noqa: F403

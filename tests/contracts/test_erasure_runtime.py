@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.erasure_runtime`."""
+
+from ports.contracts.erasure_runtime import *  # noqa: F403
