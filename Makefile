@@ -23,11 +23,12 @@ demo: $(READY) ## A short story on private servers, told in the terminal
 test: $(READY) ## All tests, on memory and on real servers
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-check: $(READY) ## Lint, format, types, and who may import whom
+check: $(READY) ## Lint, format, types, who may import whom, and the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory docs
 
 docs: $(READY) ## The pages of docs/, into build/docs; what is wrong with them is an error
 	$(BIN)/python -m sphinx --builder html --jobs auto --fail-on-warning --keep-going \

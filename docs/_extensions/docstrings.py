@@ -5,8 +5,10 @@ section `Raises:` (or `Raises, the first that holds:`) of errors and when they a
 example becomes code, the section a list that leads to the errors.
 """
 
+import ast
 import re
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
 
 from sphinx.application import Sphinx
 
@@ -31,7 +33,7 @@ def _named(item: str) -> str:
 
 def _converted(lines: list[str]) -> Iterator[str]:
     before, within = "", ""
-    for line in lines:
+    for number, line in enumerate(lines):
         indent = _indent(line)
         if line.strip() and indent == 0:
             within = "raises" if _SECTION.match(line) else "list" if _ITEM.match(line) else ""
@@ -41,11 +43,22 @@ def _converted(lines: list[str]) -> Iterator[str]:
         elif line.strip() and within == "raises":
             yield _prose(f"- {_named(line[4:])}" if indent == 4 else line[2:])
         elif line.strip() and not within and not before.strip():
-            yield from (".. code-block:: python", "", line)
+            yield from (f".. code-block:: {_language(lines[number:])}", "", line)
             within = "code"
         else:
             yield line if within == "code" else _prose(line)
         before = line
+
+
+def _language(lines: Sequence[str]) -> str:
+    """Of the example that these lines begin with: Python if it may be, or plain text."""
+    ends = (n for n, line in enumerate(lines) if line.strip() and _indent(line) == 0)
+    example = textwrap.dedent("\n".join(lines[: next(ends, len(lines))]))
+    try:
+        compile(example, "<docstring>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    except SyntaxError:
+        return "text"
+    return "python"
 
 
 def _prose(line: str) -> str:

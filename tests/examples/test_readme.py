@@ -1,9 +1,6 @@
-"""The README: what it shows runs, and what it says is so."""
+"""The README: what it says is so. (What it shows is run with the pages of docs/.)"""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import attrs
@@ -14,29 +11,6 @@ from bootstrap.cli import call
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-
-
-@pytest.mark.parametrize("number", range(len(SNIPPETS)))
-def test_a_snippet_runs_on_the_memory_profile(number: int, tmp_path: Path) -> None:
-    """As it stands. A test function in it is run by pytest."""
-    script = tmp_path / "test_snippet.py"
-    script.write_text(SNIPPETS[number], encoding="utf-8")
-    tool = ["-m", "pytest", "-p", "no:cacheprovider"] if "def test_" in SNIPPETS[number] else []
-    done = subprocess.run(
-        [sys.executable, *tool, str(script)],
-        env=os.environ | {"DIALOGBASE_PROFILE": "memory"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def test_there_are_snippets() -> None:
-    """Or the test above would say nothing."""
-    assert len(SNIPPETS) >= 2
 
 
 def test_every_setting_stands_in_its_table_and_nothing_else_does() -> None:
