@@ -18,9 +18,12 @@ from domain.retention import Swept
 from domain.rules import argument, instant
 from ports.audit import AUDIT_SCHEMA, SEAL_BATCH
 from ports.batches import check_total, in_batches
+from ports.conversations import IDLE_BATCH
 from ports.errors import CorruptRecordError, UnsupportedOperationError
 
+PURGE_BATCH: Final = 100
 CALL_BATCH: Final = 1_000
+EVENT_BATCH: Final = 1_000
 AUDIT_BATCH: Final = 250
 TENANT_BATCH: Final = 500
 """How many tenants' names are asked for at a time."""
@@ -122,6 +125,89 @@ class AuthoringSweeps(Sweeping, ABC):
         self, before: datetime, tenant: TenantId, limit: int
     ) -> tuple[int, bool]:
         """One batch, in one step with the anchor: as far as `purgeable` says."""
+
+
+class DialogueSweeps(Sweeping, ABC):
+    """What is swept of dialogues."""
+
+    async def close_idle(self, before: datetime, *, limit: int | None = None) -> int:
+        """Time out the active conversations in which nothing happened since `before` (exclusive),
+        those first in which nothing happened for longest; how many, at most `limit`.
+
+        As `ConversationRepository.close_idle`, for every tenant: one in which something happens
+        meanwhile stays active. In batches of at most 1 000 conversations, each found by index;
+        interrupted, it may be called again and goes on.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        until = argument("maintenance", "before", before, instant)
+        return await in_batches(lambda size: self._close_idle(until, size), limit, IDLE_BATCH)
+
+    async def purge_expired(self, now: datetime, *, limit: int | None = None) -> int:
+        """Delete the conversations whose `retain_until` has passed (`now` or earlier), with their
+        messages and contexts, whatever their status; how many, at most `limit`, those that expired
+        first.
+
+        In batches: a conversation goes whole or not at all, but for a very long one (see
+        `ConversationRepository`). One whose `retain_until` is moved on meanwhile stays.
+        Interrupted, it may be called again and goes on.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        at = argument("maintenance", "now", now, instant)
+        return await in_batches(lambda size: self._purge_expired(at, size), limit, PURGE_BATCH)
+
+    async def purge_ended(self, before: datetime, *, limit: int | None = None) -> int:
+        """Delete the conversations that were closed before a time (exclusive: `completed_at`) and
+        have no `retain_until`, with their messages and contexts; how many, at most `limit`, those
+        that ended first.
+
+        As `purge_expired`: one that is given a `retain_until` meanwhile stays.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        until = argument("maintenance", "before", before, instant)
+        return await in_batches(lambda size: self._purge_ended(until, size), limit, PURGE_BATCH)
+
+    # What a store implements: one batch; how many, and whether there may be more.
+
+    @abstractmethod
+    async def _close_idle(self, before: datetime, limit: int) -> tuple[int, bool]: ...
+
+    @abstractmethod
+    async def _purge_expired(self, now: datetime, limit: int) -> tuple[int, bool]: ...
+
+    @abstractmethod
+    async def _purge_ended(self, before: datetime, limit: int) -> tuple[int, bool]: ...
+
+
+class AnalyticsSweeps(Sweeping, ABC):
+    """What is swept of analytics events."""
+
+    async def purge(self, before: datetime, *, limit: int | None = None) -> int:
+        """Delete the events that happened before a time (exclusive), tenant by tenant, each one's
+        oldest first; how many, at most `limit`.
+
+        In batches of at most 1 000, found by index; interrupted, it may be called again and goes
+        on.
+
+        Raises:
+            ValidationError, InvalidQueryError: for a time or limit that is none.
+        """
+        until = argument("maintenance", "before", before, instant)
+        batch = partial(self._purge, until)
+        return await _of_all(self.tenants(), batch, limit, EVENT_BATCH)
+
+    @abstractmethod
+    def tenants(self) -> AsyncIterator[TenantId]:
+        """Every tenant that has events."""
+
+    @abstractmethod
+    async def _purge(self, before: datetime, tenant: TenantId, limit: int) -> tuple[int, bool]:
+        """One batch: how many, and whether there may be more."""
 
 
 def purgeable(

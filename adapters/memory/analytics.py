@@ -339,7 +339,7 @@ class MemoryAnalyticsMaintenance(AnalyticsMaintenance):
         held = sum(len(events.by_id) for events in self._tenants.values())
         return (CollectionStatistics(name="events", documents=held),)
 
-    async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:
+    async def _purge(self, before: datetime, tenant: TenantId, limit: int) -> tuple[int, bool]:
         purged = self._tenants[tenant].purge(before, limit)
         return purged, purged == limit
 

@@ -167,7 +167,7 @@ class MongoAnalyticsMaintenance(MongoErasingEvents, MongoTenants, AnalyticsMaint
     async def statistics(self) -> tuple[CollectionStatistics, ...]:
         return await statistics(self._executor, self.collections)
 
-    async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:
+    async def _purge(self, before: datetime, tenant: TenantId, limit: int) -> tuple[int, bool]:
         wanted = {"tenant_id": tenant, "at": {"$lt": before}}
         found, gone = await _delete_some(self._executor, wanted, limit, [("at", 1)])
         return gone, found == limit

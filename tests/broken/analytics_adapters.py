@@ -255,8 +255,8 @@ class JoinsTenants(MemoryAnalyticsStore):
 class PurgesTheTimeItself(MemoryAnalyticsMaintenance):
     """What is as old as the time goes, too."""
 
-    async def _purge(self, tenant: TenantId, before: datetime, limit: int) -> tuple[int, bool]:
-        return await super()._purge(tenant, before + MILLISECOND, limit)
+    async def _purge(self, before: datetime, tenant: TenantId, limit: int) -> tuple[int, bool]:
+        return await super()._purge(before + MILLISECOND, tenant, limit)
 
 
 class NamesWhoeverCame(MemoryAnalyticsMaintenance):
