@@ -33,6 +33,7 @@ DialogueChoice = Literal["memory", "mongo"]
 RuntimeChoice = Literal["memory", "redis"]
 AnalyticsChoice = Literal["memory", "mongo"]
 MongoDriver = Literal["motor", "pymongo"]
+LogForm = Literal["text", "json"]
 
 LONGEST_RETENTION: Final = 24_000
 """Days: MongoDB counts them in seconds of 31 bits."""
@@ -196,6 +197,10 @@ class Settings(Value):
     synchronise_every_seconds: float = field(default=1.0, metadata=rule(number(0.001, 60)))
     """How long it takes, about, until a changed state is written into its context."""
 
+    log: LogForm | None = field(default=None, metadata=rule(optional(choice(*get_args(LogForm)))))
+    """As what the command `dialogbase` writes to standard error what the library logs; None: it
+    doesn't. It takes `dialogbase[observability]`. (Services have loggers: see `ports.logs`.)"""
+
     log_failures: bool = field(default=False, metadata=rule(flag))
     """Whether each operation of a tenant's ports that fails is logged, by its error's class."""
 
@@ -255,8 +260,9 @@ class Settings(Value):
         known = () if self.encryption_keys is None else self.encryption_keys.reveal()
         if self.encryption_key is not None and self.encryption_key not in known:
             yield Fault("encryption_key", "is none of encryption_keys")
-        if self.telemetry and find_spec("opentelemetry") is None:
-            yield Fault("telemetry", "takes dialogbase[observability], which isn't installed")
+        for name, package in (("log", "structlog"), ("telemetry", "opentelemetry")):
+            if getattr(self, name) and find_spec(package) is None:
+                yield Fault(name, "takes dialogbase[observability], which isn't installed")
         for server in sorted(self.servers_needed):
             if self.profile == "memory":
                 chosen = vars(self.stores)

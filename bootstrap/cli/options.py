@@ -1,6 +1,7 @@
 """What every command takes, and how it answers."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -11,7 +12,7 @@ import orjson
 from cyclopts import Parameter
 from rich.console import Console
 
-from bootstrap.settings import Profile, Settings
+from bootstrap.settings import LogForm, Profile, Settings
 
 T = TypeVar("T")
 
@@ -49,12 +50,26 @@ class Common:
     )
 
     def settings(self) -> Settings:
-        """The settings that these options and the environment make.
+        """The settings that these options and the environment make. If they say so, what the
+        library logs is written from now on.
 
         Raises:
             SettingsError: with all that is wrong.
         """
-        return Settings.from_environment(profile=self.profile, data=self.data)
+        made = Settings.from_environment(profile=self.profile, data=self.data)
+        if made.log is not None:
+            _listen(made.log)
+        return made
+
+
+def _listen(form: LogForm) -> None:
+    # Imported here, so that whoever doesn't ask for it needs no structlog.
+    from bootstrap.logs import listen
+
+    if logging.root.manager.disable:
+        logging.disable(logging.NOTSET)
+        logging.getLogger().addHandler(logging.NullHandler())  # what other libraries log
+        listen(form)
 
 
 DEFAULTS: Final = Common()
