@@ -105,7 +105,12 @@ async def _postgres_store(
         raise NotMigratedError("PostgreSQL", pending)
     options = PoolOptions(deadline=deadline, max_size=settings.pool_size)
     store = await PostgresStore.open(
-        urls.postgres, clock=clock, ids=ids, options=options, secrets=secrets
+        urls.postgres,
+        clock=clock,
+        ids=ids,
+        options=options,
+        secrets=secrets,
+        staleness=settings.erasure_staleness,
     )
     try:
         yield store
@@ -136,11 +141,11 @@ async def _mongo_client(settings: Settings, urls: ServerUrls) -> "AsyncIterator[
 
 
 async def _mongo_store(
-    client: "Client", clock: Clock, ids: IdGenerator
+    settings: Settings, client: "Client", clock: Clock, ids: IdGenerator
 ) -> AsyncIterator[DialogueStore]:
     from adapters.mongo.store import MongoStore
 
-    yield MongoStore(client, clock, ids)
+    yield MongoStore(client, clock, ids, staleness=settings.erasure_staleness)
 
 
 async def _mongo_analytics_store(
@@ -148,7 +153,8 @@ async def _mongo_analytics_store(
 ) -> AsyncIterator[AnalyticsStore]:
     from adapters.mongo.analytics import MongoAnalyticsStore
 
-    yield MongoAnalyticsStore(client, clock, ids, retention=settings.analytics_retention)
+    retention, staleness = settings.analytics_retention, settings.erasure_staleness
+    yield MongoAnalyticsStore(client, clock, ids, retention=retention, staleness=staleness)
 
 
 async def _redis_store(settings: Settings, urls: ServerUrls) -> AsyncIterator[RuntimeStore]:
@@ -157,7 +163,8 @@ async def _redis_store(settings: Settings, urls: ServerUrls) -> AsyncIterator[Ru
     from adapters.redis.store import RedisStore
 
     options = RedisOptions(deadline=settings.deadline_seconds)
-    store = await RedisStore.open(urls.valkey, options=options)
+    staleness = settings.erasure_staleness
+    store = await RedisStore.open(urls.valkey, options=options, staleness=staleness)
     try:
         yield store
     finally:
@@ -225,7 +232,7 @@ class Container(containers.DeclarativeContainer):
     secrets = providers.Resource(_secrets, settings, urls)
     postgres = providers.Resource(_postgres_store, settings, urls, secrets, clock, ids)
     mongo_client = providers.Resource(_mongo_client, settings, urls)
-    mongo = providers.Resource(_mongo_store, mongo_client, clock, ids)
+    mongo = providers.Resource(_mongo_store, settings, mongo_client, clock, ids)
     mongo_analytics = providers.Resource(_mongo_analytics_store, settings, mongo_client, clock, ids)
     redis = providers.Resource(_redis_store, settings, urls)
 

@@ -143,6 +143,7 @@ class Platform:
             self.settings.synchronise,
             self.settings.retention,
             self._clock,
+            buried_for=self.settings.tombstones_kept,
             rounds=self._rounds,
         )
 

@@ -39,6 +39,8 @@ FROM_TEXT: Final[Mapping[str, Callable[[str], object]]] = {
     "conversation_idle_hours": int,
     "integration_call_retention_days": int,
     "audit_retention_days": int,
+    "erasure_staleness_seconds": float,
+    "tombstone_days": int,
     "synchronise": _boolean,
     "synchronise_every_seconds": float,
     "log_failures": _boolean,

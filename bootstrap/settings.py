@@ -143,8 +143,8 @@ class Settings(Value):
 
     pool_size: int = field(default=10, metadata=rule(whole(2, 1_000)))
     """Connections to PostgreSQL, and to MongoDB, that a process holds at most; two at least, since
-    what waits for a transaction must not keep it from its end. (To Redis there is one a node, and
-    one for what is published.)"""
+    what waits for a transaction must not keep it from its end. (One more to PostgreSQL looks for
+    erasures. To Redis there is one a node, and one for what is published.)"""
 
     deadline_seconds: float = field(default=10.0, metadata=rule(number(0.001, 3_600)))
     """After how long a call to a store gives up."""
@@ -190,6 +190,14 @@ class Settings(Value):
     audit_retention_days: int | None = field(default=None, metadata=rule(_DAYS))
     """How long entries of the audit trail are kept; None: for ever. The rest can be verified."""
 
+    erasure_staleness_seconds: float = field(default=1.0, metadata=rule(number(0.001, 3_600)))
+    """For how long at most a process may go on writing of whom another has just erased. An erasure
+    waits for so long, and asks the stores about twice in it whether anybody was."""
+
+    tombstone_days: int = field(default=400, metadata=rule(whole(1, LONGEST_RETENTION)))
+    """How long nothing is written of whom was erased: longer than backups are kept, and than
+    anything waits anywhere to be written."""
+
     synchronise: bool = field(default=False, metadata=rule(flag))
     """Whether execution states are synchronised with their contexts and restored from them. Run
     `platform.synchronising()`, or `dialogbase sync`, somewhere. The same for every process."""
@@ -223,6 +231,16 @@ class Settings(Value):
         self.__dict__["stores"] = self.stores.by_profile(self.profile)
         if self.flow_cache is None:
             self.__dict__["flow_cache"] = self.stores.authoring != "memory"
+
+    @property
+    def erasure_staleness(self) -> timedelta:
+        """The same as a duration."""
+        return timedelta(seconds=self.erasure_staleness_seconds)
+
+    @property
+    def tombstones_kept(self) -> timedelta:
+        """How long tombstones stand."""
+        return timedelta(days=self.tombstone_days)
 
     @property
     def servers_needed(self) -> frozenset[ServerName]:
