@@ -1,6 +1,5 @@
 """What became of a flow in some days, put together from its figures and its executions' events."""
 
-from collections.abc import Mapping
 from datetime import date
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from domain.conversations import Channel
 from domain.flow_executions import Outcome
 from domain.flow_rates import FlowRates
 from domain.flows import FlowDailyMetrics, MetricIncrements
+from domain.frozen import FrozenDict
 
 
 @frozen(kw_only=True)
@@ -27,7 +27,7 @@ class ChannelSummary:
 
     channel: Channel | None
     executions: int
-    outcomes: Mapping[Outcome, int]
+    outcomes: FrozenDict[Outcome, int]
 
 
 @frozen(kw_only=True, slots=False)

@@ -12,6 +12,7 @@ from domain.errors import Fault, ValidationError
 from domain.flow_executions import DURATION, EXECUTION, OUTCOME, Outcome
 from domain.flow_summaries import ChannelSummary, FlowPeriodSummary, Percentiles
 from domain.flows import MetricIncrements, summed
+from domain.frozen import FrozenDict
 from domain.metric_queries import DIMENSION, Aggregation, MetricQuery, MetricResult
 from domain.rules import argument, day
 from ports.analytics import Analytics
@@ -93,6 +94,10 @@ def _channels(result: MetricResult) -> tuple[ChannelSummary, ...]:
         outcomes = found.setdefault(group["channel"], {})
         outcomes[Outcome(group[DIMENSION + OUTCOME])] = sum(each.count for each in series.points)
     return tuple(
-        ChannelSummary(channel=channel, executions=sum(outcomes.values()), outcomes=outcomes)
+        ChannelSummary(
+            channel=channel,
+            executions=sum(outcomes.values()),
+            outcomes=FrozenDict.holding(outcomes),
+        )
         for channel, outcomes in found.items()
     )

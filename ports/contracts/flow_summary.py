@@ -11,6 +11,7 @@ from domain.errors import ValidationError
 from domain.flow_executions import Outcome
 from domain.flow_summaries import ChannelSummary, Percentiles
 from domain.flows import MetricIncrements
+from domain.frozen import FrozenDict
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, raised_by
 from ports.contracts.projecting import execution, flow_in, projector
@@ -62,13 +63,15 @@ async def test_a_summary_joins_figures_and_events(backend: Backend) -> None:
     assert (found.recorded, found.uncounted) == (101, 0)
     assert found.duration_ms == Percentiles(p50=50, p95=95, p99=99)
     assert found.channels == (
-        ChannelSummary(channel=Channel.SMS, executions=34, outcomes={Outcome.COMPLETED: 34}),
+        ChannelSummary(
+            channel=Channel.SMS, executions=34, outcomes=FrozenDict({Outcome.COMPLETED: 34})
+        ),
         ChannelSummary(
             channel=Channel.WEB,
             executions=34,
-            outcomes={Outcome.COMPLETED: 33, Outcome.ERROR: 1},
+            outcomes=FrozenDict({Outcome.COMPLETED: 33, Outcome.ERROR: 1}),
         ),
-        ChannelSummary(channel=None, executions=33, outcomes={Outcome.COMPLETED: 33}),
+        ChannelSummary(channel=None, executions=33, outcomes=FrozenDict({Outcome.COMPLETED: 33})),
     )
 
 
