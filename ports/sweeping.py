@@ -1,7 +1,6 @@
 """The sweep: whatever has been kept for long enough goes, in all stores."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from domain.retention import Retention, SweepReport, Swept
 from domain.rules import argument, instant
 from ports.batches import check_total
 from ports.errors import RepositoryError, UnsupportedOperationError
+from ports.logs import Log
 from ports.observation import UNOBSERVED, Rounds
 from ports.stores import (
     AnalyticsMaintenance,
@@ -29,8 +29,7 @@ HOURLY: Final = timedelta(hours=1)
 _SECOND: Final = timedelta(seconds=1)
 _CLOCKS_DIFFER: Final = timedelta(hours=1)
 """By less than this, those of who records and who counts."""
-_LOG: Final = logging.getLogger("dialogbase.sweeping")
-_LOG.addHandler(logging.NullHandler())
+_LOG: Final = Log("sweeping")
 
 Progress: TypeAlias = Callable[[Swept, int | None], None]
 """Told of each kind as it begins, with None, and when it is done, with how many it were."""
@@ -178,7 +177,11 @@ class Sweeper:
                     continue  # this store has nothing of the kind
                 except RepositoryError as error:
                     failures[kind] = type(error).__name__
-                    _LOG.warning("sweeping %s failed (%s)", kind.value, type(error).__name__)
+                    _LOG.warning(
+                        "a sweep failed, and is tried again the next time",
+                        kind=kind.value,
+                        error=type(error).__name__,
+                    )
             if not swept:
                 continue
             if limit is not None and max(swept) >= limit:
@@ -235,7 +238,7 @@ class Sweeper:
             try:
                 await self.once()
             except Exception as error:  # noqa: BLE001  # whatever it is, this task goes on
-                _LOG.warning("sweeping failed (%s)", type(error).__name__)
+                _LOG.warning("sweeping failed", error=type(error).__name__)
             with suppress(TimeoutError):
                 pause = rest / _SECOND * uniform(0.75, 1.25)
                 await asyncio.wait_for(self._stopping.wait(), pause)

@@ -81,7 +81,8 @@ class Synchronised:
 
 class Synchroniser:
     """Writes states into their contexts. Safe to run beside others, here and elsewhere. `rounds` is
-    told of each time that something is taken from the queue."""
+    told of each time that something is taken from the queue, and that a sweep finds something.
+    """
 
     def __init__(
         self,
@@ -171,7 +172,13 @@ class Synchroniser:
                     await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _sweep(self) -> bool:
-        await self._queue.sweep(self._options.sweep)
+        found = await self._queue.sweep(self._options.sweep)
+        if found:
+            backlog = await self._queue.backlog()
+            with self._rounds.begun("synchronisation_sweep") as seen:
+                seen.count("found", found)
+                if backlog.oldest is not None:
+                    seen.since(backlog.oldest)
         return False
 
     async def _round(self) -> bool:

@@ -4,7 +4,8 @@ Only its API is used; which spans are kept, and where they and the metrics go, i
 the service brings. Without one, nothing is kept. No argument, id, result or error's text is told.
 
 Spans: `get_by_id flows`, of each operation of a port; `unit authoring`, of a unit of work, within
-which its operations are; `deliver`, `synchronise` and the like, of rounds in the background.
+which its operations are; `delivery`, `synchronisation`, `projection`, `sweep` and the like, of
+rounds in the background that had something to do.
 
 Metrics: `db.client.operation.duration`, `dialogbase.operation.errors`; and of each kind of round,
 `dialogbase.<round>.duration`, `dialogbase.<round>.lag` (seconds that the oldest had waited), and a

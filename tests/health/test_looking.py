@@ -1,22 +1,23 @@
 """Everything that is looked at, on servers that stand still, were killed or lack something."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 import attrs
+import psutil
 import pytest
 
+import bootstrap
 from adapters.memory import MemoryAuthoringStore
 from adapters.memory.tracking import MemoryUnsynchronised, Queue
 from adapters.mongo.migrations import migrate as migrate_mongo
 from adapters.postgres.migrations import migrate as migrate_postgres
 from adapters.system import SystemClock
 from bootstrap import Settings, Stores, embedded
+from bootstrap.embedded import ServerKind
 from bootstrap.health import Check, Health, checks
 from bootstrap.health.lags import erasures, synchronisation
 from domain.erasure import Tombstone
@@ -36,14 +37,18 @@ class Servers:
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """All of them hear nothing for the block."""
-        pids = [pid_of(self.folder, kind) for kind in ("postgres", "mongo", "valkey")]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+        kinds: tuple[ServerKind, ...] = ("postgres", "mongo", "valkey")
+        stopped: list[psutil.Process] = []
         try:
+            for server in [psutil.Process(pid_of(self.folder, kind)) for kind in kinds]:
+                server.suspend()  # first, so that it has no more children then
+                stopped += [server, *server.children()]
+                for child in server.children():
+                    child.suspend()
             yield
         finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+            for process in stopped:
+                process.resume()
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +110,25 @@ def test_servers_that_stand_still_are_told_within_the_time_that_was_given(
         ("redis", "answers"),
     }
     assert asyncio.run(checks(servers.settings)).well
+
+
+def test_a_platform_is_ready_again_once_its_servers_go_on(servers: Servers) -> None:
+    """By the connections that it has; it needn't be opened anew."""
+
+    @run
+    async def asked() -> None:
+        async with bootstrap.open(servers.settings) as platform:
+            assert (await platform.ready(within=30)).ready
+            with servers.stopped():
+                health = await platform.ready(within=0.1)
+                assert {(check.store, check.well) for check in health.checks} == {
+                    ("postgres", False),
+                    ("mongo", False),
+                    ("redis", False),
+                }
+            assert (await platform.ready(within=30)).ready
+
+    asked()
 
 
 def test_the_command_tells_readiness_by_its_exit_code(
