@@ -91,6 +91,9 @@ class TypedCache(Generic[T]):
     that began before: their callers get what was loaded, but it isn't stored, and no call that
     begins later gets it. `expire` concerns the value that is there, and no load.
 
+    **Users.** The tag `user:<id>` says whose a value is: it is dropped when the user is erased, and
+    storing one raises `ErasedError` from then on.
+
     **Tags.** `invalidate_tag` finds every value stored with the tag, and every load under way for
     it. It may drop more than that: what replaced such a value without its tag, as long as that one
     would have lived and some seconds more. Never less.

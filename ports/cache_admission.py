@@ -1,9 +1,12 @@
-"""A cache's entries behind the gate: nothing is cached for a tenant that was erased."""
+"""A cache's entries behind the gate: nothing is cached for a tenant that was erased, or under the
+tag of a user who was.
+"""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 
 from ports.cache_entries import Answer, CacheEntries, Changes, Found
+from ports.erasing import users_in
 from ports.gate import Admission
 
 
@@ -38,7 +41,7 @@ class AdmittedEntries(CacheEntries):
         return await self._entries.fill(key, token, raw, lives_ms)
 
     async def register(self, tags: Sequence[str], key: str, lives_ms: int) -> None:
-        await self._admission()
+        await self._admission(users_in(tags))
         await self._entries.register(tags, key, lives_ms)
 
     async def read(self, key: str) -> bytes | None:

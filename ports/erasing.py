@@ -13,6 +13,8 @@ from ports.tombstones import Tombstones
 ERASE_BATCH: Final = 500
 """Conversations in one batch of an erasure."""
 
+_TAG: Final = "user:"
+
 BeforeTheyGo: TypeAlias = Callable[[Sequence[str]], Awaitable[object]]
 """Is told of conversations that are about to be erased, by their ids; a second time if the erasure
 is interrupted after it."""
@@ -154,8 +156,13 @@ def tag_of(user: UserId) -> str | None:
     """The tag by which an erasure finds a user's values in the cache; None if it would be longer
     than a tag may be.
     """
-    tag = f"user:{user}"
+    tag = f"{_TAG}{user}"
     return tag if len(tag) <= MAX_TAG else None
+
+
+def users_in(tags: Iterable[str]) -> list[UserId]:
+    """The users whose tags are among these."""
+    return [UserId(tag.removeprefix(_TAG)) for tag in tags if tag.startswith(_TAG)]
 
 
 def added(counts: dict[str, int], more: Mapping[str, int]) -> dict[str, int]:

@@ -109,6 +109,7 @@ RATE_LIMITS: Final = Operations(
         "acquire_all": lambda on, at: on.acquire_all([(at.user, RULE, 1)]),
         "increment": lambda on, at: on.increment(at.user, RULE),
     },
+    users=frozenset({"acquire", "acquire_all", "increment"}),
     deletions={"reset": lambda on, at: on.reset(at.user, RULE)},
     reads=frozenset({"peek"}),
 )
@@ -117,10 +118,12 @@ CACHE: Final = Operations(
     {
         "set": lambda on, at: on.set(fresh(), "late"),
         "set tagged": lambda on, at: on.set(fresh(), "late", tags=["late"]),
+        "set user's": lambda on, at: on.set(fresh(), "late", tags=[f"user:{at.user}"]),
         "set_many": lambda on, at: on.set_many({fresh(): 1, fresh(): 2}),
         "expire": lambda on, at: on.expire(at.user, HOUR),
         "get_or_load": lambda on, at: on.get_or_load(fresh(), _loaded),
     },
+    users=frozenset({"set user's"}),
     deletions={
         "delete": lambda on, at: on.delete(at.user),
         "invalidate_tag": lambda on, at: on.invalidate_tag("late"),

@@ -50,7 +50,7 @@ class RedisMongoBackend(SynchronisedBackend, ServerBackend):
     only: ClassVar[frozenset[str]] = frozenset(
         {
             *("executions", "execution_fencing"),
-            *("execution_sync", "execution_restoring", "execution_workers"),
+            *("execution_sync", "execution_restoring", "execution_workers", "erasure_sync"),
         }
     )
     tolerance: ClassVar[timedelta] = RedisBackend.tolerance
