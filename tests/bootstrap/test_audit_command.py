@@ -108,7 +108,14 @@ def test_a_tenant_without_changes_is_sound(capsys: pytest.CaptureFixture[str]) -
     """Its head is that of an empty chain."""
     code, told = answer(capsys, "audit", "verify", "--tenant", "acme", "--profile", "memory")
     assert code == 0
-    assert told == {"sound": True, "entries": 0, "head": str(NO_ENTRY), "finding": None}
+    nothing = str(NO_ENTRY)
+    assert told == {
+        "sound": True,
+        "entries": 0,
+        "head": nothing,
+        "anchor": nothing,
+        "finding": None,
+    }
 
 
 def test_what_is_no_head_is_misuse(capsys: pytest.CaptureFixture[str]) -> None:
