@@ -50,7 +50,7 @@ async def put_back(archive: Archive, tenant: TenantId, records: Contents) -> Non
 
 async def fill(backend: Backend, scope: TenantScope, group: Group) -> Contents:
     """Something of every kind that a group keeps; and what its archive then has."""
-    await _FILLING[group](backend, scope)
+    await FILLING[group](backend, scope)
     found = await contents(archive_of(backend, group), scope.tenant)
     assert all(found[kind] for kind in found if kind.name != "audit_anchor")
     return found
@@ -160,9 +160,10 @@ async def _lived(backend: Backend, scope: TenantScope) -> None:
     await scope.executions.modify("one", lambda state: state.timed("llm", 12.5).took_turn())
 
 
-_FILLING: Final[Mapping[Group, Callable[[Backend, TenantScope], Awaitable[Any]]]] = {
+FILLING: Final[Mapping[Group, Callable[[Backend, TenantScope], Awaitable[Any]]]] = {
     Group.AUTHORING: _authored,
     Group.DIALOGUE: _said,
     Group.ANALYTICS: _measured,
     Group.RUNTIME: _lived,
 }
+"""What fills a tenant with something of every kind of a group."""

@@ -77,7 +77,8 @@ def record_of(kind: type[Any], document: object, tenant: TenantId) -> Any:
 
 @cache
 def _fields(kind: Any) -> "Mapping[str, attrs.Attribute[Any]]":
-    attrs.resolve_types(kind)
+    if any(isinstance(field.type, str) for field in attrs.fields(kind)):
+        attrs.resolve_types(kind)
     return {field.name: field for field in attrs.fields(kind)}
 
 

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
+from time import monotonic
 from typing import Any, Final
 
 import attrs
@@ -30,17 +31,24 @@ from ports.archives import (
     AUDIT_ANCHOR,
     AUDIT_ENTRIES,
     AUDIT_HEAD,
+    EXECUTIONS,
     INTEGRATIONS,
     Archive,
     Record,
     RecordKind,
+    Restored,
 )
+from ports.errors import OutcomeUnknownError, StoreTimeoutError, TransactionError
+from ports.reading import back_off
 from ports.secrets import SecretBox
 
 MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 BATCH_RECORDS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 """What is put back together; a record that is larger goes by itself."""
+
+PATIENCE_SECONDS: Final = 180.0
+"""How long others are waited for who store the same: see `interchange.dialogues.importing`."""
 
 Imported = Callable[[int, int], None]
 """Is told how many records of how many are done."""
@@ -174,9 +182,15 @@ class _Import:
                     keys.close()
 
     def _keys(self, kind: RecordKind) -> "_Keys":
+        """Of all lines that may be records: they are looked at more closely when they come in."""
         keys = _Keys()
-        keys.add(_key(kind, record) for _, record in self._records(kind, self._credentials.tenant))
+        file = self._file(kind)
+        with opened_file(self._folder / file.name) as opened:
+            keys.add(_keys_of(kind, lines_of(opened, MAX_LINE_BYTES)))
         return keys
+
+    def _file(self, kind: RecordKind) -> ExportedFile:
+        return next(one for one in self._manifest.files if one.kind is kind)
 
     async def run(self, progress: Imported) -> TenantImportReport:
         total, done = self._manifest.records, 0
@@ -230,18 +244,30 @@ class _Import:
         self, file: ExportedFile, batch: Sequence[tuple[Line, Record]], report: KindReport
     ) -> None:
         records = [record for _, record in batch]
-        restored = await self._of[file.kind].restore(self._tenant, file.kind, records)
+        restored = await self._patiently(file.kind, records)
         report.imported += restored.added
         report.unchanged += restored.unchanged
         report.expired += restored.expired
         for place, reason in restored.refused.items():
             self._refuse(file, batch[place][0].number, reason, report)
 
+    async def _patiently(self, kind: RecordKind, records: Sequence[Record]) -> Restored:
+        """Restore them, waiting for what a run that was killed had begun."""
+        given_up, attempt = monotonic() + PATIENCE_SECONDS, 0
+        while True:
+            try:
+                return await self._of[kind].restore(self._tenant, kind, records)
+            except (TransactionError, StoreTimeoutError, OutcomeUnknownError):
+                if monotonic() > given_up:
+                    raise
+            attempt += 1
+            await back_off(attempt)
+
     def _records(
         self, kind: RecordKind, tenant: TenantId, report: KindReport | None = None
     ) -> Iterator[tuple[Line, Record]]:
         """The records of a file; with a report, what is refused on the way is told."""
-        file = next(one for one in self._manifest.files if one.kind is kind)
+        file = self._file(kind)
         with opened_file(self._folder / file.name) as opened:
             for line in lines_of(opened, MAX_LINE_BYTES):
                 try:
@@ -273,6 +299,17 @@ class _Import:
 
 def _key(kind: RecordKind, record: Record) -> bytes:
     return orjson.dumps([str(part) for part in kind.key_of(record)])
+
+
+def _keys_of(kind: RecordKind, lines: Iterator[Line]) -> Iterator[bytes]:
+    """As `_key` makes them of records, but of what is written."""
+    for line in lines:
+        try:
+            document = json_object_of(line)
+            fields = document["state"] if kind is EXECUTIONS else document
+            yield orjson.dumps([str(fields[name]) for name in kind.key])
+        except (RefusedError, KeyError, TypeError, orjson.JSONEncodeError):
+            continue
 
 
 class _Keys:

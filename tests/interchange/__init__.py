@@ -1,0 +1,1 @@
+"""Tests of whole tenants that are exported and imported, on memory and on real servers."""

@@ -1,0 +1,380 @@
+"""Tenants out of one platform and into another: whole, equal, and again."""
+
+import json
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import attrs
+import pytest
+
+import bootstrap
+from adapters.encryption import KeyRing
+from bootstrap import Settings
+from bootstrap.interchange.tenant import UnusableExportError, export_tenant, import_tenant
+from domain.audit_chain import AuditFault
+from domain.errors import ValidationError
+from domain.flows import Flow
+from domain.integrations import Integration
+from domain.secrets import Secret
+from ports.archives import AUDIT_ENTRIES
+from ports.contracts.exact import exact
+from ports.errors import ErasedError
+from tests.bootstrap.running import run
+from tests.interchange.tenants import (
+    NOW,
+    archived,
+    filled,
+    files_of,
+    forged,
+    manifest_of,
+    shown,
+)
+
+MEMORY = Settings.memory()
+BOX = KeyRing({"moving": bytes(range(32))})
+
+
+@run
+async def test_a_tenant_is_equal_wherever_it_is(tmp_path: Path) -> None:
+    """Entity by entity, through the ports; exported again, the files are the same bytes, and of the
+    manifest only the time is another."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        scope = await filled(one, "acme")
+        made = await export_tenant(one, "acme", tmp_path / "a", at=NOW, secrets=BOX)
+        report = await import_tenant(other, tmp_path / "a", secrets=BOX)
+        assert (report.refused, report.without_credentials) == ((), ())
+        assert sum(kind.imported for kind in report.kinds.values()) == made.records
+        assert exact(await archived(other, "acme")) == exact(await archived(one, "acme"))
+        assert await shown(other.for_tenant("acme")) == await shown(scope)
+        assert (await other.for_tenant("acme").audit.verify()).sound
+        later = NOW + timedelta(days=1)
+        again = await export_tenant(other, "acme", tmp_path / "b", at=later, secrets=BOX)
+    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+    assert attrs.evolve(again, exported_at=NOW) == made
+
+
+@run
+async def test_the_files_may_be_packed(tmp_path: Path) -> None:
+    """Gzipped ones hold the same, and are the same bytes each time."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        for name in ("a", "b"):
+            await export_tenant(one, "acme", tmp_path / name, at=NOW, gzipped=True)
+        await import_tenant(other, tmp_path / "a")
+        await export_tenant(one, "acme", tmp_path / "c", at=NOW)
+    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+    assert all(name.endswith(".jsonl.gz") for name in files_of(tmp_path / "a"))
+    plain = {file["kind"]: file["records"] for file in manifest_of(tmp_path / "c")["files"]}
+    packed = {file["kind"]: file["records"] for file in manifest_of(tmp_path / "a")["files"]}
+    assert plain == packed
+
+
+@run
+async def test_a_tenant_that_nobody_knows_is_exported_empty(tmp_path: Path) -> None:
+    """As any other: whoever has no data has an export with none. What can't be a name is refused."""
+    async with bootstrap.open(MEMORY) as platform:
+        made = await export_tenant(platform, "nobody", tmp_path, at=NOW)
+        assert made.records == 0
+        assert not (await import_tenant(platform, tmp_path)).refused
+        with pytest.raises(ValidationError):
+            await export_tenant(platform, "a/b", tmp_path, at=NOW)
+
+
+@run
+async def test_an_import_may_be_repeated_and_goes_on_after_it_was_interrupted(
+    tmp_path: Path,
+) -> None:
+    """Wherever it was cut short, the next run completes it; another one finds all unchanged."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        made = await export_tenant(one, "acme", tmp_path, at=NOW, secrets=BOX)
+
+        class Cut(Exception):
+            pass
+
+        for most in range(0, made.records, 7):
+
+            def cut(done: int, total: int, most: int = most) -> None:
+                if done > most:
+                    raise Cut
+
+            with pytest.raises(Cut):
+                await import_tenant(other, tmp_path, secrets=BOX, progress=cut)
+        report = await import_tenant(other, tmp_path, secrets=BOX)
+        assert not report.refused
+        assert exact(await archived(other, "acme")) == exact(await archived(one, "acme"))
+        report = await import_tenant(other, tmp_path, secrets=BOX)
+        assert sum(kind.unchanged for kind in report.kinds.values()) == made.records
+
+
+@run
+async def test_a_tenant_with_other_data_is_left_alone(tmp_path: Path) -> None:
+    """Nothing is written, of whichever store the other data are."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+        scope = other.for_tenant("acme")
+        mine = await scope.flows.create(Flow.draft(name="mine"))
+        with pytest.raises(UnusableExportError, match="flow that isn't in this export"):
+            await import_tenant(other, tmp_path)
+        assert [flow async for flow in scope.flows.stream()] == [mine]
+        await other.maintenance.authoring.erase_tenant(scope.tenant)
+        await scope.sessions.create("ada")
+        with pytest.raises(UnusableExportError, match="session"):
+            await import_tenant(other, tmp_path)
+        await other.maintenance.runtime.erase_tenant(scope.tenant)
+        assert not (await import_tenant(other, tmp_path)).refused
+
+
+@run
+async def test_what_somebody_changed_since_is_refused_by_its_line(tmp_path: Path) -> None:
+    """The rest is unchanged, and what was changed stays so."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+        await import_tenant(other, tmp_path)
+        scope = other.for_tenant("acme")
+        first = (await scope.conversations.scan(order="id", limit=1)).items[0]
+        await scope.conversations.patch(first.id, summary="mine")
+        report = await import_tenant(other, tmp_path)
+        (refusal,) = report.refused
+        assert (refusal.file, refusal.line) == ("conversations.jsonl", 1)
+        assert (await scope.conversations.require(first.id)).summary == "mine"
+
+
+@run
+async def test_a_line_that_cant_come_in_is_told_and_the_rest_goes_on(tmp_path: Path) -> None:
+    """Not JSON, not a record, a field that there isn't, a value that isn't admitted."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        made = await export_tenant(one, "acme", tmp_path, at=NOW)
+        good = (tmp_path / "analytics_events.jsonl").read_bytes()
+        event = good.splitlines()[0]
+        bad = [
+            b"{",
+            b"[]",
+            b'{"id": 1, "id": 2}',
+            event.replace(b'"type":"turn"', b'"type":7'),
+            event.replace(b'"type"', b'"kind"'),
+            event.replace(b'{"id"', b'{"tenant_id":"other","id"'),
+            event.replace(b'"at":"', b'"at":"x'),
+            event.replace(b'"ms":', b'"ms":NaN,"x":'),
+        ]
+        assert event not in bad
+        forged(tmp_path, "analytics_events.jsonl", b"\n".join([*bad, good]))
+        report = await import_tenant(other, tmp_path)
+        assert [refusal.line for refusal in report.refused] == list(range(1, len(bad) + 1))
+        assert {refusal.file for refusal in report.refused} == {"analytics_events.jsonl"}
+        assert sum(kind.imported for kind in report.kinds.values()) == made.records
+
+
+@run
+async def test_an_export_that_isnt_whole_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    """A byte altered, a file cut or gone, no manifest, none of ours, of another version, with an
+    unknown kind or one missing, with a name that leads out of the folder, a link."""
+    whole = tmp_path / "whole"
+    async with bootstrap.open(MEMORY) as one:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", whole, at=NOW)
+
+    def altered(name: str, old: str, new: str) -> None:
+        path = folder / name
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    def cut() -> None:
+        content = (folder / "messages.jsonl").read_bytes()
+        (folder / "messages.jsonl").write_bytes(content[:-5])
+
+    def linked() -> None:
+        (folder / "flows.jsonl").unlink()
+        (folder / "flows.jsonl").symlink_to(whole / "flows.jsonl")
+
+    damages = {
+        "altered": lambda: altered("flows.jsonl", '"two"', '"twO"'),
+        "bytes": cut,
+        "missing": lambda: (folder / "sessions.jsonl").unlink(),
+        "isn't complete": lambda: (folder / "manifest.json").unlink(),
+        "isn't the manifest": lambda: (folder / "manifest.json").write_text("[" * 9_999),
+        "another version": lambda: altered("manifest.json", '"version": 1', '"version": 2'),
+        "unknown": lambda: altered("manifest.json", '"kind": "flows"', '"kind": "plans"'),
+        "names no file of": lambda: forged_without("contexts"),
+        "wrong form": lambda: altered("manifest.json", '"flows.jsonl"', '"../flows.jsonl"'),
+        "lines": lambda: altered("manifest.json", '"records": 2', '"records": 3'),
+        "plain file": linked,
+    }
+
+    def forged_without(kind: str) -> None:
+        document = manifest_of(folder)
+        document["files"] = [file for file in document["files"] if file["kind"] != kind]
+        (folder / "manifest.json").write_text(json.dumps(document))
+
+    async with bootstrap.open(MEMORY) as other:
+        for says, damage in damages.items():
+            folder = tmp_path / "damaged"
+            shutil.copytree(whole, folder)
+            damage()
+            with pytest.raises(UnusableExportError, match=says):
+                await import_tenant(other, folder)
+            shutil.rmtree(folder)
+        with pytest.raises(UnusableExportError, match="isn't a folder"):
+            await import_tenant(other, tmp_path / "nowhere")
+        assert not any((await archived(other, "acme")).values())
+        assert not (await import_tenant(other, whole)).refused
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """For the block, no file may be larger: writing fails as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@run
+async def test_an_export_that_fails_leaves_no_manifest(tmp_path: Path) -> None:
+    """A full disk: what was there as a whole export isn't one any more, and the next try is."""
+    async with bootstrap.open(MEMORY) as platform:
+        await filled(platform, "acme")
+        await export_tenant(platform, "acme", tmp_path, at=NOW)
+        before = files_of(tmp_path)
+        with disk_of(700), pytest.raises(OSError, match="too large"):
+            await export_tenant(platform, "acme", tmp_path, at=NOW)
+        assert not (tmp_path / "manifest.json").exists()
+        with pytest.raises(UnusableExportError, match="isn't complete"):
+            await import_tenant(platform, tmp_path)
+        await export_tenant(platform, "acme", tmp_path, at=NOW)
+    assert files_of(tmp_path) == before
+
+
+@run
+async def test_a_folder_with_anything_else_is_left_alone(tmp_path: Path) -> None:
+    """It may be somebody's home."""
+    (tmp_path / "thesis.tex").write_text("all of it")
+    async with bootstrap.open(MEMORY) as platform:
+        with pytest.raises(UnusableExportError, match=r"thesis\.tex"):
+            await export_tenant(platform, "acme", tmp_path, at=NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@run
+async def test_credentials_are_never_in_the_clear(tmp_path: Path) -> None:
+    """Left out unless there is a key, and the manifest says of whom; sealed, they open with that
+    key, for that integration of that export, and nowhere else."""
+    secret = Secret({"password": "correct horse"})
+    async with bootstrap.open(MEMORY) as one:
+        draft = Integration.draft(name="crm", type="custom", credentials=secret)
+        await one.for_tenant("acme").integrations.create(draft)
+        await one.for_tenant("acme").integrations.create(
+            Integration.draft(name="none", type="custom")
+        )
+        await export_tenant(one, "acme", tmp_path / "without", at=NOW)
+        await export_tenant(one, "acme", tmp_path / "sealed", at=NOW, secrets=BOX)
+    for folder in ("without", "sealed"):
+        assert not any(b"correct" in content for content in files_of(tmp_path / folder).values())
+    told = {"sealed_under": None, "left_out_of": ["crm"]}
+    assert manifest_of(tmp_path / "without")["credentials"] == told
+    told = {"sealed_under": "moving", "left_out_of": []}
+    assert manifest_of(tmp_path / "sealed")["credentials"] == told
+    for folder, box, found, without in (
+        ("without", None, None, ("crm",)),
+        ("without", BOX, None, ("crm",)),
+        ("sealed", None, None, ("crm",)),
+        ("sealed", BOX, secret, ()),
+    ):
+        async with bootstrap.open(MEMORY) as other:
+            report = await import_tenant(other, tmp_path / folder, secrets=box)
+            assert report.without_credentials == without
+            crm = await other.for_tenant("acme").integrations.get_by_name("crm")
+            assert crm is not None
+            assert crm.credentials == found
+    async with bootstrap.open(MEMORY) as other:
+        with pytest.raises(UnusableExportError, match="'moving', and this is another"):
+            await import_tenant(other, tmp_path / "sealed", secrets=KeyRing.generated())
+        # The same name for another key is found out by what it should open.
+        wrong = KeyRing({"moving": bytes(32)})
+        report = await import_tenant(other, tmp_path / "sealed", secrets=wrong)
+        assert [refusal.file for refusal in report.refused] == ["integrations.jsonl"]
+    lines = (tmp_path / "sealed" / "integrations.jsonl").read_bytes()
+    forged(tmp_path / "sealed", "integrations.jsonl", lines.replace(b'"sealed"', b'"password"'))
+    async with bootstrap.open(MEMORY) as other:
+        report = await import_tenant(other, tmp_path / "sealed", secrets=BOX)
+        assert "sealed, or left out" in report.refused[0].reason
+
+
+@run
+async def test_under_another_name_ids_stay_and_the_trail_is_chained_anew(tmp_path: Path) -> None:
+    """It verifies there; both live beside each other."""
+    async with bootstrap.open(MEMORY) as platform:
+        scope = await filled(platform, "acme")
+        await export_tenant(platform, "acme", tmp_path / "a", at=NOW, secrets=BOX)
+        report = await import_tenant(platform, tmp_path / "a", tenant="copy", secrets=BOX)
+        assert not report.refused
+        copy = platform.for_tenant("copy")
+        verified = await copy.audit.verify()
+        assert verified.sound
+        mine = await scope.audit.head()
+        assert report.head is not None
+        assert (report.head.sequence, report.head != mine) == (mine.sequence, True)
+        assert verified.entries == report.head.sequence
+        assert [one.id async for one in copy.flows.stream()] == [
+            one.id async for one in scope.flows.stream()
+        ]
+        assert (await scope.audit.verify()).sound
+        report = await import_tenant(platform, tmp_path / "a", tenant="copy", secrets=BOX)
+        assert not any(kind.imported for kind in report.kinds.values())
+
+
+@run
+async def test_under_another_name_an_altered_trail_stays_altered(tmp_path: Path) -> None:
+    """The same entry is named: a move makes nothing good."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+        records = await archived(one, "acme")
+        lines = (tmp_path / "audit_entries.jsonl").read_bytes()
+        first, second, rest = lines.split(b"\n", 2)
+        second = second.replace(b'"reason":"to be moved"', b'"reason":"to be hidden"')
+        forged(tmp_path, "audit_entries.jsonl", b"\n".join([first, second, rest]))
+        await import_tenant(other, tmp_path, tenant="copy")
+        finding = (await other.for_tenant("copy").audit.verify()).finding
+        assert finding is not None
+        assert (finding.fault, finding.entry_id) == (
+            AuditFault.ALTERED,
+            records[AUDIT_ENTRIES][1].id,
+        )
+
+
+@run
+async def test_who_was_erased_doesnt_come_back(tmp_path: Path) -> None:
+    """A tenant with a tombstone is refused whole; of an erased user, each record is."""
+    async with bootstrap.open(MEMORY) as platform:
+        scope = await filled(platform, "acme")
+        await export_tenant(platform, "acme", tmp_path, at=NOW)
+        await platform.maintenance.erase_tenant(scope.tenant)
+        with pytest.raises(ErasedError):
+            await import_tenant(platform, tmp_path)
+        assert not any((await archived(platform, "acme")).values())
+
+
+@run
+async def test_a_file_of_another_order_comes_in_as_well(tmp_path: Path) -> None:
+    """Lines of a file may stand in any order, but for messages."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW, secrets=BOX)
+        for name in ("flows.jsonl", "integration_calls.jsonl", "sessions.jsonl"):
+            lines = (tmp_path / name).read_bytes().splitlines(keepends=True)
+            forged(tmp_path, name, b"".join(reversed(lines)))
+        assert not (await import_tenant(other, tmp_path, secrets=BOX)).refused
+        assert await shown(other.for_tenant("acme")) == await shown(one.for_tenant("acme"))
