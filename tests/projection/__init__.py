@@ -1,0 +1,1 @@
+"""Executions that are counted once, though processes are killed."""
