@@ -215,12 +215,13 @@ def test_every_named_query_reads_an_index(
     [
         ({"status": "active", "last_activity_at": {"$lt": AT}}, [("last_activity_at", 1)]),
         ({"retain_until": {"$lte": AT}}, [("retain_until", 1)]),
+        ({"retain_until": None, "completed_at": {"$lt": AT}}, [("completed_at", 1)]),
     ],
 )
 def test_maintenance_reads_an_index_in_its_order(
     opened: Mongo, tenant: TenantId, filter: dict[str, Any], sort: list[tuple[str, int]]
 ) -> None:
-    """Over all tenants: what is idle for longest, and what is to be kept no longer."""
+    """Over all tenants: what is idle for longest, what is to be kept no longer, what has ended."""
     assert tenant
     comment = str(uuid4())
     wanted = opened["conversations"].find(filter, {"_id": 1}, sort=sort, limit=20, comment=comment)
