@@ -9,7 +9,14 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks import mapping, memory, memory_authoring, memory_log, memory_runtime
+from benchmarks import (
+    mapping,
+    memory,
+    memory_authoring,
+    memory_log,
+    memory_runtime,
+    observing,
+)
 from benchmarks.figures import Figure, documents
 from benchmarks.mongo import mapping as documents_mapping
 from benchmarks.plot import draw
@@ -27,6 +34,7 @@ LOCAL: Mapping[str, Local] = {
     "memory-authoring": memory_authoring.rows,
     "memory-log": memory_log.rows,
     "memory-runtime": memory_runtime.rows,
+    "observed": observing.rows,
 }
 POSTGRES = (
     *("noise", "get", "list", "insert", "compare-and-set", "unit", "bulk"),

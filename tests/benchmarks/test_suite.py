@@ -68,7 +68,7 @@ def test_rows_without_a_server_give_json_and_a_picture(tmp_path: Path) -> None:
     """Every figure has name, ratio, against, goal and met; table and plot name them all."""
     found = _run([*LOCAL], tmp_path)
     _check(found)
-    assert len(found) == 53
+    assert len(found) == 56
     picture = (tmp_path / "figures.svg").read_text()
     assert picture.lstrip().startswith("<?xml")
     table = (tmp_path / "table.txt").read_text()
