@@ -23,9 +23,11 @@ def lifespan(
     it after the last.
 
     `settings`: None for those of the environment; or what opens a platform otherwise, for tests.
-    With `background`, this process also tells `consumers`, and the platform's own, of what was
-    changed, and, if the settings have it so, synchronises execution states with their contexts: any
-    number of processes may, they share the work. Without, run `dialogbase dispatch` and `sync`.
+    With `background`, this process also does what goes on beside requests: it tells `consumers`,
+    and the platform's own, of what was changed; counts executions in their flows' figures; sweeps
+    what was kept for long enough; and, if the settings have it so, synchronises execution states
+    with their contexts. Any number of processes may, they share the work. Without, run
+    `dialogbase dispatch`, `project`, `sweep` and `sync`.
 
     A platform that can't be opened keeps the service from starting, with the errors of
     `bootstrap.open`.
@@ -38,6 +40,8 @@ def lifespan(
             platform = await stack.enter_async_context(opening)
             if background:
                 await stack.enter_async_context(platform.dispatching(consumers))
+                await stack.enter_async_context(platform.projecting())
+                await stack.enter_async_context(platform.sweeping())
                 if platform.settings.synchronise:
                     await stack.enter_async_context(platform.synchronising())
             app.state.platform = platform

@@ -1,15 +1,11 @@
 """What is counted: made of what is stored, under ids of its own, so that it counts once."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 from domain.analytics import AnalyticsEvent
 from domain.conversations import Conversation
+from domain.flow_executions import FlowExecution, Outcome
 from domain.identity import EntryDraft
+from domain.messages import Message
 from examples.chat_api.places import told
-
-if TYPE_CHECKING:
-    from examples.chat_api.turns import Turn
 
 
 def of_beginning(conversation: Conversation) -> EntryDraft[AnalyticsEvent]:
@@ -26,20 +22,34 @@ def of_beginning(conversation: Conversation) -> EntryDraft[AnalyticsEvent]:
     )
 
 
-def of_turn(turn: "Turn") -> Iterator[EntryDraft[AnalyticsEvent]]:
-    """A turn was taken; and with the last one, a conversation ended."""
-    inbound, place = turn.inbound, told(turn.replies) or {}
+def of_turn(inbound: Message, replies: tuple[Message, ...]) -> EntryDraft[AnalyticsEvent]:
+    """A turn was taken."""
+    place = told(replies) or {}
     dimensions = {"state": str(place.get("state", ""))[:256]}
     if inbound.intent is not None:
         dimensions["intent"] = inbound.intent
-    types = ["turn", "conversation_ended"] if place.get("ended") is True else ["turn"]
-    for type in types:
-        yield AnalyticsEvent.draft(
-            type,
-            id=f"{inbound.id}:{type}",
-            at=inbound.at,
-            conversation_id=inbound.conversation_id,
-            user_id=inbound.sender,
-            dimensions=dimensions,
-            measures={"replies": len(turn.replies)},
-        )
+    return AnalyticsEvent.draft(
+        "turn",
+        id=inbound.id,
+        at=inbound.at,
+        conversation_id=inbound.conversation_id,
+        user_id=inbound.sender,
+        dimensions=dimensions,
+        measures={"replies": len(replies)},
+    )
+
+
+def of_end(conversation: Conversation, last: Message) -> EntryDraft[AnalyticsEvent] | None:
+    """A flow was carried out to its end, which its figures of the day will count."""
+    if conversation.flow_id is None:
+        return None
+    return FlowExecution(
+        id=f"{last.id}:end",
+        flow_id=conversation.flow_id,
+        started_at=min(conversation.started_at, last.at),
+        ended_at=last.at,
+        outcome=Outcome.COMPLETED,
+        conversation_id=conversation.id,
+        user_id=conversation.user_id,
+        channel=conversation.channel,
+    ).draft()

@@ -26,7 +26,7 @@ from domain.messages import ContentType, Direction, Message, MessageAnalysis
 from examples.chat_api import events
 from examples.chat_api.engine import advance
 from examples.chat_api.flows import Flows
-from examples.chat_api.places import Place, by_copy, by_messages, copied, said
+from examples.chat_api.places import Place, by_copy, by_messages, copied, said, told
 from ports.errors import (
     ConflictError,
     DuplicateEntityError,
@@ -97,12 +97,20 @@ class Turns:
                     raise
                 place = None
                 await back_off(attempt)
-        recording = self._scope.analytics.record_many(events.of_turn(turn))
+        recording = self._record(turn)
         if after is None:
             await recording
         else:
             await asyncio.gather(self._copy(conversation_id, after, copy), recording)
         return turn
+
+    async def _record(self, turn: Turn) -> None:
+        happened = [events.of_turn(turn.inbound, turn.replies)]
+        if (told(turn.replies) or {}).get("ended") is True:
+            conversation = await self._scope.conversations.require(turn.inbound.conversation_id)
+            end = events.of_end(conversation, turn.replies[-1])
+            happened += [] if end is None else [end]
+        await self._scope.analytics.record_many(happened)
 
     async def _by_messages(self, conversation_id: str) -> Place:
         conversation = await self._scope.conversations.require(conversation_id)

@@ -254,7 +254,7 @@ async def test_what_happens_is_counted_once_however_often_it_is_sent(
         )
     )
     counted = {series.group["type"]: series.points[0].value for series in found.series}
-    assert counted == {"conversation_started": 1, "turn": 3, "conversation_ended": 1}
+    assert counted == {"conversation_started": 1, "turn": 3, "dialogbase.execution": 1}
 
 
 async def test_who_writes_too_often_is_told_when_to_go_on(
@@ -279,3 +279,21 @@ async def test_without_a_session_nothing_is_answered(client: httpx.AsyncClient) 
         await client.delete("/sessions"),
     ]
     assert [answer.status_code for answer in answers] == [401] * 4
+
+
+async def test_who_is_forgotten_has_no_session_and_can_begin_none(
+    client: httpx.AsyncClient, scope: TenantScope
+) -> None:
+    """What there was goes from every store, meanwhile and afterwards."""
+    await _begun(client)
+    assert (await client.delete("/users/me")).status_code == 202
+    assert (await client.get("/conversations")).status_code == 401
+    again = await client.post("/sessions", json={"user_id": "ada"})
+    assert (again.status_code, again.json()["type"]) == (410, "urn:dialogbase:problem:erased")
+    for _ in range(1_000):
+        if (left := await scope.conversations.count({"user_id": "ada"})) == 0:
+            break
+        await asyncio.sleep(0.01)
+    assert left == 0
+    other = await client.post("/sessions", json={"user_id": "bob"})
+    assert other.status_code == 201
