@@ -18,15 +18,21 @@ from ports.stores import TenantScope
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 
 
+class _Passing:
+    """A clock that passes by itself."""
+
+    @property
+    def kept(self) -> datetime:
+        return instant(SystemClock().now())
+
+    def advance(self, **by: float) -> None:
+        timedelta(**by)
+
+
 class _Surroundings:
-    """What filling a tenant needs of a backend: its clock, which passes by itself here."""
+    """What filling a tenant needs of a backend."""
 
-    class clock:
-        kept = instant(SystemClock().now())
-
-        @staticmethod
-        def advance(**by: float) -> None:
-            timedelta(**by)
+    clock = _Passing()
 
 
 async def filled(platform: Platform, tenant: str) -> TenantScope:

@@ -3,7 +3,7 @@
 import json
 import resource
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -27,8 +27,8 @@ from tests.bootstrap.running import run
 from tests.interchange.tenants import (
     NOW,
     archived,
-    filled,
     files_of,
+    filled,
     forged,
     manifest_of,
     shown,
@@ -75,7 +75,7 @@ async def test_the_files_may_be_packed(tmp_path: Path) -> None:
 
 @run
 async def test_a_tenant_that_nobody_knows_is_exported_empty(tmp_path: Path) -> None:
-    """As any other: whoever has no data has an export with none. What can't be a name is refused."""
+    """Whoever has no data has an export with none. What can't be a name is refused."""
     async with bootstrap.open(MEMORY) as platform:
         made = await export_tenant(platform, "nobody", tmp_path, at=NOW)
         assert made.records == 0
@@ -172,6 +172,51 @@ async def test_a_line_that_cant_come_in_is_told_and_the_rest_goes_on(tmp_path: P
         assert sum(kind.imported for kind in report.kinds.values()) == made.records
 
 
+def altered(name: str, old: str, new: str) -> Callable[[Path], object]:
+    """What puts one text in the place of another."""
+
+    def damage(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1))
+
+    return damage
+
+
+def cut(folder: Path) -> None:
+    """A file ends before its time."""
+    content = (folder / "messages.jsonl").read_bytes()
+    (folder / "messages.jsonl").write_bytes(content[:-5])
+
+
+def linked(folder: Path) -> None:
+    """A file is somewhere else."""
+    (folder / "flows.jsonl").rename(folder.parent / "elsewhere.jsonl")
+    (folder / "flows.jsonl").symlink_to(folder.parent / "elsewhere.jsonl")
+
+
+def without_contexts(folder: Path) -> None:
+    """The manifest doesn't name all files."""
+    document = manifest_of(folder)
+    document["files"] = [file for file in document["files"] if file["kind"] != "contexts"]
+    (folder / "manifest.json").write_text(json.dumps(document))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "altered": altered("flows.jsonl", '"two"', '"twO"'),
+    "bytes": cut,
+    "missing": lambda folder: (folder / "sessions.jsonl").unlink(),
+    "isn't complete": lambda folder: (folder / "manifest.json").unlink(),
+    "isn't the manifest": lambda folder: (folder / "manifest.json").write_text("[" * 9_999),
+    "another version": altered("manifest.json", '"version": 1', '"version": 2'),
+    "unknown": altered("manifest.json", '"kind": "flows"', '"kind": "plans"'),
+    "names no file of": without_contexts,
+    "wrong form": altered("manifest.json", '"flows.jsonl"', '"../flows.jsonl"'),
+    "lines": altered("manifest.json", '"records": 2', '"records": 3'),
+    "plain file": linked,
+}
+
+
 @run
 async def test_an_export_that_isnt_whole_is_refused_before_anything_is_written(
     tmp_path: Path,
@@ -183,44 +228,11 @@ async def test_an_export_that_isnt_whole_is_refused_before_anything_is_written(
         await filled(one, "acme")
         await export_tenant(one, "acme", whole, at=NOW)
 
-    def altered(name: str, old: str, new: str) -> None:
-        path = folder / name
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
-
-    def cut() -> None:
-        content = (folder / "messages.jsonl").read_bytes()
-        (folder / "messages.jsonl").write_bytes(content[:-5])
-
-    def linked() -> None:
-        (folder / "flows.jsonl").unlink()
-        (folder / "flows.jsonl").symlink_to(whole / "flows.jsonl")
-
-    damages = {
-        "altered": lambda: altered("flows.jsonl", '"two"', '"twO"'),
-        "bytes": cut,
-        "missing": lambda: (folder / "sessions.jsonl").unlink(),
-        "isn't complete": lambda: (folder / "manifest.json").unlink(),
-        "isn't the manifest": lambda: (folder / "manifest.json").write_text("[" * 9_999),
-        "another version": lambda: altered("manifest.json", '"version": 1', '"version": 2'),
-        "unknown": lambda: altered("manifest.json", '"kind": "flows"', '"kind": "plans"'),
-        "names no file of": lambda: forged_without("contexts"),
-        "wrong form": lambda: altered("manifest.json", '"flows.jsonl"', '"../flows.jsonl"'),
-        "lines": lambda: altered("manifest.json", '"records": 2', '"records": 3'),
-        "plain file": linked,
-    }
-
-    def forged_without(kind: str) -> None:
-        document = manifest_of(folder)
-        document["files"] = [file for file in document["files"] if file["kind"] != kind]
-        (folder / "manifest.json").write_text(json.dumps(document))
-
     async with bootstrap.open(MEMORY) as other:
-        for says, damage in damages.items():
+        for says, damage in DAMAGES.items():
             folder = tmp_path / "damaged"
             shutil.copytree(whole, folder)
-            damage()
+            damage(folder)
             with pytest.raises(UnusableExportError, match=says):
                 await import_tenant(other, folder)
             shutil.rmtree(folder)
@@ -264,7 +276,7 @@ async def test_a_folder_with_anything_else_is_left_alone(tmp_path: Path) -> None
     async with bootstrap.open(MEMORY) as platform:
         with pytest.raises(UnusableExportError, match=r"thesis\.tex"):
             await export_tenant(platform, "acme", tmp_path, at=NOW)
-    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    assert list(files_of(tmp_path)) == ["thesis.tex"]
 
 
 @run
@@ -282,11 +294,10 @@ async def test_credentials_are_never_in_the_clear(tmp_path: Path) -> None:
         await export_tenant(one, "acme", tmp_path / "sealed", at=NOW, secrets=BOX)
     for folder in ("without", "sealed"):
         assert not any(b"correct" in content for content in files_of(tmp_path / folder).values())
-    told = {"sealed_under": None, "left_out_of": ["crm"]}
-    assert manifest_of(tmp_path / "without")["credentials"] == told
-    told = {"sealed_under": "moving", "left_out_of": []}
-    assert manifest_of(tmp_path / "sealed")["credentials"] == told
-    for folder, box, found, without in (
+    without, sealed = (manifest_of(tmp_path / name) for name in ("without", "sealed"))
+    assert without["credentials"] == {"sealed_under": None, "left_out_of": ["crm"]}
+    assert sealed["credentials"] == {"sealed_under": "moving", "left_out_of": []}
+    for folder, box, found, lacking in (
         ("without", None, None, ("crm",)),
         ("without", BOX, None, ("crm",)),
         ("sealed", None, None, ("crm",)),
@@ -294,7 +305,7 @@ async def test_credentials_are_never_in_the_clear(tmp_path: Path) -> None:
     ):
         async with bootstrap.open(MEMORY) as other:
             report = await import_tenant(other, tmp_path / folder, secrets=box)
-            assert report.without_credentials == without
+            assert report.without_credentials == lacking
             crm = await other.for_tenant("acme").integrations.get_by_name("crm")
             assert crm is not None
             assert crm.credentials == found

@@ -36,12 +36,11 @@ Into = Callable[[Any], Any]
 
 def document_of(record: Any) -> dict[str, Any]:
     """A record as a document of JSON values. Secrets are left as they are."""
-    return {
-        name: _plain(getattr(record, name)) for name in _fields(type(record)) if name != _TENANT
-    }
+    kind: Any = type(record)
+    return {name: _plain(getattr(record, name)) for name in _fields(kind) if name != _TENANT}
 
 
-def record_of(kind: type[Any], document: object, tenant: TenantId) -> Any:
+def record_of(kind: Any, document: object, tenant: TenantId) -> Any:
     """The record that a document describes, of a tenant.
 
     Raises:
