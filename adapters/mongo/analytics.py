@@ -142,7 +142,7 @@ class MongoAnalyticsStore(AnalyticsStore):
 
     def maintenance(self) -> AnalyticsMaintenance:
         made = MongoAnalyticsMaintenance(self._executor, self._tombstones)
-        return made.keeping(AnalyticsArchive(self.repositories))
+        return made.keeping(AnalyticsArchive(self.repositories, self._tombstones.gate))
 
     async def check(self) -> None:
         await self._executor.ping()

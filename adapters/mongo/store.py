@@ -96,7 +96,7 @@ class MongoStore(DialogueStore):
 
     def maintenance(self) -> MongoMaintenance:
         made = MongoMaintenance(self._executor, self._tombstones, self._clock)
-        return made.keeping(DialogueArchive(self.repositories))
+        return made.keeping(DialogueArchive(self.repositories, self._tombstones.gate))
 
     async def check(self) -> None:
         await self._executor.ping()

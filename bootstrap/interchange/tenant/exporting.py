@@ -64,8 +64,9 @@ async def export_tenant(
     write: the authoring data are those of one moment, and read last, since everything refers to
     them; each message's conversation is there, with all messages up to the number at which it
     stood. Contexts are read before conversations, sessions and execution states after both: these
-    may name a conversation that was begun in between. For more than that, stop writing. The audit
-    trail is sealed first, as far as it can be.
+    may name a conversation that was begun in between. For more than that, stop writing. First of
+    all, the audit trail is sealed, as far as it can be, and executions of flows that are due are
+    counted into the flows' figures: an import takes those that it brings for counted.
 
     Raises:
         UnusableExportError: if the folder holds something else.
@@ -78,6 +79,7 @@ async def export_tenant(
     _prepare(folder)
     maintenance = platform.maintenance
     await _seal(platform, named)
+    await platform.projector().once()
     closing = Credentials(named, secrets)
     with ExitStack() as stack:
         files = {kind: stack.enter_context(_File(folder, kind, gzipped)) for kind in KINDS}
