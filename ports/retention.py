@@ -217,8 +217,11 @@ def purgeable(
     from before a time; the one that it has if none is.
 
     Raises:
-        CorruptRecordError: for an entry that isn't what was sealed, or not where it was.
+        CorruptRecordError: for an entry that isn't what was sealed, or not where it was; or if
+            there is none, and should be.
     """
+    if anchor.sequence > head.sequence or (anchor.sequence < head.sequence and not entries):
+        raise CorruptRecordError(AUDIT_SCHEMA.name, None, ("sequence",))
     chain = ChainCheck(head, anchor=anchor)
     for entry in entries:
         if chain.at.sequence >= head.sequence or chain.follow(entry) is not None:

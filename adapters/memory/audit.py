@@ -150,9 +150,11 @@ def purge(transaction: Transaction, before: datetime, limit: int) -> tuple[int, 
     """Remove the first entries that are old enough; how many, and whether there may be more."""
     anchor: AuditHead = transaction.get(ANCHORS, _ONLY) or NO_ENTRY
     head: AuditHead = transaction.get(HEADS, _ONLY) or NO_ENTRY
-    entries: Iterable[AuditEntry] = transaction.values(ENTRIES)
-    sealed = (entry for entry in entries if entry.is_sealed)
-    oldest = nsmallest(limit, sealed, key=lambda entry: entry.sequence or 0)
+    entries = transaction.table(ENTRIES)
+    places = entries.holders[_PLACE]
+    # That at the anchor's own place, too: there should be none.
+    numbers = range(max(anchor.sequence, 1), min(anchor.sequence + limit, head.sequence) + 1)
+    oldest = [entries.rows[places[number,]] for number in numbers if (number,) in places]
     through = purgeable(anchor, head, oldest, before)
     gone = [entry for entry in oldest if (entry.sequence or 0) <= through.sequence]
     for entry in gone:

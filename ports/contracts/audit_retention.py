@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import attrs
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.audit import NO_ENTRY, AuditEntry, AuditHead
 from domain.audit_chain import AuditFault
@@ -17,7 +19,7 @@ from ports.contracts.audit_tampering import finding, other
 from ports.contracts.call_retention import HOUR, LONG_AGO, maintenance
 from ports.contracts.concurrency import all_at_once, split
 from ports.contracts.exact import exact
-from ports.contracts.harness import Backend, contract, raised_by
+from ports.contracts.harness import Backend, contract, examples, raised_by
 from ports.errors import CorruptRecordError
 from ports.stores import TenantScope
 
@@ -124,6 +126,32 @@ async def test_what_stands_behind_a_younger_entry_goes_with_it(backend: Backend)
     assert exact(await trail_of(scope)) == exact(trail[2:])
     assert await purged(backend, 6) == 2
     assert (await scope.audit.verify()).sound
+
+
+@given(
+    hours=st.lists(st.integers(0, 9), min_size=1, max_size=12),
+    bounds=st.lists(st.tuples(st.integers(0, 10), st.integers(1, 4)), min_size=1, max_size=4),
+)
+@examples(0.2)
+@contract
+async def test_whatever_the_clocks_said_a_purge_takes_the_beginning(
+    backend: Backend, hours: list[int], bounds: list[tuple[int, int]]
+) -> None:
+    """Up to the first entry that is young enough, or as many as asked; the rest is sound."""
+    await emptied(backend)
+    scope, trail = await written(backend, hours)
+    kept = maintenance(backend)
+    for hour, limit in bounds:
+        bound = LONG_AGO + hour * HOUR
+        old = next((n for n, entry in enumerate(trail) if entry.at >= bound), len(trail))
+        assert await kept.due(Swept.AUDIT_ENTRIES, bound) == old
+        gone = min(limit, old)
+        assert await kept.purge_audit(bound, limit=limit) == gone
+        trail = trail[gone:]
+        assert exact(await trail_of(scope)) == exact(trail)
+        verified = await scope.audit.verify()
+        assert (verified.sound, verified.entries) == (True, len(trail))
+        assert verified.anchor.sequence == len(hours) - len(trail)
 
 
 @contract
