@@ -20,7 +20,7 @@ from domain.identity import TenantId
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.executions import ExecutionStore
-from ports.gate import Gate
+from ports.gate import OPEN, Gate
 from ports.locks import Locks
 from ports.outbox import Consumer
 from ports.rate_limits import RateLimiter
@@ -84,7 +84,7 @@ class RedisStore(RuntimeStore):
 
     def maintenance(self) -> RuntimeMaintenance:
         made = RedisRuntimeMaintenance(self._client, self._unsynchronised, self._tombstones)
-        return made.keeping(RedisArchive(self._client, self._unsynchronised))
+        return made.keeping(RedisArchive(self._client, self._unsynchronised, self._tombstones.gate))
 
     def stream(self, name: str) -> Consumer:
         return RedisStreamConsumer(self._client, name)
@@ -97,7 +97,11 @@ class RedisPorts(RuntimePorts):
     """A tenant's ports."""
 
     def __init__(
-        self, tenant: TenantId, client: Client, queue: RedisUnsynchronised, gate: Gate
+        self,
+        tenant: TenantId,
+        client: Client,
+        queue: RedisUnsynchronised,
+        gate: Gate = OPEN,
     ) -> None:
         self._tenant = tenant
         self._client = client

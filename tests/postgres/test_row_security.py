@@ -6,7 +6,7 @@ As the role that services connect by, of which these tests know the password.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -21,9 +21,10 @@ from adapters.postgres.flow_statements import RELATION
 from adapters.postgres.pool import Pool, PoolOptions
 from adapters.postgres.row_security import functions, protected
 from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
+from domain.erasure import Tombstone
 from domain.experiments import Experiment, Variant
 from domain.flows import ChangeType, Flow, MetricIncrements
-from domain.identity import TenantId
+from domain.identity import TenantId, UserId
 from domain.integrations import CallReport, Integration
 from tests.postgres.opening import bare, new_tenant, see, store
 from tests.servers import as_service
@@ -78,6 +79,12 @@ def tenants(url: str) -> Iterator[Tenants]:
                 await opened.maintenance()._purge_audit(datetime.max.replace(tzinfo=UTC), tenant, 1)
                 await outbox.distribute(tenant, 100)
                 await ports.flows.patch(flow.id, category="x")  # waits in the outbox
+                now = datetime.now(UTC)
+                await opened.maintenance().tombstones.bury(
+                    Tombstone(
+                        tenant_id=tenant, user_id=UserId("gone"), at=now, until=now + timedelta(1)
+                    )
+                )
 
     async def forget() -> None:
         async with store(url) as opened:

@@ -1,0 +1,1 @@
+"""Tests of the gate that late writes pass."""
