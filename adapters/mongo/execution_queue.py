@@ -25,6 +25,13 @@ def uncounted(now: datetime | None = None) -> Document:
     return {_DUE: {"$gte": EVER} if now is None else {"$gte": EVER, "$lte": now}}
 
 
+COUNT: Final[list[Document]] = [
+    {"$match": uncounted()},
+    {"$group": {"_id": None, "n": {"$sum": 1}, "oldest": {"$min": f"${_SINCE}"}}},
+]
+"""How many aren't counted, and since when: what the index itself says."""
+
+
 class MongoExecutionQueue(ExecutionQueue):
     """Of every tenant's events."""
 
@@ -48,11 +55,7 @@ class MongoExecutionQueue(ExecutionQueue):
         await self._put(executions, until, uncounted())
 
     async def uncounted(self) -> Uncounted:
-        stages: list[Document] = [
-            {"$match": uncounted()},
-            {"$group": {"_id": None, "n": {"$sum": 1}, "oldest": {"$min": f"${_SINCE}"}}},
-        ]
-        for told in await self._executor.aggregate(_NAME, stages):
+        for told in await self._executor.aggregate(_NAME, COUNT):
             return Uncounted(number=int(told["n"]), oldest=instant(told["oldest"]))
         return Uncounted(number=0, oldest=None)
 

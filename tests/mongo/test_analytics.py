@@ -10,14 +10,19 @@ import pytest
 from adapters.mongo.analytics import MongoAnalyticsStore
 from adapters.mongo.collections import EVENTS
 from adapters.mongo.driver import Client, MongoOptions
+from adapters.mongo.execution_queue import COUNT, uncounted
+from adapters.mongo.keyset import page
 from adapters.mongo.pipelines import pipeline
 from adapters.system import SystemClock, Uuid7Generator
 from domain.analytics import AnalyticsEvent
 from domain.identity import TenantId
 from domain.metric_queries import MetricQuery
-from ports.analytics import Analytics, Asked
+from ports.analytics import EVENT_SCHEMA, Analytics, Asked
 from ports.buckets import buckets_of
+from ports.criteria import coerce
 from ports.errors import CorruptRecordError
+from ports.paging import Order
+from ports.reading import Selection
 from tests.mongo.server import Mongo, database, new_tenant
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
@@ -101,6 +106,52 @@ def test_a_long_range_of_uneven_buckets_is_one_pipeline(opened: tuple[str, Mongo
     query = {"start": start, "end": end, "granularity": "month", "zone": "America/Santiago"}
     keys, _, _ = examined(found, **query)
     assert keys <= 2_002
+
+
+def looked_at(found: Mongo, **asked: Any) -> tuple[int, int, set[str]]:
+    """How many keys and documents a find reads, of which indexes, and whether it sorts them."""
+    told = found.command({"explain": {"find": "events", **asked}, "verbosity": "executionStats"})
+    stats = _found(told, "executionStats")
+    plan = _found(told, "winningPlan")
+    stages = {*_all(plan, "indexName"), *(name for name in _all(plan, "stage") if name == "SORT")}
+    return stats["totalKeysExamined"], stats["totalDocsExamined"], stages
+
+
+@pytest.mark.parametrize("order", ["at", "-at"])
+def test_events_are_listed_in_the_order_of_an_index(opened: tuple[str, Mongo], order: str) -> None:
+    """From where the page begins, and no further than it goes."""
+    _, found = opened
+    total = Order.of(order, EVENT_SCHEMA)
+    for after in (None, (START + timedelta(minutes=1_000), "e1000")):
+        criteria = coerce({"at": {"operator": "gt", "value": START}}, EVENT_SCHEMA)
+        selection = Selection(criteria=criteria, order=total, limit=50, after=after)
+        query = page(TenantId("mine"), selection, EVENTS)
+        if query.pipeline is not None:
+            # The first range: those of the same time; then those beyond.
+            (beyond,) = [stage for stage in query.pipeline if "$unionWith" in stage]
+            stages = beyond["$unionWith"]["pipeline"]
+            asked = {"filter": stages[0]["$match"], "sort": stages[1]["$sort"], "limit": 50}
+        else:
+            asked = {"filter": query.filter, "sort": dict(query.sort), "limit": query.limit}
+        keys, documents, stages = looked_at(found, **asked)
+        assert stages == {"ix_events_at"}
+        assert (keys <= 51, documents) == (True, 50)
+
+
+def test_what_is_uncounted_is_found_by_its_marks(opened: tuple[str, Mongo]) -> None:
+    """However many events there are beside; how many it is, without looking at one."""
+    _, found = opened
+    mark = {"uncounted": {"due": START, "since": START}}
+    found["events"].update_many({"_id": {"$in": ["mine!e1", "theirs!e2"]}}, {"$set": mark})
+    try:
+        due = {"filter": uncounted(END), "sort": {"uncounted.due": 1}, "limit": 500}
+        assert looked_at(found, **due) == (2, 2, {"ix_events_uncounted"})
+        command = {"aggregate": "events", "pipeline": COUNT, "cursor": {}}
+        told = found.command({"explain": command, "verbosity": "executionStats"})
+        stats = _found(told, "executionStats")
+        assert (stats["totalKeysExamined"], stats["totalDocsExamined"]) == (2, 0)
+    finally:
+        found["events"].update_many({}, {"$unset": {"uncounted": ""}})
 
 
 async def _asked(url: str, tenant: str, *calls: Any) -> None:
