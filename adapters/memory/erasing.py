@@ -12,7 +12,7 @@ from adapters.memory.session import SingleSession
 from adapters.memory.tables import Tables, Transaction
 from domain.documents import EMPTY
 from domain.identity import TenantId, UserId
-from domain.integrations import IntegrationCall
+from domain.integrations import Integration, IntegrationCall
 from domain.rules import restored
 from ports.contexts import CONTEXT_SCHEMA
 from ports.conversations import CONVERSATION_SCHEMA
@@ -23,6 +23,7 @@ from ports.integrations import INTEGRATION_SCHEMA
 
 CONVERSATIONS = CONVERSATION_SCHEMA.name
 CONTEXTS = CONTEXT_SCHEMA.name
+INTEGRATIONS = INTEGRATION_SCHEMA.name
 _OF_UNITS = {
     ASSIGNMENTS: "experiment_assignments",
     OUTCOMES: "experiment_outcomes",
@@ -78,6 +79,10 @@ class MemoryErasingAuthoring(ErasingConversations):
             for call in calls:
                 redacted = restored(IntegrationCall, {**vars(call), **nothing})
                 transaction.replace(CALLS, redacted)
+                of = transaction.get(INTEGRATIONS, call.integration_id)
+                if call.error is not None and of.last_error == call.error:
+                    forgetful = restored(Integration, {**vars(of), "last_error": None})
+                    transaction.replace(INTEGRATIONS, forgetful)
             if calls:
                 gone["integration_calls"] = len(calls)
         return await self._noted(tenant, user, gone, noting)

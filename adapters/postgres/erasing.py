@@ -17,7 +17,7 @@ from adapters.postgres.experiment_tables import (
     EXPERIMENT_OUTCOME_KEYS,
     EXPERIMENT_OUTCOMES,
 )
-from adapters.postgres.integration_tables import INTEGRATION_CALLS
+from adapters.postgres.integration_tables import INTEGRATION_CALLS, INTEGRATIONS
 from adapters.postgres.statements import Statement, compiled
 from adapters.postgres.tables import as_tenant
 from adapters.postgres.tombstones import PostgresTombstones
@@ -30,12 +30,8 @@ Batch: TypeAlias = Callable[[Executor], Awaitable[Mapping[str, int]]]
 ROWS: Final = 1_000
 """In one batch."""
 
-_A, _O, _K, _C = (
-    EXPERIMENT_ASSIGNMENTS,
-    EXPERIMENT_OUTCOMES,
-    EXPERIMENT_OUTCOME_KEYS,
-    INTEGRATION_CALLS,
-)
+_A, _O, _K = EXPERIMENT_ASSIGNMENTS, EXPERIMENT_OUTCOMES, EXPERIMENT_OUTCOME_KEYS
+_C, _I = INTEGRATION_CALLS, INTEGRATIONS
 _LIMIT = sa.bindparam("limit", type_=sa.BigInteger())
 
 
@@ -85,20 +81,49 @@ ERASE_OUTCOMES: Final = compiled(sa.delete(_O).where(_of_unit(_O), _some(_O, _of
 
 ERASE_KEYS: Final = compiled(sa.delete(_K).where(_of_unit(_K), _some(_K, _of_unit(_K))))
 
-_OF_CONVERSATIONS = sa.and_(
-    _C.c.tenant_id == sa.bindparam("tenant", type_=TEXT),
-    as_tenant(),
-    _C.c.conversation_id == sa.any_(sa.bindparam("conversations", type_=postgresql.ARRAY(TEXT))),
-)
-REDACT_CALLS: Final = compiled(
-    sa.update(_C)
-    .where(_OF_CONVERSATIONS, _some(_C, _OF_CONVERSATIONS))
-    .values(
-        conversation_id=sa.null(),
-        error=sa.null(),
-        metadata=sa.literal_column("'{}'", _C.c.metadata.type),
+
+def _is_tenants(table: sa.Table) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.tenant_id == sa.bindparam("tenant", type_=TEXT), as_tenant())
+
+
+def _redacting() -> Any:
+    ids = sa.bindparam("conversations", type_=postgresql.ARRAY(TEXT))
+    said = (
+        sa.select(_C.c.integration_id, _C.c.sequence, _C.c.error)
+        .where(_is_tenants(_C), _C.c.conversation_id == sa.any_(ids))
+        .limit(_LIMIT)
+        .cte("said")
     )
-)
+    redacted = (
+        sa.update(_C)
+        .where(
+            _is_tenants(_C),
+            _C.c.integration_id == said.c.integration_id,
+            _C.c.sequence == said.c.sequence,
+            _C.c.conversation_id == sa.any_(ids),
+        )
+        .values(
+            conversation_id=sa.null(),
+            error=sa.null(),
+            metadata=sa.literal_column("'{}'", _C.c.metadata.type),
+        )
+        .returning(_C.c.sequence)
+        .cte("redacted")
+    )
+    repeated = (
+        sa.update(_I)
+        .where(_is_tenants(_I), _I.c.id == said.c.integration_id, _I.c.last_error == said.c.error)
+        .values(last_error=sa.null())
+        .returning(_I.c.id)
+        .cte("repeated")
+    )
+    number = sa.select(sa.func.count()).select_from(redacted).scalar_subquery()
+    return sa.select(number).add_cte(repeated)
+
+
+REDACT_CALLS: Final = compiled(_redacting())
+"""What a call says of a conversation goes, also where its integration repeats it as the last error;
+how many calls."""
 
 
 class PostgresErasing(ErasingConversations):
@@ -133,8 +158,12 @@ class PostgresErasing(ErasingConversations):
         self, tenant: TenantId, user: UserId, ids: Sequence[str], noting: bool
     ) -> Mapping[str, int]:
         values = {"tenant": tenant, "conversations": list(ids), "limit": ROWS}
-        batch = each_time(REDACT_CALLS, values, "integration_calls")
-        return await self._all(batch, tenant, user, noting)
+
+        async def redacted(executor: Executor) -> Mapping[str, int]:
+            rows = await executor.write(REDACT_CALLS.sql, REDACT_CALLS.arguments(values))
+            return {"integration_calls": rows[0][0]}
+
+        return await self._all(redacted, tenant, user, noting)
 
     async def _all(
         self, batch: Batch, tenant: TenantId, user: UserId, noting: bool

@@ -1,5 +1,7 @@
 """Erasing a user from authoring data: what experiments measured, what calls say, and what stays."""
 
+import attrs
+
 from domain.integrations import CallReport
 from ports.contracts.erasure import USER, maintenance
 from ports.contracts.experiment_outcomes import assigning, control_of
@@ -53,7 +55,9 @@ async def test_an_erased_unit_is_one_that_never_took_part(
 async def test_calls_are_still_counted_and_say_nothing(
     backend: Backend, scope: TenantScope
 ) -> None:
-    """In their places, as long and as well as they went; others' are as they were."""
+    """In their places, as long and as well as they went, nor does their integration repeat it;
+    others' are as they were.
+    """
     integrations = scope.integrations
     made = await new_integration(integrations)
     reports = [
@@ -63,11 +67,15 @@ async def test_calls_are_still_counted_and_say_nothing(
     ]
     for report in reports:
         await integrations.record_call(made.id, report)
+    other = await new_integration(integrations, "other")
+    last = attrs.evolve(reports[1], error="another", conversation_id="other")
+    for report in (reports[1], last):
+        await integrations.record_call(other.id, report)
     before = (await integrations.calls(made.id)).items
     stored = await integrations.require(made.id)
     store = maintenance(backend, Group.AUTHORING)
     gone = await store.erase_conversations(scope.tenant, USER, ["talk", "none"])
-    assert gone == {"integration_calls": 2}
+    assert gone == {"integration_calls": 3}
     after = (await integrations.calls(made.id)).items
     assert after[0] == before[0]
     for call, was in zip(after[1:], before[1:], strict=True):
@@ -77,7 +85,9 @@ async def test_calls_are_still_counted_and_say_nothing(
             *(was.success, was.latency_ms),
             was.status_code,
         )
-    assert await integrations.require(made.id) == stored
+    assert stored.last_error == "x"
+    assert await integrations.require(made.id) == attrs.evolve(stored, last_error=None)
+    assert (await integrations.require(other.id)).last_error == "another"
     assert await store.erase_conversations(scope.tenant, USER, ["talk", "none"]) == {}
 
 
