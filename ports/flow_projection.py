@@ -5,7 +5,7 @@ An execution that has ended is recorded once, as an analytics event under its ow
 Some moments later a projector adds it to its flow's figures of the day on which it ended, in UTC,
 and takes the mark away. Any number of projectors, in any number of processes, share the work.
 
-**Exactly once.** What is added carries the execution's id as its key, in one step with it
+**Exactly once.** What is added carries a key made of the execution's id, in one step with it
 (`FlowMetrics.record_many_metrics`): so whoever is killed after it added and before it took the mark
 away, or does what another is doing, adds nothing twice; and what was recorded keeps its mark until
 it was added. A key must be known for as long as its execution is marked: keys are forgotten only
@@ -24,8 +24,9 @@ then the less often the longer it has been waiting. It is told (`Projected.waiti
 its event stays.
 
 **What is never counted.** What has expired, or was erased with its user or tenant, before it was
-counted, and what a restored export has: the figures that belong to it are restored by themselves.
-What was counted stays so when its event goes: figures tell nothing of users.
+counted, and what a restored export has: the figures that belong to it are restored by themselves
+(so let a projector come to its end before you export). What was counted stays so when its event
+goes: figures tell nothing of users, and neither do the keys, which are digests.
 """
 
 import asyncio
@@ -33,6 +34,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime, timedelta
+from hashlib import blake2b
 from random import uniform
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -349,12 +351,15 @@ def _by_day(taken: Iterable[UncountedExecution], outcome: _Outcome) -> _Days:
             outcome.waiting.append(one)
             continue
         day = days.setdefault((one.tenant, execution.flow_id, execution.day), {})
-        day[f"{_KEY}{one.id}"] = (one, execution.increments)
+        day[_key(one.id)] = (one, execution.increments)
     return days
 
 
-_KEY: Final = "execution:"
-"""What stands before an execution's id in its key: whoever adds by keys of their own has others."""
+def _key(id: str) -> str:
+    """The key of an execution: whoever adds by keys of their own has others. Of its id a digest
+    (BLAKE2b, RFC 7693, 128 bits), which says nothing of a user once the event is erased.
+    """
+    return f"execution:{blake2b(id.encode(), digest_size=16).hexdigest()}"
 
 
 def _by_time(
