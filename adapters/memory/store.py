@@ -56,13 +56,14 @@ class MemoryStore(TransactionalStore[R, R, M], Generic[R, M]):
     )
     aggregates: ClassVar[Sequence[Any]]
     """The repositories whose tables a tenant has."""
+    buried_in: ClassVar[type[MemoryTombstones]] = MemoryTombstones
     _secrets: SecretBox | None = None
 
     def __init__(self, *, clock: Clock | None = None, ids: IdGenerator | None = None) -> None:
         self._clock = SystemClock() if clock is None else clock
         self._ids = Uuid7Generator(self._clock) if ids is None else ids
         self._tenants: dict[TenantId, Tables] = {}
-        self._tombstones = MemoryTombstones(self._clock)
+        self._tombstones = self.buried_in(self._clock)
 
     def sibling(self, *, clock: Clock | None = None) -> Self:
         """Another store over the same data, as a second process would have it."""

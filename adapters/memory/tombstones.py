@@ -50,7 +50,7 @@ class MemoryTombstones(Tombstones):
 
     def seen_by(self, clock: Clock) -> "MemoryTombstones":
         """The same, as a store with another clock has them."""
-        return MemoryTombstones(clock, self._buried)
+        return type(self)(clock, self._buried)
 
     @property
     def gate(self) -> Gate:

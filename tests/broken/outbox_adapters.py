@@ -145,7 +145,7 @@ class WritesEventsBesideTheUnit(MemoryAuthoringStore):
         session = UnitSession(self._tables(tenant))
         session._transaction = _Eager(session._transaction.base)
         try:
-            yield self._repositories(tenant, author, session)
+            yield self._repositories(tenant, author, session, self._tombstones.gate)
             session.commit()
         finally:
             session.end()
@@ -156,7 +156,7 @@ class KeepsWhatIsErased(MemoryAuthoringStore):
 
     def maintenance(self) -> AuthoringMaintenance:
         outbox = MemoryOutbox(self._tenants, self._outbox, self._clock)
-        return _Maintenance(self._tenants, outbox)
+        return _Maintenance(self._tenants, outbox, self._tombstones)
 
 
 class _Maintenance(MemoryAuthoringMaintenance):

@@ -20,7 +20,7 @@ class KeepsWhatItRollsBack(MemoryAuthoringStore):
     ) -> AsyncIterator[MemoryAuthoring]:
         session = UnitSession(self._tables(tenant))
         try:
-            yield self._repositories(tenant, author, session)
+            yield self._repositories(tenant, author, session, self._tombstones.gate)
         finally:
             session.commit()
 
@@ -32,7 +32,8 @@ class ShowsWhatIsNotCommitted(MemoryAuthoringStore):
     async def unit(
         self, tenant: TenantId, author: Author = NOBODY
     ) -> AsyncIterator[MemoryAuthoring]:
-        yield self._repositories(tenant, author, SingleSession(self._tables(tenant)))
+        session = SingleSession(self._tables(tenant))
+        yield self._repositories(tenant, author, session, self._tombstones.gate)
 
 
 class _Undoomed(UnitSession):
@@ -50,7 +51,7 @@ class ForgivesFailedWrites(MemoryAuthoringStore):
     ) -> AsyncIterator[MemoryAuthoring]:
         session = _Undoomed(self._tables(tenant))
         try:
-            yield self._repositories(tenant, author, session)
+            yield self._repositories(tenant, author, session, self._tombstones.gate)
             session.commit()
         finally:
             session.end()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Sequ
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import wraps
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -17,6 +17,8 @@ from ports.view import BITS, Changes, Fingerprints, Source, ViewGate
 T, U = TenantId("t"), TenantId("u")
 ADA, BOB = UserId("ada"), UserId("bob")
 LONG = timedelta(hours=1)
+Looking: TypeAlias = Callable[[type[ViewGate]], None]
+"""Fails a kind of gate that doesn't do what is looked for."""
 
 
 def in_a_loop(body: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
@@ -73,9 +75,11 @@ class Stones(Source):
 
 
 @asynccontextmanager
-async def gate_of(stones: Stones, staleness: timedelta = LONG) -> AsyncIterator[ViewGate]:
+async def gate_of(
+    stones: Stones, staleness: timedelta = LONG, kind: type[ViewGate] = ViewGate
+) -> AsyncIterator[ViewGate]:
     """A gate, closed at the end; no task is left then."""
-    gate = ViewGate(stones, staleness)
+    gate = kind(stones, staleness)
     yield gate
     await gate.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -144,17 +148,25 @@ async def test_one_who_is_cancelled_takes_nothing_from_the_others() -> None:
         assert stones.looks == 1
 
 
-@in_a_loop
-async def test_it_is_closed_when_nobody_answers() -> None:
+def closed_when_nobody_answers(kind: type[ViewGate]) -> None:
+    """What a gate of some kind does then."""
+
+    async def body() -> None:
+        stones = Stones()
+        stones.away = True
+        async with gate_of(stones, timedelta(), kind) as gate:
+            for _ in range(2):
+                with pytest.raises(StoreUnavailableError):
+                    await gate.admit(T)
+            stones.away = False
+            await gate.admit(T)
+
+    asyncio.run(body())
+
+
+def test_it_is_closed_when_nobody_answers() -> None:
     """Not knowing who was erased, it admits nobody; it asks again for the next write."""
-    stones = Stones()
-    stones.away = True
-    async with gate_of(stones, timedelta()) as gate:
-        for _ in range(2):
-            with pytest.raises(StoreUnavailableError):
-                await gate.admit(T)
-        stones.away = False
-        await gate.admit(T)
+    closed_when_nobody_answers(ViewGate)
 
 
 @in_a_loop
@@ -175,14 +187,22 @@ async def test_a_view_that_is_young_enough_does_without_an_answer() -> None:
         assert stones.looks == 2
 
 
-@in_a_loop
-async def test_one_that_is_too_old_is_waited_for() -> None:
+def waited_for_when_too_old(kind: type[ViewGate]) -> None:
+    """What a gate of some kind does then."""
+
+    async def body() -> None:
+        stones = Stones()
+        async with gate_of(stones, timedelta(), kind) as gate:
+            await gate.admit(T)
+            stones.bury(T)
+            assert await refused(gate, T)
+
+    asyncio.run(body())
+
+
+def test_one_that_is_too_old_is_waited_for() -> None:
     """So what was buried before is known."""
-    stones = Stones()
-    async with gate_of(stones, timedelta()) as gate:
-        await gate.admit(T)
-        stones.bury(T)
-        assert await refused(gate, T)
+    waited_for_when_too_old(ViewGate)
 
 
 @in_a_loop
