@@ -215,7 +215,8 @@ class Settings(Value):
     slow_operation_seconds: float | None = field(
         default=None, metadata=rule(optional(number(0.001, 3_600)))
     )
-    """An operation, or a wait for a stream's next item, that takes longer is logged; None: none."""
+    """An operation that takes longer is logged; None: none. Of a stream, each wait for an item by
+    itself; of a unit of work, all from its begin to its end."""
 
     telemetry: bool = field(default=False, metadata=rule(flag))
     """Whether operations, and rounds in the background, are OpenTelemetry's spans and metrics. It

@@ -49,14 +49,15 @@ def is_trouble(error: BaseException) -> bool:
     """Whether an operator may want to look: not what a port answers in the course of things (there
     is no such entity, somebody else was first), nor a caller that left.
     """
-    if _left(error):
+    if has_left(error):
         return False
     answers = isinstance(error, RepositoryError | ValidationError)
     return isinstance(error, _TROUBLE) or not answers
 
 
-def _left(caller: BaseException) -> bool:
-    return isinstance(caller, CancelledError | GeneratorExit)
+def has_left(error: BaseException) -> bool:
+    """Whether it is the caller who went away: no failure."""
+    return isinstance(error, CancelledError | GeneratorExit)
 
 
 class Observer:
@@ -124,7 +125,7 @@ class Observation:
         observer = self._observer
         if self._traced is not None:
             self._traced.over(self._seconds, error, own)
-        if error is not None and own and observer.log_failures and not _left(error):
+        if error is not None and own and observer.log_failures and not has_left(error):
             tell = _LOG.warning if is_trouble(error) else _LOG.info
             tell("an operation failed", **self._about(self._seconds), error=type(error).__name__)
         elif observer.slow is not None and self._longest > observer.slow:

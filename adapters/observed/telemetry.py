@@ -31,7 +31,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from adapters.observed.operations import Place, is_trouble
+from adapters.observed.operations import Place, has_left, is_trouble
 from ports.observation import Round, Rounds
 from ports.time import Clock
 
@@ -68,7 +68,7 @@ class Traced:
             self._span.set_attribute("error.type", about["error.type"])
             if is_trouble(error):
                 self._span.set_status(StatusCode.ERROR)
-            if own:
+            if own and not has_left(error):
                 self._of.errors.add(1, about)
         self._of.durations.record(seconds, about)
         self._span.end()

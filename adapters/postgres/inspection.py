@@ -129,6 +129,9 @@ class Inspection:
 
     server_version: str
     encoding: str
+    standby: bool
+    """Whether it follows another server, and takes no writes."""
+
     clock_skew: float
     migrations: MigrationState
     differences: tuple[Difference, ...]
@@ -140,14 +143,18 @@ class Inspection:
         """Whether the store can be relied upon."""
         return (
             self.encoding == "UTF8"
+            and not self.standby
             and not self.migrations.pending
             and not self.differences
             and not self.standing.bypasses
         )
 
 
-async def inspect(url: str, now: datetime, *, deadline: float = 10.0) -> Inspection:
-    """Look at the database at `url`; it is left as it was. `now` is the caller's time.
+async def inspect(
+    url: str, now: datetime, *, deadline: float = 10.0, compare: bool = True
+) -> Inspection:
+    """Look at the database at `url`; it is left as it was. `now` is the caller's time. Unless it is
+    to `compare`, no difference is looked for: then it takes a few round trips.
 
     What is expected is asked of the server itself, which builds it in temporary tables and a
     transaction that is rolled back, so that both sides are worded alike. Any role that may connect
@@ -165,13 +172,17 @@ async def inspect(url: str, now: datetime, *, deadline: float = 10.0) -> Inspect
         try:
             facts = await connection.fetchrow(
                 "SELECT current_setting('server_version') AS version, clock_timestamp() AS now,"
-                " current_setting('server_encoding') AS encoding"
+                " current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby"
             )
             schema = await connection.fetchval(_SCHEMA, VERSION_TABLE)
-            differences = () if migrations.pending else await _differences(connection, schema)
+            differences: tuple[Difference, ...] = ()
+            # (A standby can't be asked for what is expected: it makes no tables.)
+            if compare and not migrations.pending and not facts["standby"]:
+                differences = await _differences(connection, schema)
             return Inspection(
                 server_version=facts["version"],
                 encoding=facts["encoding"],
+                standby=facts["standby"],
                 clock_skew=(facts["now"] - now.astimezone(UTC)).total_seconds(),
                 migrations=migrations,
                 differences=differences,

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 
 from adapters.postgres.inspection import Inspection, inspect
-from adapters.postgres.migrations import state
 from adapters.postgres.pool import PoolOptions
 from adapters.postgres.store import PostgresStore
 from adapters.system import SystemClock, Uuid7Generator
@@ -18,25 +17,24 @@ NAME = "postgres"
 
 async def ready(url: str, settings: Settings, deadline: float) -> AsyncIterator[Check]:
     """Whether it can be used."""
-    seen = await state(url, deadline=deadline)
-    yield Check(NAME, "answers", True, "PostgreSQL")
-    yield migrations(NAME, seen)
+    seen = await inspect(url, SystemClock().now(), deadline=deadline, compare=False)
+    for check in _usable(seen):
+        yield check
 
 
 async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncIterator[Check]:
     """Everything."""
     now = SystemClock().now()
     seen = await inspect(url, now, deadline=deadline)
-    yield Check(NAME, "answers", True, f"PostgreSQL {seen.server_version}")
-    yield migrations(NAME, seen.migrations)
+    for check in _usable(seen):
+        yield check
     for check in schema(
         NAME, seen, "columns, indexes, constraints, policies and rights as declared"
     ):
         yield check
     yield clock(NAME, seen.clock_skew)
-    yield Check(NAME, "encoding", seen.encoding == "UTF8", seen.encoding)
     yield _keys(settings)
-    if seen.migrations.pending:
+    if seen.migrations.pending or seen.standby:
         return
     yield _row_security(seen)
     options = PoolOptions(deadline=deadline, max_size=2)
@@ -51,6 +49,16 @@ async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncItera
             yield check
     finally:
         await store.close()
+
+
+def _usable(seen: Inspection) -> list[Check]:
+    follows = "a standby, which takes no writes" if seen.standby else "takes writes"
+    return [
+        Check(NAME, "answers", True, f"PostgreSQL {seen.server_version}"),
+        migrations(NAME, seen.migrations),
+        Check(NAME, "primary", not seen.standby, follows),
+        Check(NAME, "encoding", seen.encoding == "UTF8", seen.encoding),
+    ]
 
 
 def _keys(settings: Settings) -> Check:

@@ -22,7 +22,9 @@ from tests.bootstrap.running import answer, run
 from tests.bootstrap.stores import environment_of
 
 GOOD = {"id": "a", "name": "Welcome", "definition": {"nodes": []}}
-POSTGRES_SUBJECTS = {"encoding", "row security", "outbox", "encryption keys", "erasures"}
+POSTGRES_SUBJECTS = {
+    *("primary", "encoding", "row security", "outbox", "encryption keys", "erasures")
+}
 MONGO_SUBJECTS = {"replica set", "analytics retention", "erasures", "flow metrics"}
 REDIS_SUBJECTS = {
     *("answers", "version", "mode", "clock", "eviction", "persistence", "expiry", "erasures")

@@ -35,7 +35,8 @@ from tests.bootstrap.running import run
 DRIVERS = (
     *("asyncpg", "sqlalchemy", "alembic", "greenlet"),
     *("motor", "pymongo", "redis", "hiredis"),
-    "scipy",
+    # (OpenTelemetry itself comes by FastAPI, which dependency-injector imports where it is.)
+    *("scipy", "structlog", "adapters.observed.telemetry"),
 )
 MINUTE = timedelta(minutes=1)
 

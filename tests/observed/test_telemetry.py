@@ -19,6 +19,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 import bootstrap.settings
 from adapters.local.callbacks import CallbackConsumer
+from adapters.observed.operations import Observation, Observer, Place
 from adapters.observed.telemetry import Telemetry
 from adapters.system import SystemClock
 from bootstrap import Settings
@@ -27,8 +28,10 @@ from bootstrap.platform import Platform, opened
 from domain.conversations import Channel, Conversation
 from domain.executions import ExecutionState
 from domain.flows import Flow
+from domain.identity import TenantId
 from domain.outbox import ChangeEvent
 from ports.errors import ConflictError, EntityNotFoundError
+from ports.locks import Locks
 from tests.bootstrap.running import run
 
 
@@ -39,14 +42,18 @@ class Heard:
     spans: InMemorySpanExporter = attrs.field(factory=InMemorySpanExporter)
     metrics: InMemoryMetricReader = attrs.field(factory=InMemoryMetricReader)
 
+    def tracers(self) -> TracerProvider:
+        """What makes spans that are heard."""
+        made = TracerProvider()
+        made.add_span_processor(SimpleSpanProcessor(self.spans))
+        return made
+
     @asynccontextmanager
     async def platform(self, **settings: Any) -> AsyncIterator[Platform]:
         """One in memory, whose operations are told."""
-        tracers = TracerProvider()
-        tracers.add_span_processor(SimpleSpanProcessor(self.spans))
         meters = MeterProvider([self.metrics])
         container = Container(settings=Settings(profile="memory", telemetry=True, **settings))
-        telemetry = Telemetry(SystemClock(), tracers=tracers, meters=meters)
+        telemetry = Telemetry(SystemClock(), tracers=self.tracers(), meters=meters)
         container.telemetry.override(providers.Object(telemetry))
         async with opened(container) as platform:
             yield platform
@@ -126,6 +133,43 @@ def test_answers_and_trouble_have_their_errors_class(heard: Heard) -> None:
         for point in heard.points("dialogbase.operation.errors")
     }
     assert errors == {"EntityNotFoundError": 1, "ZeroDivisionError": 1}
+
+
+@pytest.mark.parametrize(
+    ("store", "system"), [("postgres", "postgresql"), ("mongo", "mongodb"), ("redis", "redis")]
+)
+def test_a_server_s_operations_are_a_client_s(heard: Heard, store: str, system: str) -> None:
+    """The server goes by the name that the conventions have for it."""
+    telemetry = Telemetry(SystemClock(), tracers=heard.tracers(), meters=MeterProvider())
+    place = Place("flows", store, TenantId("acme"))
+    Observation(Observer(telemetry=telemetry), place, "get_by_id").ended()
+    (span,) = heard.ended()
+    assert (span.kind, about(span)["db.system.name"]) == (SpanKind.CLIENT, system)
+
+
+def test_a_caller_that_leaves_is_not_counted_as_an_error(heard: Heard) -> None:
+    """The span says that it left."""
+
+    @run
+    async def leaving() -> None:
+        async with heard.platform() as platform:
+            locks = platform.for_tenant("acme").locks
+            async with locks.hold("a"):
+                waiting = asyncio.create_task(_held(locks))
+                await asyncio.sleep(0)
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
+
+    leaving()
+    left = next(span for span in heard.ended() if "error.type" in about(span))
+    assert (left.name, about(left)["error.type"]) == ("hold locks", "CancelledError")
+    assert left.status.status_code is StatusCode.UNSET
+    assert heard.points("dialogbase.operation.errors") == []
+
+
+async def _held(locks: Locks) -> None:
+    async with locks.hold("a"):
+        raise AssertionError
 
 
 def _broken(flow: Flow) -> Flow:
