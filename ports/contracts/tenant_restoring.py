@@ -1,17 +1,19 @@
 """Archives: a tenant's records are read, and put back as they were; whichever store it is."""
 
+from datetime import timedelta
 from typing import Any
 
 import attrs
 
+from domain.erasure import Tombstone
 from domain.errors import ValidationError
-from domain.identity import TenantId
+from domain.identity import TenantId, UserId
 from domain.rules import restored
 from ports.archives import MAX_RESTORED, Record, RecordKind
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, Group, contract, raised_by
 from ports.contracts.tenant_contents import archive_of, contents, fill, put_back
-from ports.errors import TenantMismatchError, UnsupportedOperationError
+from ports.errors import ErasedError, TenantMismatchError, UnsupportedOperationError
 from ports.stores import TenantScope
 
 
@@ -115,6 +117,35 @@ async def test_what_another_stands_in_the_place_of_is_refused(
         assert (again.added, list(again.refused)) == (1, refused), kind
         assert again.unchanged == last - len(refused)
     assert exact(await contents(archive, scope.tenant)) == exact(before)
+
+
+@contract(still=True)
+async def test_who_was_erased_isnt_put_back(
+    backend: Backend, scope: TenantScope, group: Group
+) -> None:
+    """A tenant with a tombstone is refused whole; of an erased user, what names them is refused,
+    and the rest goes in."""
+    before = await fill(backend, scope, group)
+    tombstones = backend.instances[0].store(group).maintenance().tombstones
+    await emptied(backend, scope, group)
+    archive, now = archive_of(backend, group), backend.clock.kept
+    until = now + timedelta(days=1)
+    user = Tombstone(tenant_id=scope.tenant, user_id=UserId("ada"), at=now, until=until)
+    await tombstones.bury(user)
+    for kind, records in before.items():
+        done = await archive.restore(scope.tenant, kind, records)
+        named = [getattr(one, "user_id", getattr(one, "unit", None)) == "ada" for one in records]
+        assert all(named[place] for place in done.refused) or kind.name == "messages", kind
+        assert not any(
+            is_named and place not in done.refused for place, is_named in enumerate(named)
+        ), kind
+    await tombstones.bury(Tombstone(tenant_id=scope.tenant, at=now, until=until))
+    await emptied(backend, scope, group)
+    for kind, records in before.items():
+        if records:
+            failure = await raised_by(archive.restore(scope.tenant, kind, records))
+            assert isinstance(failure, ErasedError), kind
+    assert not any((await contents(archive, scope.tenant)).values())
 
 
 @contract(still=True)

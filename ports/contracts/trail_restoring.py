@@ -1,5 +1,6 @@
 """Authoring data that were put back: the trail, what others are told, and what goes on."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -44,6 +45,30 @@ async def test_a_trail_verifies_as_it_did(backend: Backend, scope: TenantScope) 
     verified = await scope.audit.verify(kept)
     assert verified.sound
     assert verified.entries == len(before[kinds.AUDIT_ENTRIES])
+
+
+@contract
+async def test_a_trail_whose_beginning_was_purged_comes_back_so(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """Its anchor comes back with it: what is gone is explained there, too."""
+    await fill(backend, scope, Group.AUTHORING)
+    backend.clock.advance(days=2)
+    flow = (await scope.flows.scan(limit=1)).items[0]
+    await scope.flows.patch(flow.id, description="later")
+    past = backend.clock.now() - timedelta(days=1)
+    # What it raises is of other tenants, whose trails are broken.
+    await raised_by(maintenance_of(backend).purge_audit(past))
+    kept = await scope.audit.anchor()
+    assert kept.sequence > 0
+    archive = archive_of(backend, Group.AUTHORING)
+    before = await contents(archive, scope.tenant)
+    assert before[kinds.AUDIT_ANCHOR] == [kept]
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    await put_back(archive, scope.tenant, before)
+    verified = await scope.audit.verify()
+    assert (verified.sound, verified.anchor) == (True, kept)
+    assert exact(await contents(archive, scope.tenant))[()] == exact(before)[()]
 
 
 @contract

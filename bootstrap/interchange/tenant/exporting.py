@@ -1,5 +1,6 @@
 """Taking a tenant out: every store's records, a file a kind, the manifest last."""
 
+import asyncio
 import os
 import zlib
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from ports.secrets import SecretBox
 Exported = Callable[[int], None]
 """Is told how many records were written so far."""
 
+_COUNTING: Final = 30.0
+"""Seconds for which executions are counted at most."""
 _GZIP: Final = 31
 """What zlib takes for gzip's form (its manual, `deflateInit2`)."""
 
@@ -79,7 +82,9 @@ async def export_tenant(
     _prepare(folder)
     maintenance = platform.maintenance
     await _seal(platform, named)
-    await platform.projector().once()
+    with suppress(TimeoutError):  # others may record without an end
+        async with asyncio.timeout(_COUNTING):
+            await platform.projector().once()
     closing = Credentials(named, secrets)
     with ExitStack() as stack:
         files = {kind: stack.enter_context(_File(folder, kind, gzipped)) for kind in KINDS}
