@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import ClassVar
 
 from adapters.memory.experiments import ASSIGNMENTS, KEYS, OUTCOMES
 from adapters.memory.integrations import CALLS
@@ -24,13 +25,6 @@ from ports.integrations import INTEGRATION_SCHEMA
 CONVERSATIONS = CONVERSATION_SCHEMA.name
 CONTEXTS = CONTEXT_SCHEMA.name
 INTEGRATIONS = INTEGRATION_SCHEMA.name
-_OF_UNITS = {
-    ASSIGNMENTS: "experiment_assignments",
-    OUTCOMES: "experiment_outcomes",
-    KEYS: "experiment_outcome_keys",
-}
-
-
 TOLD = {
     CONVERSATIONS: "conversations",
     MESSAGES: "messages",
@@ -51,6 +45,13 @@ def _writing(tables: Tables) -> Iterator[Transaction]:
 class MemoryErasingAuthoring(ErasingConversations):
     """Of what is authored: the units of experiments, and what calls say of conversations."""
 
+    units: ClassVar[Mapping[str, str]] = {
+        ASSIGNMENTS: "experiment_assignments",
+        OUTCOMES: "experiment_outcomes",
+        KEYS: "experiment_outcome_keys",
+    }
+    """The tables of what is a unit's, and how receipts call what lies there."""
+
     _tenants: dict[TenantId, Tables]
 
     async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
@@ -58,13 +59,12 @@ class MemoryErasingAuthoring(ErasingConversations):
         if tenant not in self._tenants:
             return gone
         with _writing(self._tenants[tenant]) as transaction:
-            for name, what in _OF_UNITS.items():
+            for name, what in self.units.items():
                 key = transaction.table(name).key
                 rows = [row for row in transaction.values(name) if _unit(row) == user]
                 for row in rows:
                     transaction.remove(name, key(row))
-                if rows and what:
-                    gone[what] = len(rows)
+                gone[what] = len(rows)
         return await self._noted(tenant, user, gone, noting)
 
     async def _erase_conversations(

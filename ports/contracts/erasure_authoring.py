@@ -77,6 +77,7 @@ async def test_calls_are_still_counted_and_say_nothing(
     gone = await store.erase_conversations(scope.tenant, USER, ["talk", "none"])
     assert gone == {"integration_calls": 3}
     after = (await integrations.calls(made.id)).items
+    assert len(after) == len(before)
     assert after[0] == before[0]
     for call, was in zip(after[1:], before[1:], strict=True):
         assert (call.conversation_id, call.error, call.metadata) == (None, None, {})

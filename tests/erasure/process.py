@@ -8,8 +8,9 @@
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from unittest.mock import patch
 
 import attrs
 
@@ -60,14 +61,13 @@ async def erase(platform: Platform, tenant: Any, user: UserId) -> None:
         say("batch")
         return await handed(self, tenant, user, ids)
 
-    type(erasures.runtime).erase_conversations = hand  # type: ignore[method-assign]  # watched
-
     async def not_at_all(seconds: float) -> None:
         return
 
-    await attrs.evolve(erasures, sleep=not_at_all).erase(
-        tenant, user, lambda step: say(f"step {step.number}")
-    )
+    with patch.object(type(erasures.runtime), "erase_conversations", hand):
+        await attrs.evolve(erasures, sleep=not_at_all).erase(
+            tenant, user, lambda step: say(f"step {step.number}")
+        )
     say("done")
 
 
@@ -76,7 +76,7 @@ async def write(platform: Platform, tenant: str, user: str) -> None:
     scope = platform.for_tenant(tenant)
     while True:
         refused = 0
-        every = [
+        every: list[Callable[[], Awaitable[object]]] = [
             *writes(scope, user),
             lambda: scope.conversations.create(Conversation.draft(user_id=user)),
             lambda: scope.executions.save(

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any, cast
 
 import bson
 import redis
@@ -46,6 +47,7 @@ async def _tables(url: str, marker: str) -> Counter[str]:
 
 
 def _documents(url: str, marker: bytes) -> Iterator[str]:
+    client: MongoClient[dict[str, Any]]
     with MongoClient(url) as client:
         database = client.get_default_database()
         for name in database.list_collection_names():
@@ -61,10 +63,10 @@ def _keys(url: str, marker: bytes) -> Iterator[str]:
                 yield name.partition(b"}:")[2].partition(b":")[0].decode()
 
 
-def _value(client: "redis.Redis[bytes]", name: bytes) -> bytes:
+def _value(client: redis.Redis, name: bytes) -> bytes:
     match client.type(name):
         case b"string":
-            return client.get(name) or b""
+            return cast(bytes, client.get(name)) or b""
         case b"hash":
             return repr(client.hgetall(name)).encode()
         case b"list":
