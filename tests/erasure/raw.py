@@ -49,7 +49,7 @@ async def _tables(url: str, marker: str) -> Counter[str]:
 def _documents(url: str, marker: bytes) -> Iterator[str]:
     client: MongoClient[dict[str, Any]]
     with MongoClient(url) as client:
-        database = client.get_default_database()
+        database: Any = client.get_default_database()
         for name in database.list_collection_names():
             for document in database[name].find():
                 if marker in bson.encode(document):
