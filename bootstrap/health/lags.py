@@ -1,12 +1,11 @@
 """What waits for somebody who works in the background: late if nobody does."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from bootstrap.health.findings import WARNING, Check
 from domain.erasure import Tombstone
-from ports.errors import UnsupportedOperationError
 from ports.outbox import Outbox
 from ports.stores import AnalyticsMaintenance, Maintenance
 from ports.tracking import Unsynchronised
@@ -70,14 +69,6 @@ async def erasures(store: str, maintenance: Maintenance, now: datetime) -> Check
     if now - oldest <= LONG:
         return Check(store, "erasures", True, found, WARNING)
     return Check(store, "erasures", False, f"{found}: call dialogbase erase again", WARNING)
-
-
-async def told(looking: Awaitable[Check]) -> list[Check]:
-    """What is found; nothing, if the store can't tell."""
-    try:
-        return [await looking]
-    except UnsupportedOperationError:
-        return []
 
 
 def _time(at: datetime) -> str:

@@ -10,7 +10,7 @@ from adapters.mongo.migrations import connected
 from adapters.mongo.store import MongoStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.health.findings import WARNING, Check
-from bootstrap.health.lags import erasures, flow_metrics, told
+from bootstrap.health.lags import erasures, flow_metrics
 from bootstrap.health.schemas import clock, migrations, schema
 from bootstrap.settings import Settings
 
@@ -52,11 +52,9 @@ async def _lags(url: str, settings: Settings, deadline: float) -> AsyncIterator[
         dialogue = MongoStore(client, ticking, ids).maintenance()
         events = MongoAnalyticsStore(client, ticking, ids).maintenance()
         keeps_dialogues = settings.stores.dialogue == NAME
-        for check in await told(erasures(NAME, dialogue if keeps_dialogues else events, now)):
-            yield check
+        yield await erasures(NAME, dialogue if keeps_dialogues else events, now)
         if settings.stores.analytics == NAME:
-            for check in await told(flow_metrics(NAME, events, now)):
-                yield check
+            yield await flow_metrics(NAME, events, now)
     finally:
         await client.close()
 

@@ -7,7 +7,7 @@ from adapters.postgres.pool import PoolOptions
 from adapters.postgres.store import PostgresStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.health.findings import WARNING, Check
-from bootstrap.health.lags import erasures, outbox, told
+from bootstrap.health.lags import erasures, outbox
 from bootstrap.health.schemas import clock, migrations, schema
 from bootstrap.keys import KEY_FILE
 from bootstrap.settings import Settings
@@ -45,8 +45,7 @@ async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncItera
     try:
         maintenance = store.maintenance()
         yield await outbox(NAME, maintenance.outbox, now)
-        for check in await told(erasures(NAME, maintenance, now)):
-            yield check
+        yield await erasures(NAME, maintenance, now)
     finally:
         await store.close()
 

@@ -8,7 +8,7 @@ from adapters.redis.inspection import Inspection, NodeSeen, inspect
 from adapters.redis.store import RedisStore
 from adapters.system import SystemClock
 from bootstrap.health.findings import WARNING, Check
-from bootstrap.health.lags import erasures, synchronisation, told
+from bootstrap.health.lags import erasures, synchronisation
 from bootstrap.health.schemas import clock
 from bootstrap.settings import Settings
 
@@ -39,8 +39,7 @@ async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncItera
         maintenance = store.maintenance()
         if settings.synchronise:
             yield await synchronisation(NAME, maintenance.unsynchronised)
-        for check in await told(erasures(NAME, maintenance, now)):
-            yield check
+        yield await erasures(NAME, maintenance, now)
     finally:
         await store.close()
 
