@@ -1,6 +1,10 @@
-"""What handlers ask for: the platform, the tenant's scope, an idempotency key."""
+"""What handlers ask for: the platform, the tenant's scope, an idempotency key.
 
-from collections.abc import Callable
+All of it is coroutines, though nothing is waited for: FastAPI runs functions in threads, which is
+more work than all that they do.
+"""
+
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeAlias
 
 from fastapi import Depends, Header, Request
@@ -12,7 +16,7 @@ from ports.stores import TenantScope
 TENANT_HEADER = "X-Tenant-Id"
 
 
-def platform(request: Request) -> Platform:
+async def platform(request: Request) -> Platform:
     """The platform that `lifespan` opened."""
     opened: Platform = request.app.state.platform
     return opened
@@ -21,7 +25,7 @@ def platform(request: Request) -> Platform:
 CurrentPlatform: TypeAlias = Annotated[Platform, Depends(platform)]
 
 
-def tenant_by_header(
+async def tenant_by_header(
     request: Request,
     tenant: Annotated[str, Header(alias=TENANT_HEADER, description="Whose data it is about.")],
 ) -> str:
@@ -33,33 +37,38 @@ def tenant_by_header(
     return tenant
 
 
-def nobody() -> None:
-    """Stands for who makes a change, where that isn't told."""
-
-
 def scope_of(
-    tenant: Callable[..., Any], *, actor: Callable[..., Any] = nobody
-) -> Callable[..., TenantScope]:
+    tenant: Callable[..., Any], *, actor: Callable[..., Any] | None = None
+) -> Callable[..., Awaitable[TenantScope]]:
     """A dependency that gives the scope of a tenant, by a dependency that says which one.
 
-        def tenant_by_token(claims: Annotated[Claims, Depends(verified)]) -> str:
+        async def tenant_by_token(claims: Annotated[Claims, Depends(verified)]) -> str:
             return claims.tenant
 
         Scope = Annotated[TenantScope, Depends(scope_of(tenant_by_token))]
 
-    What `actor` gives is who the audit trail puts changes down to. Both may be coroutines. A text
-    that can't be a tenant's name is answered with 422. Keep the dependency that is returned: asked
-    for several times in one request, it is computed once.
+    What `actor` gives is who the audit trail puts changes down to. A text that can't be a tenant's
+    name is answered with 422. Keep the dependency that is returned: asked for several times in one
+    request, it is computed once.
     """
 
-    def scoped(
-        platform: CurrentPlatform,
+    # As few dependencies as can be: FastAPI looks at all of them for each that needs them.
+    async def scoped(request: Request, tenant: Annotated[str, Depends(tenant)]) -> TenantScope:
+        opened: Platform = request.app.state.platform
+        return opened.for_tenant(tenant)
+
+    if actor is None:
+        return scoped
+
+    async def scoped_by(
+        request: Request,
         tenant: Annotated[str, Depends(tenant)],
         actor: Annotated[str | None, Depends(actor)],
     ) -> TenantScope:
-        return platform.for_tenant(tenant, actor=actor)
+        opened: Platform = request.app.state.platform
+        return opened.for_tenant(tenant, actor=actor)
 
-    return scoped
+    return scoped_by
 
 
 scope = scope_of(tenant_by_header)
@@ -75,11 +84,11 @@ _KEY = Header(
 )
 
 
-def _optional_key(key: Annotated[str | None, _KEY] = None) -> str | None:
+async def _optional_key(key: Annotated[str | None, _KEY] = None) -> str | None:
     return None if key is None else _unquoted(key)
 
 
-def _required_key(key: Annotated[str, _KEY]) -> str:
+async def _required_key(key: Annotated[str, _KEY]) -> str:
     return _unquoted(key)
 
 

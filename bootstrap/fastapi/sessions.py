@@ -117,19 +117,21 @@ def session_cookie(
     """
     documented = APIKeyCookie(name=name, scheme_name="session", auto_error=False)
 
-    def token(request: Request) -> str | None:
+    async def token(request: Request) -> str | None:
         return request.cookies.get(name)
 
     async def current(
-        scope: Annotated[TenantScope, Depends(scope)],
-        token: Annotated[str | None, Depends(token)],
+        request: Request, scope: Annotated[TenantScope, Depends(scope)]
     ) -> Session | None:
-        return None if token is None else await scope.sessions.get(token)
+        presented = request.cookies.get(name)
+        return None if presented is None else await scope.sessions.get(presented)
 
     async def required(
-        session: Annotated[Session | None, Depends(current)],
+        request: Request,
+        scope: Annotated[TenantScope, Depends(scope)],
         _: Annotated[str | None, Security(documented)],
     ) -> Session:
+        session = await current(request, scope)
         if session is None:
             raise UnauthenticatedError
         return session

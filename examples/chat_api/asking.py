@@ -1,4 +1,6 @@
-"""Who is asking, how often they may, and what handlers get of it."""
+"""Who is asking, how often they may, and what handlers get of it. All of it is coroutines: FastAPI
+runs plain functions in threads.
+"""
 
 from datetime import timedelta
 from typing import Annotated, TypeAlias
@@ -18,7 +20,7 @@ CurrentSession: TypeAlias = Annotated[Session, Depends(SESSIONS.required)]
 ConversationId: TypeAlias = Annotated[str, Path(min_length=1, max_length=128)]
 
 
-def flows(request: Request) -> Flows:
+async def flows(request: Request) -> Flows:
     """The process's."""
     kept: Flows = request.app.state.flows
     return kept
@@ -27,20 +29,20 @@ def flows(request: Request) -> Flows:
 CurrentFlows: TypeAlias = Annotated[Flows, Depends(flows)]
 
 
-def turns(scope: Scope, flows: CurrentFlows, session: CurrentSession) -> Turns:
+async def turns(request: Request, scope: Scope, session: CurrentSession) -> Turns:
     """The user's."""
-    return Turns(scope, flows, session.user_id)
+    return Turns(scope, request.app.state.flows, session.user_id)
 
 
 CurrentTurns: TypeAlias = Annotated[Turns, Depends(turns)]
 
 
-def user(session: CurrentSession) -> str:
+async def user(session: CurrentSession) -> str:
     """Whose limits they are: not a session's, of which one may begin many."""
     return session.user_id
 
 
-def tenant(scope: Scope) -> str:
+async def tenant(scope: Scope) -> str:
     """Where nobody has logged in yet."""
     return scope.tenant
 

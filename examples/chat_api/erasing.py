@@ -13,7 +13,7 @@ class Erasing:
     """A process's erasures. Each takes some seconds: until every process must have heard of it.
 
     One that doesn't come to its end here, because the process ends, is gone on with by whoever runs
-    `dialogbase erase --resume`, or asks for it again: what is to be done stands in the stores.
+    `dialogbase erase resume`, or asks for it again: what is to be done stands in the stores.
     """
 
     _platform: Platform

@@ -11,7 +11,7 @@ from examples.chat_api.erasing import Erasing
 router = APIRouter(prefix="/users", tags=["users"])
 
 
-def erasing(request: Request) -> Erasing:
+async def erasing(request: Request) -> Erasing:
     """The process's."""
     kept: Erasing = request.app.state.erasing
     return kept
