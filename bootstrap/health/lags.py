@@ -1,11 +1,9 @@
 """What waits for somebody who works in the background: late if nobody does."""
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from typing import Final
 
 from bootstrap.health.findings import WARNING, Check
-from domain.erasure import Tombstone
 from ports.outbox import Outbox
 from ports.stores import AnalyticsMaintenance, Maintenance
 from ports.tracking import Unsynchronised
@@ -57,18 +55,18 @@ async def flow_metrics(store: str, maintenance: AnalyticsMaintenance, now: datet
     return Check(store, "flow metrics", not late, asked, WARNING)
 
 
-async def erasures(store: str, maintenance: Maintenance, now: datetime) -> Check:
-    """Whether all that was begun to be erased is gone. Whose it is isn't told."""
+async def erasures(store: str, now: datetime, *groups: Maintenance) -> Check:
+    """Whether all that was begun to be erased is gone from these groups. Whose it is isn't told."""
     number, oldest = 0, now
-    unfinished: AsyncIterator[Tombstone] = maintenance.tombstones.standing(unfinished=True)
-    async for tombstone in unfinished:
-        number, oldest = number + 1, min(oldest, tombstone.at)
+    for maintenance in groups:
+        async for tombstone in maintenance.tombstones.standing(unfinished=True):
+            number, oldest = number + 1, min(oldest, tombstone.at)
     if not number:
         return Check(store, "erasures", True, "none is unfinished", WARNING)
     found = f"{number} unfinished, the oldest of {_time(oldest)}"
     if now - oldest <= LONG:
         return Check(store, "erasures", True, found, WARNING)
-    return Check(store, "erasures", False, f"{found}: call dialogbase erase again", WARNING)
+    return Check(store, "erasures", False, f"{found}: run dialogbase erase resume", WARNING)
 
 
 def _time(at: datetime) -> str:

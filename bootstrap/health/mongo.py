@@ -48,11 +48,11 @@ async def _lags(url: str, settings: Settings, deadline: float) -> AsyncIterator[
     options = MongoOptions(driver=settings.mongo_driver, deadline=deadline, max_size=2)
     client = Client.open(url, options)
     try:
-        # Both groups of data have one set of tombstones, if they are in one database.
         dialogue = MongoStore(client, ticking, ids).maintenance()
         events = MongoAnalyticsStore(client, ticking, ids).maintenance()
-        keeps_dialogues = settings.stores.dialogue == NAME
-        yield await erasures(NAME, dialogue if keeps_dialogues else events, now)
+        groups = {"dialogue": dialogue, "analytics": events}
+        chosen = [each for name, each in groups.items() if vars(settings.stores)[name] == NAME]
+        yield await erasures(NAME, now, *chosen)
         if settings.stores.analytics == NAME:
             yield await flow_metrics(NAME, events, now)
     finally:

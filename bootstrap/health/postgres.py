@@ -45,7 +45,7 @@ async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncItera
     try:
         maintenance = store.maintenance()
         yield await outbox(NAME, maintenance.outbox, now)
-        yield await erasures(NAME, maintenance, now)
+        yield await erasures(NAME, now, maintenance)
     finally:
         await store.close()
 

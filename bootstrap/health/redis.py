@@ -39,7 +39,7 @@ async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncItera
         maintenance = store.maintenance()
         if settings.synchronise:
             yield await synchronisation(NAME, maintenance.unsynchronised)
-        yield await erasures(NAME, maintenance, now)
+        yield await erasures(NAME, now, maintenance)
     finally:
         await store.close()
 

@@ -203,11 +203,11 @@ async def test_an_erasure_that_was_given_up_is_told() -> None:
         tenant_id=TenantId("acme-corp"), user_id=None, at=now, until=now + timedelta(days=1)
     )
     await maintenance.tombstones.bury(grave)
-    assert (await erasures("memory", maintenance, now + timedelta(minutes=59))).well
-    check = await erasures("memory", maintenance, now + timedelta(minutes=61))
+    assert (await erasures("memory", now + timedelta(minutes=59), maintenance)).well
+    check = await erasures("memory", now + timedelta(minutes=61), maintenance)
     assert not check.well
     assert check.severity == "warning"
     assert "1 unfinished" in check.found
     assert "acme-corp" not in check.found
     await maintenance.tombstones.note(TenantId("acme-corp"), None, {}, finished_at=now)
-    assert (await erasures("memory", maintenance, now + timedelta(days=1))).well
+    assert (await erasures("memory", now + timedelta(days=1), maintenance)).well
