@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.prompt import Confirm
 
 import bootstrap
-from bootstrap.cli import call, erasure
+from bootstrap.cli import call
 from bootstrap.settings import PREFIX, Settings
 from domain.conversations import Conversation
 from domain.erasure import Tombstone, user_hash
@@ -109,7 +110,7 @@ def test_people_are_asked_first(
 
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
-    monkeypatch.setattr(erasure.Confirm, "ask", ask)
+    monkeypatch.setattr(Confirm, "ask", ask)
     assert call(["erase", "user", "acme", "[ada]", "--profile", "memory"]) == code
     (question,) = asked
     assert "\\[ada]" in question
