@@ -133,6 +133,37 @@ def test_a_platform_is_ready_again_once_its_servers_go_on(servers: Servers) -> N
     asked()
 
 
+def test_what_is_half_erased_or_waits_for_long_is_told_of_real_stores(servers: Servers) -> None:
+    """Of every store, of all tenants, as the role that services have; requests are answered."""
+
+    @run
+    async def left() -> None:
+        async with bootstrap.open(servers.settings) as platform:
+            maintenance = platform.maintenance
+            parts = (maintenance.authoring, maintenance.runtime, maintenance.analytics)
+            now = SystemClock().now()
+            gone = Tombstone(
+                tenant_id=TenantId("gone"),
+                user_id=None,
+                at=now - timedelta(hours=2),
+                until=now + timedelta(hours=1),
+            )
+            for part in parts:
+                await part.tombstones.bury(gone)
+            health = await checks(servers.settings)
+            for part in parts:
+                await part.tombstones.lift(TenantId("gone"))
+        assert health.ready
+        assert [(check.store, check.subject) for check in health.checks if not check.well] == [
+            ("postgres", "erasures"),
+            ("mongo", "erasures"),
+            ("redis", "erasures"),
+        ]
+        assert (await checks(servers.settings)).well
+
+    left()
+
+
 def test_the_command_tells_readiness_by_its_exit_code(
     servers: Servers, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
