@@ -9,7 +9,7 @@ Each row says in its module what exactly is compared; `measuring` says how.
 
 from benchmarks.figures import Figure
 from benchmarks.scale import Scale
-from benchmarks.suite import CACHED, MONGO, NAMES, POSTGRES, REDIS, UnknownRowsError, run
+from benchmarks.suite import CACHED, MONGO, NAMES, POSTGRES, REDIS, SERVICES, UnknownRowsError, run
 
 __all__ = [
     "CACHED",
@@ -17,6 +17,7 @@ __all__ = [
     "NAMES",
     "POSTGRES",
     "REDIS",
+    "SERVICES",
     "Figure",
     "Scale",
     "UnknownRowsError",

@@ -50,7 +50,9 @@ MONGO = (
 )
 """On each driver."""
 REDIS = ("redis-noise", "redis-sessions", "redis-limits", "redis-cache", "redis-locks")
-NAMES = (*POSTGRES, *CACHED, *MONGO, *REDIS, *LOCAL)
+SERVICES = ("chat-api",)
+"""On servers of their own, all of them, as a service has them."""
+NAMES = (*POSTGRES, *CACHED, *MONGO, *REDIS, *SERVICES, *LOCAL)
 _FILE_WIDTH = 150
 _ON_MANY_ROWS = frozenset({"paging", "stream", "mongo-paging", "mongo-stream"})
 
@@ -122,6 +124,9 @@ async def _measured(
             figures += await _on_mongo(scale, on_mongo, urls["mongo"], status.update)
         if on_redis := [name for name in REDIS if name in names]:
             figures += await _on_redis(scale, on_redis, urls["redis"], status.update)
+        if any(name in names for name in SERVICES):
+            status.update("measuring chat-api")
+            figures += await _as_services(scale)
         for name, rows in LOCAL.items():
             if name in names:
                 status.update(f"measuring {name}")
@@ -195,6 +200,12 @@ async def _on_both(
     ):
         tell("measuring flow-cache")
         return await flow_cache.rows(place, redis_address, scale)
+
+
+async def _as_services(scale: Scale) -> list[Figure]:
+    from benchmarks import chat_api
+
+    return await chat_api.rows(scale)
 
 
 async def _on_mongo(
