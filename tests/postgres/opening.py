@@ -24,13 +24,20 @@ def new_tenant() -> TenantId:
 @asynccontextmanager
 async def store(url: str, **options: Any) -> AsyncIterator[PostgresStore]:
     """A store that connects as services do, closed at the end."""
-    opened = await PostgresStore.open(
-        as_service(url), clock=_CLOCK, ids=Uuid7Generator(_CLOCK), options=PoolOptions(**options)
+    async with opened(as_service(url), **options) as made:
+        yield made
+
+
+@asynccontextmanager
+async def opened(url: str, **options: Any) -> AsyncIterator[PostgresStore]:
+    """A store at that very URL."""
+    made = await PostgresStore.open(
+        url, clock=_CLOCK, ids=Uuid7Generator(_CLOCK), options=PoolOptions(**options)
     )
     try:
-        yield opened
+        yield made
     finally:
-        await opened.close()
+        await made.close()
 
 
 @asynccontextmanager
