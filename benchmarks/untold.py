@@ -73,7 +73,7 @@ class UntoldStore(PostgresStore):
     """Ours, but that flows are changed without a word."""
 
     def _repositories(
-        self, tenant: TenantId, author: Author, executor: Executor
+        self, tenant: TenantId, author: Author, executor: Executor, gate: Gate
     ) -> PostgresRepositories:
-        told = super()._repositories(tenant, author, executor)
+        told = super()._repositories(tenant, author, executor, gate)
         return _UntoldRepositories(told._context, executor)
