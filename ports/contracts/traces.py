@@ -4,12 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
+from uuid import UUID
 
 from domain.analytics import AnalyticsEvent
 from domain.contexts import ExecutionContext
 from domain.conversations import Conversation
 from domain.executions import ExecutionState
 from domain.experiments import Experiment, Variant
+from domain.flow_executions import FlowExecution, Outcome
 from domain.identity import TenantId, UserId
 from domain.integrations import CallReport, Integration, IntegrationType
 from domain.messages import Message, MessageAnalysis
@@ -142,7 +144,16 @@ class Counted(Traces):
             AnalyticsEvent.draft("turn", id=f"{user[:100]} {n}", at=START, user_id=user)
             for n in range(3)
         )
-        return {"events": 3}
+        execution = FlowExecution(
+            id=f"{user[:100]} 4",
+            flow_id=UUID(int=7),
+            started_at=START,
+            ended_at=START,
+            outcome=Outcome.COMPLETED,
+            user_id=UserId(user),
+        )
+        await scope.analytics.record_executions([execution])
+        return {"events": 4}
 
     async def seen(self, scope: TenantScope, user: str) -> Sequence[str]:
         query = MetricQuery.over(START, START + DAY, where={"user_id": [user]})

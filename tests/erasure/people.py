@@ -2,14 +2,16 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from domain.analytics import AnalyticsEvent
 from domain.contexts import ExecutionContext
 from domain.conversations import Conversation
 from domain.executions import ExecutionState
 from domain.experiments import Experiment, Variant
+from domain.flow_executions import FlowExecution, Outcome
 from domain.flows import Flow
+from domain.identity import UserId
 from domain.integrations import CallReport, Integration, IntegrationType
 from domain.messages import Message
 from domain.rates import fixed_window
@@ -27,7 +29,7 @@ LEFT = Counter(
         "executions": 3,
         "rate_limits": 1,
         "cached_values": 1,
-        "events": 2,
+        "events": 3,
         "experiment_assignments": 1,
         "experiment_outcomes": 1,
         "experiment_outcome_keys": 1,
@@ -83,6 +85,16 @@ async def live(scope: TenantScope, user: str, talks: int = 3) -> None:
     await scope.sessions.create(user, context={"name": user})
     drafts = [AnalyticsEvent.draft("turn", user_id=user, dimensions={"who": user})]
     await scope.analytics.record_many(drafts)
+    flow, now = (await scope.flows.scan(limit=1)).items[0], datetime.now(UTC)
+    execution = FlowExecution(
+        id=f"{talk_of(user, 0)} turn 1",
+        flow_id=flow.id,
+        started_at=now,
+        ended_at=now,
+        outcome=Outcome.COMPLETED,
+        user_id=UserId(user),
+    )
+    await scope.analytics.record_executions([execution])
     experiment = await scope.experiments.get_by_name("one")
     assert experiment is not None
     await scope.experiments.record_outcome(experiment.id, user, "bought", key=f"{user} once")

@@ -13,6 +13,7 @@ from adapters.mongo.conversations import AT_ONCE
 from adapters.mongo.driver import DriverName, MongoOptions
 from adapters.mongo.store import MongoStore
 from adapters.system import Uuid7Generator
+from domain.erasure import Tombstone
 from domain.identity import TenantId
 from domain.messages import Moderation
 from ports.contracts.harness import ContractClock
@@ -89,6 +90,29 @@ def test_a_long_one_that_cannot_be_deleted_to_its_end_is_deleted_by_the_next_cal
     with database(server) as (url, beside):
         long_one(beside, tenant)
         asyncio.run(scenario(url, beside))
+
+
+def test_a_long_one_is_erased_with_its_user(server: str) -> None:
+    """Every message of it is in the receipt once, whichever transaction it went in."""
+    tenant = new_tenant()
+
+    async def scenario(url: str) -> None:
+        async with opened(url, "pymongo", tenant) as (store, scope):
+            user = (await scope.conversations.require("c")).user_id
+            maintenance, now = store.maintenance(), ContractClock().kept
+            until = now + timedelta(days=1)
+            stone = Tombstone(tenant_id=tenant, user_id=user, at=now, until=until)
+            await maintenance.tombstones.bury(stone)
+            gone = await maintenance.erase_user(tenant, user)
+            assert gone == {"conversations": 1, "messages": LONG}
+            found = await maintenance.tombstones.find(tenant, user)
+            assert found is not None
+            assert found.erased == gone
+
+    with database(server) as (url, beside):
+        long_one(beside, tenant)
+        asyncio.run(scenario(url))
+        assert beside.messages.count_documents({"tenant_id": tenant}) == 0
 
 
 def test_a_long_one_that_expired_keeps_no_other_from_being_purged(
