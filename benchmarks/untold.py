@@ -19,6 +19,7 @@ from adapters.postgres.trail import Trail
 from domain.flows import Flow
 from domain.identity import Author, TenantId
 from ports.flows import FLOW_SCHEMA, FlowRepository
+from ports.gate import Gate
 
 
 class Untold(Trail):

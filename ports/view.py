@@ -30,7 +30,7 @@ from ports.errors import ErasedError, StoreUnavailableError
 from ports.gate import Gate
 from ports.tombstones import STALENESS, Tombstones
 
-PAGE: Final = 10_000
+PAGE: Final = 2_000
 """Tombstones that are read at once."""
 BITS: Final = 16
 """Hexadecimal digits of a user's hash that a view keeps."""
