@@ -35,6 +35,8 @@ AHEAD: Final = timedelta(days=1)
 """How far in the future an event may lie: clocks differ, and time zones are mistaken."""
 
 _MILLISECOND = timedelta(milliseconds=1)
+_LONGER: Final = frozenset({10, 100, 1_000})
+"""Places that are written with a digit more than those before them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -244,17 +246,20 @@ class Analytics(EventLists):
         now: datetime = checked(AnalyticsEvent, "at", context.clock.now())
         latest, tenant = now + AHEAD, context.tenant
         # One for all of them: to mint each costs as much as all the rest that is done here.
-        minted = str(context.ids.new_uuid())
+        minted, zeros = f"{context.ids.new_uuid()}.", "000"
         events: list[AnalyticsEvent] = []
         faults: list[Fault] = []
         for place, draft in enumerate(given):
             if not isinstance(draft, EntryDraft) or type(draft.provisional) is not AnalyticsEvent:
                 faults.append(Fault(f"[{place}]", f"must be a draft of an {EVENT_SCHEMA.name}"))
                 continue
-            # As `draft.placed` does, in two thirds of the time.
-            fields = {**draft.provisional.__dict__, "tenant_id": tenant}
+            # As `draft.placed` does, in half the time.
+            fields = draft.provisional.__dict__.copy()
+            fields["tenant_id"] = tenant
+            if place in _LONGER:
+                zeros = zeros[1:]
             if not draft.has_id:
-                fields["id"] = f"{minted}.{place:04d}"
+                fields["id"] = f"{minted}{zeros}{place}"
             if not draft.has_time:
                 fields["at"] = now
             elif fields["at"] > latest:
