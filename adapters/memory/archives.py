@@ -26,7 +26,7 @@ from ports.secrets import SecretBox
 
 _PAGE: Final = 1_000
 _ENDS: Final = {kinds.AUDIT_ANCHOR: ANCHORS, kinds.AUDIT_HEAD: HEADS}
-_TABLES: Final[Mapping[RecordKind, str]] = {
+TABLES: Final[Mapping[RecordKind, str]] = {
     kinds.FLOWS: "flow",
     kinds.FLOW_VERSIONS: VERSIONS,
     kinds.FLOW_METRICS: METRICS,
@@ -62,7 +62,7 @@ class MemoryAuthoringArchive(Archive):
         view.watch()
         try:
             for kind in self.kinds:
-                rows = list(view.values(_TABLES[kind]))
+                rows = list(view.values(TABLES[kind]))
                 records = [_record(named, kind, row) for row in rows]
                 records.sort(key=_chain_order if kind is kinds.AUDIT_ENTRIES else kind.key_of)
                 for start in range(0, len(records), _PAGE):
@@ -85,7 +85,7 @@ class MemoryAuthoringArchive(Archive):
     def _added(
         self, tenant: TenantId, transaction: Transaction, kind: RecordKind, record: Record
     ) -> Put:
-        name = _TABLES[kind]
+        name = TABLES[kind]
         table = transaction.table(name)
         if kind in _ENDS:
             if transaction.get(name, 0) is not None:
@@ -125,7 +125,7 @@ class MemoryAuthoringArchive(Archive):
         self, tenant: TenantId, kind: RecordKind, records: Sequence[Record]
     ) -> Mapping[Key, Record]:
         view = Transaction(self._tables(tenant))
-        name, found = _TABLES[kind], dict[Key, Record]()
+        name, found = TABLES[kind], dict[Key, Record]()
         for record in records:
             if kind is kinds.CALLS:
                 places = view.table(name).places.get(record.integration_id, {})
