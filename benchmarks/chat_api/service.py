@@ -108,7 +108,7 @@ def main() -> None:
 
     if "profiled" in sys.argv[2:]:
         _observed(app)
-    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_keep_alive=600)
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
 
 

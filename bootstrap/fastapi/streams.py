@@ -1,6 +1,6 @@
 """Answers of any length, in constant memory."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Final, TypeVar
 
 from fastapi.responses import StreamingResponse
@@ -20,14 +20,19 @@ async def json_lines(items: AsyncIterator[T], write: Callable[[T], bytes]) -> St
     first = await anext(items, None)
 
     async def body() -> AsyncIterator[bytes]:
-        if first is None:
-            return
-        waiting = bytearray(write(first) + b"\n")
-        async for item in items:
-            if len(waiting) >= _CHUNK:
-                yield bytes(waiting)
-                waiting.clear()
-            waiting += write(item) + b"\n"
-        yield bytes(waiting)
+        try:
+            if first is None:
+                return
+            waiting = bytearray(write(first) + b"\n")
+            async for item in items:
+                if len(waiting) >= _CHUNK:
+                    yield bytes(waiting)
+                    waiting.clear()
+                waiting += write(item) + b"\n"
+            yield bytes(waiting)
+        finally:
+            # Whoever reads no further lets go of what it reads from at once, a connection say.
+            if isinstance(items, AsyncGenerator):
+                await items.aclose()
 
     return StreamingResponse(body(), media_type=MEDIA_TYPE, headers={"Cache-Control": "no-store"})
