@@ -21,7 +21,7 @@ class MemoryObservedBackend(MemoryBackend):
     name: ClassVar[str] = "memory-observed"
     only: ClassVar[frozenset[str]] = frozenset(
         {
-            *("flows", "flow_operations", "integrations", "contexts", "dialogue_unit"),
+            *("flows", "flow_operations", "integrations", "contexts", "unit_of_work"),
             *("sessions", "locks", "rate_limits", "cache_loading", "append_log"),
         }
     )
