@@ -13,6 +13,7 @@ import ast
 import asyncio
 import inspect
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -101,6 +102,7 @@ class _Running:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "."],
             cwd=self._folder,
+            env={name: each for name, each in os.environ.items() if not name.startswith("PYTEST")},
             capture_output=True,
             text=True,
             check=False,

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +70,17 @@ def test_every_port_of_a_scope_is_in_the_index_of_ports() -> None:
     }
     assert len(ports) > 10
     assert ports <= set(PAGES)
+
+
+@pytest.mark.parametrize(
+    "page", sorted((DOCS / "concepts").glob("*.md")), ids=lambda page: page.stem
+)
+def test_a_concept_has_a_picture_and_a_snippet(page: Path) -> None:
+    """Each of those that the index lists."""
+    if page.stem == "index":
+        listed = set(re.findall(r"\]\(([\w-]+)\.md\)", page.read_text(encoding="utf-8")))
+        assert {each.stem for each in page.parent.glob("*.md")} == listed | {"index"}
+    else:
+        told = page.read_text(encoding="utf-8")
+        assert "```mermaid" in told
+        assert "```python" in told
