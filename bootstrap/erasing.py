@@ -37,6 +37,7 @@ from domain.erasure import Tombstone
 from domain.identity import TenantId, UserId
 from domain.receipts import Erasure
 from domain.rules import instant
+from ports.errors import EntityNotFoundError, TransactionError
 from ports.stores import (
     AnalyticsMaintenance,
     AuthoringMaintenance,
@@ -90,6 +91,9 @@ class Erasures:
     ) -> Erasure:
         """Erase a tenant, or a user of it, from all stores; the receipts. One that is finished
         already is returned as it is; one that isn't goes on.
+
+        Raises:
+            TransactionError: if somebody lifted it meanwhile; what went stays so.
         """
         stores = self.stores
         known = await self.find(tenant, user)
@@ -101,8 +105,11 @@ class Erasures:
         begun = asyncio.get_running_loop().time()
         await self._swept(tenant, user, begun, told)
         finished = instant(self.clock.now())
-        for name, each in stores.items():
-            standing[name] = await each.tombstones.note(tenant, user, {}, finished)
+        try:
+            for name, each in stores.items():
+                standing[name] = await each.tombstones.note(tenant, user, {}, finished)
+        except EntityNotFoundError:
+            raise TransactionError("it was lifted while it was under way") from None
         return Erasure.of({**standing})
 
     async def _swept(

@@ -1,13 +1,32 @@
-"""Erasing a user: what every store's maintenance promises of it."""
+"""Erasing a user: what every store's maintenance promises of it.
+
+| group | what goes |
+| --- | --- |
+| dialogue | the user's conversations with their messages (and what is remembered of appends), and every context that is of them or names the user |
+| runtime | sessions; execution states, fencing tokens and notes of the conversations; limits whose key is the user's id; cached values with the tag `user:<id>` |
+| analytics | events that name the user |
+| authoring | assignments, outcomes and their keys of units that are the user's id; of calls made in the conversations all that they say (conversation, error, metadata), not that they were made |
+
+Experiments so lose the units that go, with all that was recorded of them, in one step each: their
+results are those of the units that are left, whether or not they are over. A call keeps its place,
+time, latency and success, so that logs have no gaps; if its integration repeats its error as the
+last one, that goes as well.
+
+No execution state can be begun for an erased conversation for 90 days (`ErasedError`): who still
+works on it knows its id, and a state names no user. That costs a small key for each conversation.
+An event or message that names the user beside somebody else's conversation is not the user's; an
+event that names a conversation alone says nothing of whom, once that is gone.
+"""  # noqa: E501  # a table
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 from domain.identity import DIALOGUE_ID, USER, TenantId, UserId, tenant_id
 from domain.rules import argument, sequence
 from ports.cache_entries import MAX_TAG
-from ports.errors import UnsupportedOperationError
+from ports.errors import EntityNotFoundError, UnsupportedOperationError
 from ports.tombstones import Tombstones
 
 ERASE_BATCH: Final = 500
@@ -61,7 +80,7 @@ class Erasing(ABC):
         """What went, without what there was none of; added to the receipt if that is wanted."""
         there = added({}, gone)
         if noting and there:
-            await self.tombstones.note(tenant, user, there)
+            await added_to(self.tombstones, tenant, user, there)
         return there
 
     @abstractmethod
@@ -150,6 +169,14 @@ class ErasingDialogues(Erasing):
     async def _erase_contexts(
         self, tenant: TenantId, user: UserId, ids: Sequence[str], noting: bool
     ) -> Mapping[str, int]: ...
+
+
+async def added_to(
+    tombstones: Tombstones, tenant: TenantId, user: UserId | None, gone: Mapping[str, int]
+) -> None:
+    """Add to the receipt what went; nothing happens if the tombstone was lifted meanwhile."""
+    with suppress(EntityNotFoundError):
+        await tombstones.note(tenant, user, gone)
 
 
 def tag_of(user: UserId) -> str | None:

@@ -10,7 +10,7 @@ from adapters.mongo.conversations import AT_ONCE, remove_what_belongs, seconds_t
 from adapters.mongo.executor import Document, Executor
 from adapters.mongo.tombstones import MongoTombstones
 from domain.identity import TenantId, UserId
-from ports.erasing import Erasing, ErasingDialogues, added
+from ports.erasing import Erasing, ErasingDialogues, added, added_to
 
 EVENT_BATCH: Final = 1_000
 
@@ -30,7 +30,7 @@ class MongoErasing(Erasing):
     ) -> None:
         there = added({}, gone)
         if there:
-            await self.tombstones.within(executor).note(tenant, user, there)
+            await added_to(self.tombstones.within(executor), tenant, user, there)
 
     async def _erase_keys(
         self, tenant: TenantId, collection: str, keys: Sequence[str], noting: bool

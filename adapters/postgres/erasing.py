@@ -22,7 +22,7 @@ from adapters.postgres.statements import Statement, compiled
 from adapters.postgres.tables import as_tenant
 from adapters.postgres.tombstones import PostgresTombstones
 from domain.identity import TenantId, UserId
-from ports.erasing import ErasingConversations, added
+from ports.erasing import ErasingConversations, added, added_to
 
 Batch: TypeAlias = Callable[[Executor], Awaitable[Mapping[str, int]]]
 """Deletes some; how many of what."""
@@ -184,7 +184,7 @@ class PostgresErasing(ErasingConversations):
         async def noted(executor: Executor) -> Mapping[str, int]:
             gone = added({}, await batch(executor))
             if gone:
-                await self.tombstones.within(executor).note(tenant, user, gone)
+                await added_to(self.tombstones.within(executor), tenant, user, gone)
             return gone
 
         return await self._executor.atomically(noted)

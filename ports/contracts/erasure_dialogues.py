@@ -6,7 +6,7 @@ from typing import Any
 from domain.contexts import ExecutionContext
 from domain.conversations import Conversation
 from domain.messages import Message
-from ports.contracts.erasure import USER, maintenance
+from ports.contracts.erasure import USER, bury, maintenance
 from ports.contracts.harness import Backend, Group, contract, raised_by
 from ports.contracts.traces import TRACES, alone_of, talk_of
 from ports.stores import TenantScope
@@ -74,6 +74,23 @@ async def test_one_that_became_somebody_elses_meanwhile_stays(
     assert await store.erase_user(scope.tenant, USER, before=before) == {}
     assert (await scope.conversations.require("talk")).user_id == "mary"
     assert len(await scope.messages.latest("talk")) == 1
+
+
+@contract
+async def test_an_erasure_is_not_hindered_by_who_lifts_it(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """There is no receipt any more, and nothing left."""
+    await TRACES[Group.DIALOGUE].leave(scope, USER)
+    await bury(backend, Group.DIALOGUE, scope.tenant, USER)
+    store = maintenance(backend, Group.DIALOGUE)
+
+    async def before(ids: Sequence[str]) -> None:
+        await store.tombstones.lift(scope.tenant, USER)
+
+    await store.erase_user(scope.tenant, USER, before=before)
+    assert await TRACES[Group.DIALOGUE].seen(scope, USER) == []
+    assert await store.tombstones.find(scope.tenant, USER) is None
 
 
 @contract
