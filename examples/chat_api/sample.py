@@ -1,5 +1,14 @@
-"""A flow to begin with: someone orders a pizza."""
+"""A flow to begin with: someone orders a pizza.
 
+    python -m examples.chat_api.sample <tenant>
+
+publishes it, by the settings of the environment.
+"""
+
+import asyncio
+import sys
+
+import bootstrap
 from domain.definitions import FlowDefinition, State, StateType, Transition, TransitionCondition
 from domain.documents import JsonObject
 from domain.flows import Flow
@@ -79,3 +88,13 @@ async def publish(
         flow = await work.flows.create(Flow.draft(name=name, definition=definition))
         await work.flows.publish(flow.id, by="sample")
         return await work.flows.set_default(flow.id, by="sample")
+
+
+async def _publish(tenant: str) -> None:
+    async with bootstrap.open() as platform:
+        flow = await publish(platform.for_tenant(tenant))
+    print(f"{flow.name} {flow.version} is the default of {tenant}")
+
+
+if __name__ == "__main__":
+    asyncio.run(_publish(sys.argv[1]))
