@@ -48,7 +48,10 @@ nitpick_ignore_regex = [
     ("py:class", r"(pathlib|uuid)\..*"),
     ("py:class", r"(\w+\.)*[A-Z]"),
     # What a service doesn't call; and the libraries beneath.
-    ("py:class", r"(adapters|bootstrap|dependency_injector|fastapi|pydantic|starlette)\..*"),
+    (
+        "py:class",
+        r"(adapters|bootstrap|dependency_injector|fastapi|logging|pydantic|starlette|structlog)\..*",
+    ),
     # What no reader needs: the parts that an expression is parsed into, and private bases.
     ("py:class", r"ports\.criteria\.expressions\..*"),
     ("py:class", r"(\w+\.)*_\w+"),
