@@ -120,6 +120,7 @@ class _Running:
 
     def _python(self, example: Example) -> None:
         if named := _FILE.match(example.parsed):
+            _compiled(example)  # nobody may import it
             (self._folder / named[1]).write_text(example.parsed, encoding="utf-8")
             self._tests |= named[1].startswith("test_")
             return

@@ -18,7 +18,6 @@ DOCUMENTED = set(re.findall(r"auto\w+:: ([\w.]+)", "\n".join(PAGES.values())))
 WITHIN: dict[str, str] = {
     "ports.batches": "how maintenance goes on in batches",
     "ports.calendars": "how a quota finds its window",
-    "ports.capabilities": "what an adapter declares",
     "ports.criteria.automaton": "how an expression is matched",
     "ports.criteria.expressions": "what an expression is parsed into",
     "ports.lanes": "how a dispatcher goes about several entities",
