@@ -7,7 +7,7 @@ from ports.contracts.groups import CONTRACTS, Group
 CACHED = {
     *(name for name in CONTRACTS if name.startswith("flow")),
     *("repository", "writing", "patching", "concurrency", "unit_of_work", "unit_conflicts"),
-    *("cancellation", "isolation", "maintenance", "state_machine"),
+    *("cancellation", "isolation", "maintenance", "state_machine", "tenant_restoring"),
 }
 """About what caches could get wrong; criteria, pages and the like they only pass on."""
 

@@ -128,7 +128,7 @@ async def _seal(platform: Platform, tenant: TenantId) -> None:
 
 
 def _prepare(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold personal data
     ours = set(manifests.names())
     strange = [path.name for path in folder.iterdir() if not _is_ours(path.name, ours)]
     if strange:
