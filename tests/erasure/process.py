@@ -1,8 +1,8 @@
 """A process on real stores: `python -m tests.erasure.process ROLE SETTINGS TENANT USER`.
 
 `erase` erases the user, a few conversations at a time, and says a line at each step and batch;
-`write` writes of the user whatever it can, for ever, and after each round says `wrote`, or
-`refused` if nothing was taken.
+`write` writes of the user whatever it can, for ever, in each of some tenants (with blanks between
+them), and after each round says which, and `wrote`, or `refused` if nothing was taken.
 """
 
 import asyncio
@@ -22,6 +22,7 @@ from domain.executions import ExecutionState
 from domain.identity import UserId
 from ports import erasing
 from ports.errors import RepositoryError
+from ports.stores import TenantScope
 from tests.erasure.people import talk_of, writes
 
 BATCH = 2
@@ -71,24 +72,32 @@ async def erase(platform: Platform, tenant: Any, user: UserId) -> None:
     say("done")
 
 
-async def write(platform: Platform, tenant: str, user: str) -> None:
+async def write(platform: Platform, tenants: Sequence[str], user: str) -> None:
     """Whatever the stores take."""
-    scope = platform.for_tenant(tenant)
     while True:
-        refused = 0
-        every: list[Callable[[], Awaitable[object]]] = [
-            *writes(scope, user),
-            lambda: scope.conversations.create(Conversation.draft(user_id=user)),
-            lambda: scope.executions.save(
-                ExecutionState.draft(talk_of(user, 0), slots={"name": user})
-            ),
-        ]
-        for one in every:
-            try:
-                await one()
-            except RepositoryError:
-                refused += 1
-        say("refused" if refused == len(every) else "wrote")
+        for tenant in tenants:
+            scope = platform.for_tenant(tenant)
+            taken = [await took(one) for one in anything(scope, user)]
+            say(f"{tenant} {'wrote' if any(taken) else 'refused'}")
+
+
+def anything(scope: TenantScope, user: str) -> Sequence[Callable[[], Awaitable[object]]]:
+    """Every write, also of the conversations that the user had."""
+    state = ExecutionState.draft(talk_of(user, 0), slots={"name": user})
+    return [
+        *writes(scope, user),
+        lambda: scope.conversations.create(Conversation.draft(user_id=user)),
+        lambda: scope.executions.save(state),
+    ]
+
+
+async def took(write: Callable[[], Awaitable[object]]) -> bool:
+    """Whether a write was taken."""
+    try:
+        await write()
+    except RepositoryError:
+        return False
+    return True
 
 
 async def main(role: str, settings: str, tenant: str, user: str) -> None:
@@ -97,7 +106,7 @@ async def main(role: str, settings: str, tenant: str, user: str) -> None:
         if role == "erase":
             await erase(platform, platform.for_tenant(tenant).tenant, UserId(user))
         else:
-            await write(platform, tenant, user)
+            await write(platform, tenant.split(), user)
 
 
 if __name__ == "__main__":
