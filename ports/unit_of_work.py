@@ -9,10 +9,14 @@ whole.
 
 A writing operation that raises within the unit dooms it, also if the caller catches the error:
 what follows, and the commit, raise `TransactionError`, and nothing is kept. Errors that are found
-before the store is asked (`ValidationError`, `InvalidQueryError`, `TenantMismatchError`) doom
-nothing, and neither does what only read before it raised: a `publish` of a flow that isn't there,
-or one that `change` in `modify` refuses. What the store itself found counts as written, whatever
-the kind of error: an append to a conversation that turns out to be closed dooms the unit.
+before the store is asked (`ValidationError`, `InvalidQueryError`, `TenantMismatchError`,
+`ErasedError`) doom nothing, and neither does what only read before it raised: a `publish` of a flow
+that isn't there, or one that `change` in `modify` refuses. What the store itself found counts as
+written, whatever the kind of error: an append to a conversation that turns out to be closed dooms
+the unit.
+
+Whoever is erased while a unit goes on is written of no more by it: if it wrote of them before, its
+end raises `ErasedError`, and nothing is kept.
 
 What a unit still sees it can't create, though others may have deleted it meanwhile: it gets
 `TransactionError`, or `DuplicateEntityError`.
