@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import attrs
 import orjson
@@ -186,7 +186,7 @@ class _Import:
         keys = _Keys()
         file = self._file(kind)
         with opened_file(self._folder / file.name) as opened:
-            keys.add(_keys_of(kind, lines_of(opened, MAX_LINE_BYTES)))
+            keys.add(_keys_of(kind, _whole_lines(opened)))
         return keys
 
     def _file(self, kind: RecordKind) -> ExportedFile:
@@ -269,7 +269,7 @@ class _Import:
         """The records of a file; with a report, what is refused on the way is told."""
         file = self._file(kind)
         with opened_file(self._folder / file.name) as opened:
-            for line in lines_of(opened, MAX_LINE_BYTES):
+            for line in _whole_lines(opened):
                 try:
                     yield line, self._record(kind, json_object_of(line), tenant)
                 except (RefusedError, ValidationError, ValueError) as error:
@@ -299,6 +299,21 @@ class _Import:
 
 def _key(kind: RecordKind, record: Record) -> bytes:
     return orjson.dumps([str(part) for part in kind.key_of(record)])
+
+
+def _whole_lines(file: IO[bytes]) -> Iterator[Line]:
+    """A file's lines.
+
+    Raises:
+        UnusableExportError: if it is packed, and broken inside, though it is the manifest's.
+    """
+    try:
+        yield from lines_of(file, MAX_LINE_BYTES)
+    except RefusedError as broken:
+        failure = UnusableExportError(str(broken))
+    else:
+        return
+    raise failure
 
 
 def _keys_of(kind: RecordKind, lines: Iterator[Line]) -> Iterator[bytes]:

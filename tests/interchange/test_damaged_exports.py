@@ -1,0 +1,129 @@
+"""Exports that aren't whole: by accident, or by somebody's hand."""
+
+import json
+import resource
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import bootstrap
+from bootstrap import Settings
+from bootstrap.interchange.tenant import UnusableExportError, export_tenant, import_tenant
+from tests.bootstrap.running import run
+from tests.interchange.tenants import NOW, archived, files_of, filled, forged, manifest_of
+
+MEMORY = Settings.memory()
+
+
+def altered(name: str, old: str, new: str) -> Callable[[Path], object]:
+    """What puts one text in the place of another."""
+
+    def damage(folder: Path) -> None:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new, 1))
+
+    return damage
+
+
+def cut(folder: Path) -> None:
+    """A file ends before its time."""
+    content = (folder / "messages.jsonl").read_bytes()
+    (folder / "messages.jsonl").write_bytes(content[:-5])
+
+
+def linked(folder: Path) -> None:
+    """A file is somewhere else."""
+    (folder / "flows.jsonl").rename(folder.parent / "elsewhere.jsonl")
+    (folder / "flows.jsonl").symlink_to(folder.parent / "elsewhere.jsonl")
+
+
+def without_contexts(folder: Path) -> None:
+    """The manifest doesn't name all files."""
+    document = manifest_of(folder)
+    document["files"] = [file for file in document["files"] if file["kind"] != "contexts"]
+    (folder / "manifest.json").write_text(json.dumps(document))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "altered": altered("flows.jsonl", '"two"', '"twO"'),
+    "bytes": cut,
+    "missing": lambda folder: (folder / "sessions.jsonl").unlink(),
+    "isn't complete": lambda folder: (folder / "manifest.json").unlink(),
+    "isn't the manifest": lambda folder: (folder / "manifest.json").write_text("[" * 9_999),
+    "another version": altered("manifest.json", '"version": 1', '"version": 2'),
+    "unknown": altered("manifest.json", '"kind": "flows"', '"kind": "plans"'),
+    "names no file of": without_contexts,
+    "wrong form": altered("manifest.json", '"flows.jsonl"', '"../flows.jsonl"'),
+    "lines": altered("manifest.json", '"records": 2', '"records": 3'),
+    "plain file": linked,
+}
+
+
+@run
+async def test_an_export_that_isnt_whole_is_refused_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    """A byte altered, a file cut or gone, no manifest, none of ours, of another version, with an
+    unknown kind or one missing, with a name that leads out of the folder, a link."""
+    whole = tmp_path / "whole"
+    async with bootstrap.open(MEMORY) as one:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", whole, at=NOW)
+
+    async with bootstrap.open(MEMORY) as other:
+        for says, damage in DAMAGES.items():
+            folder = tmp_path / "damaged"
+            shutil.copytree(whole, folder)
+            damage(folder)
+            with pytest.raises(UnusableExportError, match=says):
+                await import_tenant(other, folder)
+            shutil.rmtree(folder)
+        with pytest.raises(UnusableExportError, match="isn't a folder"):
+            await import_tenant(other, tmp_path / "nowhere")
+        assert not any((await archived(other, "acme")).values())
+        assert not (await import_tenant(other, whole)).refused
+
+
+@contextmanager
+def disk_of(size: int) -> Iterator[None]:
+    """For the block, no file may be larger: writing fails as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@run
+async def test_an_export_that_fails_leaves_no_manifest(tmp_path: Path) -> None:
+    """A full disk: what was there as a whole export isn't one any more, and the next try is."""
+    async with bootstrap.open(MEMORY) as platform:
+        await filled(platform, "acme")
+        await export_tenant(platform, "acme", tmp_path, at=NOW)
+        before = files_of(tmp_path)
+        with disk_of(700), pytest.raises(OSError, match="too large"):
+            await export_tenant(platform, "acme", tmp_path, at=NOW)
+        assert not (tmp_path / "manifest.json").exists()
+        with pytest.raises(UnusableExportError, match="isn't complete"):
+            await import_tenant(platform, tmp_path)
+        await export_tenant(platform, "acme", tmp_path, at=NOW)
+    assert files_of(tmp_path) == before
+
+
+@run
+async def test_a_packed_file_that_is_broken_inside_is_refused(tmp_path: Path) -> None:
+    """Whatever the manifest says of it, and whoever wrote that."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW, gzipped=True)
+        content = (tmp_path / "flows.jsonl.gz").read_bytes()
+        records = manifest_of(tmp_path)["files"][0]["records"]
+        for broken in (content[:-4] + b"abcd", content[: len(content) // 2]):
+            forged(tmp_path, "flows.jsonl.gz", broken, records=records)
+            with pytest.raises(UnusableExportError):
+                await import_tenant(other, tmp_path)
