@@ -1,6 +1,7 @@
 """The shared cache fails: nobody is told anything wrong, and everybody is told something."""
 
 import asyncio
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from adapters.cached import FlowCacheInvalidation
 from adapters.cached.entries import PATIENCE
 from adapters.cached.tenant import MAX_OWED
+from domain.erasure import Tombstone
 from domain.identity import TenantId
 from ports.errors import RepositoryError, StoreUnavailableError
 from tests.bootstrap.running import run
-from tests.cached.parts import a_draft, a_world, closing, reading, until
+from tests.cached.parts import TENANT, a_draft, a_world, closing, reading, until
 from tests.cached.test_staleness import changed
 
 CALLERS = 50
@@ -234,3 +236,19 @@ async def test_a_consumer_that_cant_drop_says_so() -> None:
         world.faults.away = False
         await FlowCacheInvalidation(process.cache).consume([changed(edited)])
     assert await world.process().flows.require(flow.id) == edited
+
+
+@run
+async def test_flows_of_a_tenant_that_was_erased_are_read_past_the_cache() -> None:
+    """Nothing is cached for it, which is no failure of the cache."""
+    world, flow = await a_world()
+    now = world.clock.now()
+    tombstone = Tombstone(tenant_id=TENANT, at=now, until=now + timedelta(days=1))
+    await world.runtime.maintenance().tombstones.bury(tombstone)
+    async with closing(world.process()) as process:
+        assert await process.flows.require(flow.id) == flow
+        assert process.cache.stats().shared
+    reads = world.course.reads
+    async with closing(world.process()) as process:
+        assert await process.flows.require(flow.id) == flow
+        assert world.course.reads == reads + 1
