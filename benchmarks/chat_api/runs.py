@@ -189,8 +189,9 @@ async def _inside(settings: Settings, tenant: str, seconds: float) -> list[Figur
         many = await _clients(url, tenant, PROFILED)
         processor = _Processor(workers, str(settings.data))
         before = processor.now()
-        _, level, computed = await _profiled(url, tenant, many, seconds)
+        level = await drive(many, _posting, seconds, "plain")  # sampling costs more than is sampled
         used = {name: after - before.get(name, 0.0) for name, after in processor.now().items()}
+        _, _, computed = await _profiled(url, tenant, many, seconds)
         _close(many)
     whole = sum(answered.taken)
     figures = [
@@ -204,9 +205,14 @@ async def _inside(settings: Settings, tenant: str, seconds: float) -> list[Figur
         for name, part in sorted(waited.items(), key=lambda it: -it[1])
     ]
     busy = sum(part for name, part in computed.items() if name != IDLE)
+    computing = used["worker"] / busy  # as much as it computes when nobody looks
     figures += [
         _share(
-            f"chat-api: computing {name}", "what a worker computes", part, busy, len(level.taken)
+            f"chat-api: computing {name}",
+            "what a worker computes",
+            part * computing,
+            busy * computing,
+            len(level.taken),
         )
         for name, part in sorted(computed.items(), key=lambda it: -it[1])
         if name != IDLE
