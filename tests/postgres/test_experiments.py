@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from adapters.postgres import erasing
 from adapters.postgres import experiment_statements as sql
 from adapters.postgres.statements import Statement
 from domain.experiments import Experiment, Variant
@@ -96,6 +97,30 @@ def test_what_is_asked_of_a_unit_is_read_off_an_index(
     read = {node["Index Name"] for node in nodes if "Index Name" in node}
     assert indexes - {"pk_experiments", "pk_experiment_outcome_keys"} <= read, nodes
     assert not kinds & {"Sort", "Incremental Sort"}, nodes
+
+
+@pytest.mark.parametrize(
+    ("statement", "indexes"),
+    [
+        (erasing.ERASE_UNIT, {"ix_experiment_assignments_unit", "ix_experiment_outcomes_unit"}),
+        (erasing.ERASE_OUTCOMES, {"ix_experiment_outcomes_unit"}),
+    ],
+    ids=["assignments", "outcomes"],
+)
+def test_what_is_erased_of_a_unit_is_read_off_an_index(
+    url: str, experiment: tuple[str, UUID], statement: Statement, indexes: set[str]
+) -> None:
+    """However many experiments there are, and units of each."""
+    arguments = statement.arguments({"tenant": experiment[0], "unit": "user 7", "limit": 100})
+
+    async def asked() -> list[Any]:
+        async with bare(url) as connection:
+            rows = await connection.fetch("EXPLAIN (FORMAT JSON) " + statement.sql, *arguments)
+            return _nodes(json.loads(rows[0][0])[0]["Plan"])
+
+    nodes = asyncio.run(asked())
+    assert indexes <= {node["Index Name"] for node in nodes if "Index Name" in node}, nodes
+    assert "Seq Scan" not in {node["Node Type"] for node in nodes}, nodes
 
 
 @pytest.mark.parametrize("stored", ["5", '[{"name": "secret"}]', "[7]", "[]"])
