@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from adapters.postgres import erasing
 from adapters.postgres import integration_statements as sql
 from adapters.postgres.autocommit import PoolExecutor
 from adapters.postgres.statements import Statement
@@ -138,3 +139,15 @@ def test_what_is_old_is_found_by_its_time(url: str, filled: tuple[TenantId, Any]
     values = {"tenant": tenant, "limit": 100, "before": datetime(2026, 1, 1, 1, tzinfo=UTC)}
     nodes = _planned(url, sql.PURGE_CALLS.sql, sql.PURGE_CALLS.arguments(values))
     assert _read_by(nodes) <= {"ix_integration_calls_at", "pk_integration_calls"}
+
+
+def test_what_calls_say_of_conversations_is_found_by_these(
+    url: str, filled: tuple[TenantId, Any]
+) -> None:
+    """However many other calls there are: an erasure reads no log."""
+    values = {"tenant": filled[0], "limit": 100, "conversations": ["talk 1", "talk 2"]}
+    arguments = erasing.REDACT_CALLS.arguments(values)
+    nodes = _planned(url, erasing.REDACT_CALLS.sql, arguments)
+    (said,) = [node for node in nodes if node.get("Subplan Name") == "CTE said"]
+    read = {node["Index Name"] for node in _nodes(said) if "Index Name" in node}
+    assert read == {"ix_integration_calls_conversation"}, nodes
