@@ -52,7 +52,8 @@ class Tombstones(ABC):
     @property
     def settled_after(self) -> timedelta:
         """How long after a `bury` nothing of it is written any more: every process has seen it, and
-        what had been admitted before has ended or failed.
+        what had been admitted before has ended or failed. (A bulk write has more time than other
+        calls, by its size: one that takes longer than their deadline isn't waited for.)
         """
         return timedelta(0)
 
