@@ -139,9 +139,14 @@ def _event(user: UserId | None = None) -> Any:
 
 
 def _execution(user: UserId | None) -> FlowExecution:
-    times = {"started_at": LONG_AGO, "ended_at": LONG_AGO}
-    done = Outcome.COMPLETED
-    return FlowExecution(id=fresh(), flow_id=UUID(int=7), outcome=done, user_id=user, **times)
+    return FlowExecution(
+        id=fresh(),
+        flow_id=UUID(int=7),
+        started_at=LONG_AGO,
+        ended_at=LONG_AGO,
+        outcome=Outcome.COMPLETED,
+        user_id=user,
+    )
 
 
 async def counted(scope: TenantScope, user: UserId) -> dict[str, Any]:
