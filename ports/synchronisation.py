@@ -117,18 +117,18 @@ class SynchronisedExecutions(ExecutionStore):
                 context = await self._context_for(id)
                 if context is None:
                     return False
-            try:
-                brought = context is None or await self._brought(context, seen, again)
-            except ErasedError:
-                return True  # whatever is left of it here goes with the rest of its user's
-            if not brought:
-                lost += 1
-                if lost > _LOST:
-                    raise ConflictError(
-                        CONTEXT_SCHEMA.name, id, context.revision, context.revision + 1
-                    )
-                await back_off(lost)
-                continue
+            if context is not None:
+                try:
+                    brought = await self._brought(context, seen, again)
+                except ErasedError:
+                    return True  # whatever is left of it here goes with the rest of its user's
+                if not brought:
+                    lost += 1
+                    if lost > _LOST:
+                        came = context.revision + 1
+                        raise ConflictError(CONTEXT_SCHEMA.name, id, context.revision, came)
+                    await back_off(lost)
+                    continue
             if seen.note is None or await self._hot.settle(id, seen.note):
                 break
             settling += 1
