@@ -9,6 +9,7 @@ again, all the same.
 """
 
 import logging
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 LOGGER: Final = logging.getLogger("dialogbase")
@@ -38,4 +39,7 @@ class Log:
             named = " ".join(f"{name}=%({name})s" for name in values)
             # A mapping is what the message is formatted by; an empty one would be dropped.
             text, filled = (f"{event}: {named}", (values,)) if values else (event, ())
-            self._logger.log(level, text, *filled, extra={"event": event, **values}, stacklevel=3)
+            told = {"event": event, **values}
+            # A filter of the service's that raises is no failure of what is told about.
+            with suppress(Exception):
+                self._logger.log(level, text, *filled, extra=told, stacklevel=3)

@@ -104,9 +104,7 @@ def _called(name: str, member: Callable[..., Any]) -> Callable[..., Any]:
             seen.began(name).ended(error)
             raise
         if isinstance(result, AsyncIterator):
-            observation = seen.began(name)
-            observation.suspend()
-            return _iterated(observation, result)
+            return _iterated(seen, name, result)
         if isinstance(result, AbstractAsyncContextManager):
             return _Held(seen, name, result)
         for view in _VIEWS:
@@ -123,8 +121,12 @@ def _in_place_of(member: Callable[..., Any], operation: Callable[..., Any]) -> C
     return made
 
 
-async def _iterated(observation: Observation, items: AsyncIterator[T]) -> AsyncIterator[T]:
-    """A stream is one operation to its end; what its reader does in between isn't a part of it."""
+async def _iterated(seen: _Observed, name: str, items: AsyncIterator[T]) -> AsyncIterator[T]:
+    """A stream is one operation from its first item to its end; what its reader does in between
+    isn't a part of it.
+    """
+    observation = seen.began(name)
+    observation.suspend()
     failure: BaseException | None = None
     try:
         while True:

@@ -165,12 +165,13 @@ class _ObservedUnit(AbstractAsyncContextManager[U], Generic[U]):
         self._of = of
 
     async def __aenter__(self) -> U:
-        self._observation = Observation(self._observer, self._place, "unit")
+        observation = Observation(self._observer, self._place, "unit")
         try:
             unit = await self._origin.__aenter__()
         except BaseException as error:
-            self._observation.ended(error)
+            observation.ended(error)
             raise
+        self._observation = observation
         return self._of(unit, Watch(self._observer, self._place.tenant), self._place.store)
 
     async def __aexit__(

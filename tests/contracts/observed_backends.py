@@ -26,9 +26,10 @@ class MemoryObservedBackend(MemoryBackend):
         }
     )
 
-    def __init__(self) -> None:
+    def __init__(self, telemetry: Telemetry | None = None) -> None:
         super().__init__()
-        telemetry = Telemetry(self.clock, tracers=TracerProvider(), meters=MeterProvider())
+        if telemetry is None:
+            telemetry = Telemetry(self.clock, tracers=TracerProvider(), meters=MeterProvider())
         self._observer = Observer(log_failures=True, slow=0, telemetry=telemetry)
 
     def scope(self, tenant: str, instance: int = 0, author: Author = NOBODY) -> TenantScope:
