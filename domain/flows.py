@@ -27,6 +27,7 @@ from domain.rules import (
     number,
     one_of,
     optional,
+    restored,
     rule,
     sequence,
     text,
@@ -349,16 +350,22 @@ class FlowDailyMetrics(FlowRates, Value):
     revision: int = field(default=1, metadata=rule(REVISION))
 
 
-def summed(one: MetricIncrements, other: MetricIncrements) -> MetricIncrements:
-    """Both together.
+def total_of(figures: Iterable[MetricIncrements]) -> MetricIncrements:
+    """All together; of any number of days, so that the bounds of a day's don't hold for it."""
+    counted: dict[str, Any] = dict(vars(MetricIncrements()))
+    custom: dict[str, float] = {}
+    for each in figures:
+        for name in COUNTERS:
+            counted[name] += getattr(each, name)
+        for name, amount in each.custom_metrics.items():
+            custom[name] = custom.get(name, 0.0) + amount
+    return restored(MetricIncrements, {**counted, "custom_metrics": FrozenDict.holding(custom)})
+
+
+def summed(*increments: MetricIncrements) -> MetricIncrements:
+    """All together, as one day's.
 
     Raises:
         ValidationError: if a sum leaves its bounds.
     """
-    totals: dict[str, Any] = {name: getattr(one, name) + getattr(other, name) for name in COUNTERS}
-    names = {**one.custom_metrics, **other.custom_metrics}
-    totals["custom_metrics"] = {
-        name: one.custom_metrics.get(name, 0.0) + other.custom_metrics.get(name, 0.0)
-        for name in names
-    }
-    return MetricIncrements(**totals)
+    return MetricIncrements(**vars(total_of(increments)))

@@ -11,7 +11,7 @@ from uuid import UUID
 import attrs
 
 from domain.errors import Fault, ValidationError, key_step
-from domain.flows import Flow, FlowDailyMetrics, MetricIncrements, summed
+from domain.flows import Flow, FlowDailyMetrics, MetricIncrements, total_of
 from domain.rules import argument, day, identifier
 from ports.errors import EntityNotFoundError, IdempotencyKeyReusedError
 from ports.repository import Repository
@@ -137,14 +137,12 @@ class FlowMetrics(Repository[Flow]):
         Raises:
             EntityNotFoundError: if there is no such flow.
         """
-        total = MetricIncrements()
-        for metrics in await self.get_metrics(id, start, end):
-            total = summed(total, metrics.totals)
+        total = total_of(metrics.totals for metrics in await self.get_metrics(id, start, end))
         done = total.completions
         return await self.patch(
             id,
             success_rate=min(done / total.executions, 1.0) if total.executions else None,
-            avg_completion_time_ms=total.total_duration_ms / done if done else None,
+            avg_completion_time_ms=min(total.total_duration_ms / done, 1e15) if done else None,
         )
 
     @abstractmethod

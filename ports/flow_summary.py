@@ -11,7 +11,7 @@ from domain.conversations import Channel
 from domain.errors import Fault, ValidationError
 from domain.flow_executions import DURATION, EXECUTION, OUTCOME, Outcome
 from domain.flow_summaries import ChannelSummary, FlowPeriodSummary, Percentiles
-from domain.flows import MetricIncrements, summed
+from domain.flows import total_of
 from domain.frozen import FrozenDict
 from domain.metric_queries import DIMENSION, Aggregation, MetricQuery, MetricResult
 from domain.rules import argument, day
@@ -43,15 +43,12 @@ async def summary_of(
     events = await together([analytics.query(query) for query in _queries(id, *span)])
     uncounted = await analytics.uncounted(id, *span)
     days = await flows.get_metrics(id, first, last)
-    totals = MetricIncrements()
-    for each in days:
-        totals = summed(totals, each.totals)
     channels = _channels(events[0])
     return FlowPeriodSummary(
         flow_id=id,
         start=first,
         end=last,
-        totals=totals,
+        totals=total_of(each.totals for each in days),
         days=days,
         recorded=sum(each.executions for each in channels),
         uncounted=uncounted,

@@ -136,16 +136,17 @@ class MemoryFlowRepository(MemoryRepository[Flow], FlowRepository):
         with self._session.writing() as transaction:
             if transaction.get(self._name, id) is None:
                 raise EntityNotFoundError(self._name, id)
-            total, added, reused = MetricIncrements(), set[str](), set[str]()
+            new, added, reused = list[MetricIncrements](), set[str](), set[str]()
             for each in increments:
                 known: MetricKey | None = transaction.get(METRIC_KEYS, (id, each.key))
                 if known is None:
                     made = MetricKey(id, each.key, metric_date, each.digest, now)
                     transaction.insert(METRIC_KEYS, made)
-                    total = summed(total, each.increments)
+                    new.append(each.increments)
                     added.add(each.key)
                 elif (known.metric_date, known.digest) != (metric_date, each.digest):
                     reused.add(each.key)
+            total = summed(*new)
             figures = self._added(transaction, id, metric_date, total, now) if added else None
             return AddedOnce(figures=figures, added=frozenset(added), reused=frozenset(reused))
 

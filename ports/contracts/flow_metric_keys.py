@@ -200,6 +200,18 @@ async def test_what_would_leave_its_bounds_leaves_no_key(scope: TenantScope) -> 
 
 
 @contract
+async def test_only_what_is_added_together_has_bounds(scope: TenantScope) -> None:
+    """Of several that are added at once; not each of the sums on the way."""
+    flow, most = await flow_in(scope), 1e15
+    amounts = {"a": most, "b": most, "c": -most}
+    given = {key: MetricIncrements(custom_metrics={"n": n}) for key, n in amounts.items()}
+    assert told_of(await scope.flows.record_many_metrics(flow, DAY, given)) == "abc||"
+    held = await figures(scope, flow)
+    assert held is not None
+    assert held.totals.custom_metrics == {"n": most}
+
+
+@contract
 async def test_what_can_be_no_key_is_refused(scope: TenantScope) -> None:
     """Nor increments, nor a flow that isn't there; nothing is added."""
     flow = await flow_in(scope)

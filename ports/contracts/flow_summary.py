@@ -127,6 +127,20 @@ async def test_a_flow_that_was_never_executed_has_a_summary_of_nothing(
 
 
 @contract
+async def test_days_that_would_be_too_much_for_one_are_summed_up(scope: TenantScope) -> None:
+    """In a summary and in the flow's statistics: the bounds are those of a day's figures."""
+    flow, most = await flow_in(scope), 2**53
+    for day, names in ((FIRST, "ab"), (LAST, "bc")):
+        custom = {f"{name}{n}": 1.0 for name in names for n in range(50)}
+        given = MetricIncrements(completions=most, executions=most, custom_metrics=custom)
+        await scope.flows.record_metrics(flow, day, given)
+    found = await scope.flow_summary(flow, FIRST, LAST)
+    assert (found.totals.executions, found.success_rate) == (2 * most, 1.0)
+    assert (len(found.totals.custom_metrics), found.totals.custom_metrics["b7"]) == (150, 2.0)
+    assert (await scope.flows.refresh_statistics(flow, FIRST, LAST)).success_rate == 1.0
+
+
+@contract
 async def test_what_can_not_be_summed_up_is_refused(scope: TenantScope) -> None:
     """No flow, no days, days in the wrong order, or too many."""
     flow = await flow_in(scope)

@@ -11,7 +11,7 @@ from bootstrap.platform import Platform
 from bootstrap.samples import FLOWS
 from domain.definitions import FlowDefinition, State, StateType, Transition
 from domain.errors import ValidationError
-from domain.flows import ChangeType, Flow, FlowStatus, MetricIncrements, summed
+from domain.flows import ChangeType, Flow, FlowStatus, MetricIncrements, total_of
 from ports.errors import ConflictError, TenantMismatchError
 from ports.stores import TenantScope
 
@@ -114,9 +114,7 @@ class FlowChapter:
             for _ in range(dice.randint(30, 60)):
                 await self._acme.flows.record_metrics(flow.id, day, _conversation(dice))
         metrics = await self._acme.flows.get_metrics(flow.id, first, today)
-        total = MetricIncrements()
-        for daily in metrics:
-            total = summed(total, daily.totals)
+        total = total_of(daily.totals for daily in metrics)
         uses = await self._acme.flows.increment_usage(flow.id, total.executions)
         flow = await self._acme.flows.refresh_statistics(flow.id, first, today)
         return Step(
