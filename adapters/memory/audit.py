@@ -152,9 +152,12 @@ def purge(transaction: Transaction, before: datetime, limit: int) -> tuple[int, 
     head: AuditHead = transaction.get(HEADS, _ONLY) or NO_ENTRY
     entries = transaction.table(ENTRIES)
     places = entries.holders[_PLACE]
-    # That at the anchor's own place, too: there should be none.
-    numbers = range(max(anchor.sequence, 1), min(anchor.sequence + limit, head.sequence) + 1)
-    oldest = [entries.rows[places[number,]] for number in numbers if (number,) in places]
+    numbers = [
+        (n + 1,) for n in range(anchor.sequence, min(anchor.sequence + limit, head.sequence))
+    ]
+    if len(places) != head.sequence - anchor.sequence:  # some stand where there should be none
+        numbers = nsmallest(limit, places)
+    oldest = [entries.rows[places[number]] for number in numbers if number in places]
     through = purgeable(anchor, head, oldest, before)
     gone = [entry for entry in oldest if (entry.sequence or 0) <= through.sequence]
     for entry in gone:

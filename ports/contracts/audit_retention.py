@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from uuid import UUID
 
 import attrs
 import pytest
@@ -314,6 +315,37 @@ async def test_a_broken_chain_is_left_for_whoever_looks_into_it(
         assert (await one.audit.verify()).sound
     await backend.tamper(broken.tenant, {entry.id: entry})
     assert await purged(backend) == 3
+
+
+STRAY: dict[str, int] = {
+    "the first that was purged": 1,
+    "the last that was purged": 3,
+    "next after the head": LENGTH + 1,
+    "beyond the head": LENGTH + 2,
+}
+
+
+@pytest.mark.parametrize("way", STRAY)
+@contract
+async def test_an_entry_outside_of_the_chain_keeps_the_rest_of_it(
+    backend: Backend, way: str
+) -> None:
+    """Put back where entries were purged, or put where none was sealed: it, too, is a break, and
+    what `verify` says of it is what it said before.
+    """
+    await emptied(backend)
+    scope, trail = await written(backend)
+    await purged(backend)
+    stray = attrs.evolve(trail[0], id=UUID(int=STRAY[way]), sequence=STRAY[way])
+    await backend.tamper(scope.tenant, {stray.id: stray})
+    told = await finding(backend, scope)
+    assert told is not None
+    assert isinstance(await raised_by(purged(backend, LENGTH)), CorruptRecordError)
+    assert await scope.audit.count() == LENGTH - 3 + 1
+    assert await finding(backend, scope) == told
+    await backend.tamper(scope.tenant, {stray.id: None})
+    assert await finding(backend, scope) is None
+    assert await purged(backend, LENGTH) == 3
 
 
 @contract
