@@ -4,6 +4,7 @@ from typing import Any, Final
 
 IDLE: Final = "idle"
 OTHER: Final = "event loop, and what isn't told apart"
+TURN: Final = "the turn: its messages and its event, made and checked"
 
 _STEPS: Final = (
     ("ports/sessions.py", "", "session"),
@@ -28,6 +29,9 @@ _PLACES: Final = (
     ("/bson/", "connections to MongoDB"),
     ("adapters/postgres/", "connections to PostgreSQL"),
     ("/asyncpg/", "connections to PostgreSQL"),
+    ("examples/chat_api/turns.py", TURN),
+    ("examples/chat_api/events.py", TURN),
+    ("domain/", TURN),
     ("examples/chat_api/", "HTTP"),
     ("bootstrap/fastapi/", "HTTP"),
     ("/fastapi/", "HTTP"),
