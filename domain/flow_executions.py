@@ -196,4 +196,14 @@ class FlowExecution(Value):
             yield Fault("dimensions", f"must be less than {MAX_DIMENSIONS}")
 
 
+def execution_faults(event: AnalyticsEvent) -> tuple[Fault, ...]:
+    """Why an event of the type of executions doesn't say one; nothing of any other event."""
+    if event.type == EXECUTION:
+        try:
+            FlowExecution.of(event)
+        except ValidationError as error:
+            return error.faults
+    return ()
+
+
 _WHOLE: Final = (DURATION, RESPONSE_TIME, RESPONSES, CACHE_HITS, CACHE_LOOKUPS)

@@ -12,7 +12,7 @@ import attrs
 
 from domain.analytics import AnalyticsEvent
 from domain.errors import Fault, ValidationError
-from domain.flow_executions import EXECUTION, FlowExecution
+from domain.flow_executions import EXECUTION, FlowExecution, execution_faults
 from domain.frozen import FrozenDict
 from domain.identity import NO_TIME, USER, EntryDraft, UserId
 from domain.metric_queries import (
@@ -163,7 +163,8 @@ class Analytics(EventLists):
         `ports.flow_projection`): the flow's figures are restored by themselves.
 
         Raises:
-            ValidationError: for what isn't an event, or too many of them; nothing is stored.
+            ValidationError: for what isn't an event, one of the type of executions that says none,
+                or too many of them; nothing is stored.
             TenantMismatchError: if one is another tenant's; nothing is stored.
         """
         given = list(islice(several(EVENT_SCHEMA.name, events), MAX_RECORD + 1))
@@ -173,13 +174,17 @@ class Analytics(EventLists):
         ids: list[str] = []
         known: list[str] = []
         first: dict[str, AnalyticsEvent] = {}
-        for event in given:
+        faults: list[Fault] = []
+        for place, event in enumerate(given):
             EVENT_SCHEMA.own(event, tenant)
+            faults += [fault.under(f"[{place}]") for fault in execution_faults(event)]
             ids.append(event.id)
             if event.id in first:
                 known.append(event.id)
             else:
                 first[event.id] = event
+        if faults:
+            raise ValidationError(EVENT_SCHEMA.name, faults)
         past = _without_expired(first, self._expired())
         if first:
             await self._admit(first.values())
@@ -305,11 +310,7 @@ def _execution_faults(
 ) -> list[Fault]:
     if not (draft.has_id and draft.has_time):
         return [Fault(f"[{place}]", "as an execution, must have its own id and time")]
-    try:
-        FlowExecution.of(event)
-    except ValidationError as error:
-        return [fault.under(f"[{place}]") for fault in error.faults]
-    return []
+    return [fault.under(f"[{place}]") for fault in execution_faults(event)]
 
 
 def _without_expired(

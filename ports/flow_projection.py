@@ -205,14 +205,14 @@ class FlowProjector:
         return self._done
 
     async def once(self) -> Projected:
-        """All that is due, and whatever is recorded meanwhile; what others have taken, or has to
-        wait, is not.
+        """All that is due by now; what others have taken, or has to wait, is not. It comes to its
+        end however much is recorded meanwhile.
 
         Raises:
             What the stores raise; what was counted by then stays so.
         """
-        done = Projected()
-        while (some := await self._round()) is not None:
+        done, due = Projected(), self._now()
+        while (some := await self._round(due)) is not None:
             done += some
         return done
 
@@ -261,10 +261,16 @@ class FlowProjector:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause)
 
-    async def _round(self) -> Projected | None:
-        """Some of what is due; None if nothing was."""
+    def _now(self) -> datetime:
         now: datetime = checked(AnalyticsEvent, "at", self._clock.now())
-        taken = await self._queue.take(now, now + self._options.lease, _ROUND)
+        return now
+
+    async def _round(self, due: datetime | None = None) -> Projected | None:
+        """Some of what is due by now, or was by then; None if nothing was."""
+        now = self._now()
+        if due is not None:
+            now = max(now, due)  # should the clock be put back, what was put off isn't due again
+        taken = await self._queue.take(due or now, now + self._options.lease, _ROUND)
         if not taken:
             return None
         with self._rounds.begun("projection") as seen:

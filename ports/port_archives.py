@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 
 from domain.analytics import AnalyticsEvent
 from domain.conversations import Conversation
+from domain.flow_executions import execution_faults
 from domain.identity import TenantId, tenant_id
 from domain.messages import Message
 from ports.analytics import Analytics
@@ -220,8 +221,10 @@ class AnalyticsArchive(Archive):
     async def _put(
         self, tenant: TenantId, kind: RecordKind, records: Sequence[Record]
     ) -> Sequence[Put]:
-        recorded = await self._of(tenant).restore(records)
-        put = dict.fromkeys(recorded.known, Put.HELD)
+        unfit = [event.id for event in records if execution_faults(event)]
+        put: dict[str, Put] = dict.fromkeys(unfit, Put.UNFIT)
+        recorded = await self._of(tenant).restore([one for one in records if one.id not in put])
+        put |= dict.fromkeys(recorded.known, Put.HELD)
         put |= dict.fromkeys(recorded.expired, Put.EXPIRED)
         return [put.get(event.id, Put.ADDED) for event in records]
 

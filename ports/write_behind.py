@@ -106,15 +106,15 @@ class Synchroniser:
         return Synchronised(written=self._written, waiting=self._waiting)
 
     async def once(self) -> Synchronised:
-        """All that has a note now, hinted at or not, and whatever is changed meanwhile.
+        """All that has a note now, hinted at or not. It comes to its end however much is changed
+        meanwhile.
 
         Raises:
             What the hot store raises; what was written by then stays so.
         """
         before = self.done
         await self._queue.sweep(timedelta())
-        while await self._round():
-            pass
+        await self._all_due()
         return Synchronised(
             written=self._written - before.written, waiting=self._waiting - before.waiting
         )
@@ -128,19 +128,16 @@ class Synchroniser:
         is left by an exception or cancelled.
         """
         self._stopping.clear()
-        rests = (self._options.interval, self._options.sweep)
-        steps = (self._round, self._sweep)
         tasks = [
-            asyncio.create_task(self._steadily(step, rest))
-            for step, rest in zip(steps, rests, strict=True)
+            asyncio.create_task(self._steadily(self._round, self._options.interval)),
+            asyncio.create_task(self._steadily(self._sweep, self._options.sweep)),
         ]
         try:
             yield
             self._stopping.set()
             await asyncio.wait(tasks)
             with suppress(RepositoryError):
-                while await self._round():
-                    pass
+                await self._all_due()
         finally:
             for task in tasks:
                 task.cancel()
@@ -151,7 +148,7 @@ class Synchroniser:
         async with self.running():
             await asyncio.Event().wait()
 
-    async def _steadily(self, step: Callable[[], Awaitable[bool]], rest: timedelta) -> None:
+    async def _steadily(self, step: Callable[[], Awaitable[int]], rest: timedelta) -> None:
         failures = 0
         while not self._stopping.is_set():
             pause = rest / _SECOND * uniform(0.5, 1.5)
@@ -181,11 +178,17 @@ class Synchroniser:
                     seen.since(backlog.oldest)
         return False
 
-    async def _round(self) -> bool:
-        """Some of what is due; whether there was any."""
-        due = await self._queue.take(_ROUND)
+    async def _all_due(self) -> None:
+        """As many as are in the queue now: what comes into it meanwhile is behind them."""
+        left = (await self._queue.backlog()).waiting
+        while left > 0 and (taken := await self._round(min(left, _ROUND))):
+            left -= taken
+
+    async def _round(self, most: int = _ROUND) -> int:
+        """Some of what is due; how many there were."""
+        due = await self._queue.take(most)
         if not due:
-            return False
+            return 0
         with self._rounds.begun("synchronisation") as seen:
             results = await together(map(self._one, due), at_once=self._options.at_once)
             if waiting := [one for one, written in zip(due, results, strict=True) if not written]:
@@ -194,7 +197,7 @@ class Synchroniser:
                 seen.count("waiting", len(waiting))
             self._written += len(due) - len(waiting)
             seen.count("written", len(due) - len(waiting))
-        return True
+        return len(due)
 
     async def _one(self, due: Due) -> bool:
         tenant, id = due

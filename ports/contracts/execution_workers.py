@@ -1,19 +1,23 @@
 """Workers write execution states into their contexts: all of them, also when some of them die."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
 from domain.conversations import Conversation
+from domain.identity import TenantId
 from ports.contracts.concurrency import all_at_once, split
 from ports.contracts.executions import CHANGES, drafted
 from ports.contracts.harness import Backend, contract, raised_by
 from ports.contracts.synchronising import (
     DiedError,
+    Happening,
     OneTenants,
     begun,
     both,
     died,
+    held_up,
     kept,
     lose,
     maintenance,
@@ -21,6 +25,8 @@ from ports.contracts.synchronising import (
     worker,
 )
 from ports.stores import TenantScope
+from ports.tracking import Due, SynchronisationBacklog, Unsynchronised
+from ports.write_behind import SynchronisationOptions, Synchroniser
 
 SECOND = timedelta(seconds=1)
 
@@ -169,3 +175,54 @@ async def test_workers_share_the_work(backend: Backend) -> None:
         found = await scopes[1].executions.require(f"{number}")
         assert found.slots == {"n": number}
         assert found.current_state == ("x" if number >= 4 else None)
+
+
+class Followed(OneTenants):
+    """The queue, in which something comes whenever something was taken; knows how much there was
+    when it was asked.
+    """
+
+    def __init__(self, queue: Unsynchronised, tenant: TenantId, coming: Happening) -> None:
+        super().__init__(queue, tenant)
+        self._coming = coming
+        self.waiting = 0
+        self.rounds = 0
+
+    async def take(self, limit: int) -> Sequence[Due]:
+        taken = await super().take(limit)
+        self.rounds += 1
+        assert self.rounds <= self.waiting + 4
+        await self._coming()
+        return taken
+
+    async def backlog(self) -> SynchronisationBacklog:
+        found = await super().backlog()
+        self.waiting += found.waiting
+        return found
+
+    async def sweep(self, every: timedelta) -> int | None:
+        return 0
+
+
+@contract
+async def test_a_worker_comes_to_an_end_though_more_is_changed_all_the_time(
+    backend: Backend,
+) -> None:
+    """Who writes all but once, and who was told to end; what was there before is written."""
+    here, _ = both(backend)
+    await begun(here)
+
+    async def another() -> None:
+        await here.executions.enter_state("talk", "x")
+        await maintenance(backend).unsynchronised.put([(here.tenant, "talk")])
+
+    queue = Followed(maintenance(backend).unsynchronised, here.tenant, another)
+    await OneTenants(maintenance(backend).unsynchronised, here.tenant).take(1_000)
+    await another()
+    states = held_up(backend, here.tenant)
+    never = SynchronisationOptions(interval=timedelta(minutes=1))
+    written = Synchroniser(queue, lambda _: states, options=never)
+    await written.once()
+    assert (await here.contexts.require("talk")).current_state == "x"
+    async with written.running():
+        pass

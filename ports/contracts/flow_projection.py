@@ -7,14 +7,16 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.analytics import AnalyticsEvent
+from domain.analytics import NO_DIMENSIONS, AnalyticsEvent
 from domain.errors import ValidationError
 from domain.flow_executions import EXECUTION, FlowExecution, Outcome
 from domain.flows import Flow, MetricIncrements, summed
+from ports.archives import EVENTS
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, contract, examples, race, raised_by
 from ports.contracts.projecting import (
@@ -29,7 +31,9 @@ from ports.contracts.projecting import (
     totals,
 )
 from ports.errors import OutcomeUnknownError, StoreUnavailableError
-from ports.flow_projection import Projected
+from ports.flow_projection import (
+    Projected,
+)
 from ports.stores import TenantScope
 
 DAY = timedelta(days=1)
@@ -276,6 +280,21 @@ async def test_restored_executions_are_not_counted(backend: Backend) -> None:
 
 
 @contract
+async def test_what_says_no_execution_is_not_restored(backend: Backend) -> None:
+    """By its type it would be one, of which no summary could be made; an archive's others are."""
+    scope = backend.fresh()
+    flow = await flow_in(scope)
+    proper = execution(flow, NOON).draft()
+    whole = proper.placed(at=NOON, new_id="", tenant_id=scope.tenant, type=EXECUTION)
+    wrong = attrs.evolve(whole, id="x", dimensions=NO_DIMENSIONS)
+    assert isinstance(await raised_by(scope.analytics.restore([whole, wrong])), ValidationError)
+    assert await scope.analytics.get_by_id(whole.id) is None
+    done = await maintenance(backend).archive.restore(scope.tenant, EVENTS, [wrong, whole])
+    assert (done.added, list(done.refused)) == (1, [0])
+    assert (await scope.flow_summary(flow, NOON.date(), NOON.date())).recorded == 1
+
+
+@contract
 async def test_how_many_of_a_flows_are_uncounted_is_told(backend: Backend) -> None:
     """Of one flow and a range of time; no other tenant's."""
     scope, other = backend.fresh(), backend.fresh()
@@ -348,3 +367,26 @@ async def test_a_projector_that_runs_counts_what_is_recorded(
         await scope.analytics.record_executions(execution(flow, NOON) for _ in range(2))
     assert await counted(scope, flow) == 3
     assert worker.done.counted == 3
+
+
+@contract
+async def test_who_counts_comes_to_an_end_though_more_is_recorded_all_the_time(
+    backend: Backend,
+) -> None:
+    """Who counts but once, and who was told to end; what was there before is counted."""
+    scope = backend.fresh()
+    flow, recorded = await flow_in(scope), 0
+
+    async def another() -> None:
+        nonlocal recorded
+        recorded += 1
+        assert recorded < 10
+        backend.clock.advance(milliseconds=1)
+        await scope.analytics.record_executions([execution(flow, NOON)])
+
+    worker = projector(backend, scope.tenant, following=another)
+    await another()
+    assert (await worker.once()).counted >= 1
+    async with worker.running():
+        pass
+    assert recorded > await counted(scope, flow) >= 1

@@ -71,10 +71,18 @@ def maintenance(backend: Backend, instance: int = 0) -> AnalyticsMaintenance:
 
 class OneTenants(ExecutionQueue):
     """The queue, as if there were but one tenant; something may happen, once, as somebody uses it:
-    just before `settle` or `postpone` is asked, or just after `take` answered.
+    just before `settle` or `postpone` is asked, or just after `take` answered. `following` happens
+    each time that `take` answered.
     """
 
-    def __init__(self, queue: ExecutionQueue, tenant: TenantId, **happening: Happening) -> None:
+    def __init__(
+        self,
+        queue: ExecutionQueue,
+        tenant: TenantId,
+        following: Happening | None = None,
+        **happening: Happening,
+    ) -> None:
+        self._following = following
         self._queue = queue
         self._tenant = tenant
         self._happening = happening
@@ -91,6 +99,8 @@ class OneTenants(ExecutionQueue):
         while not found and (taken := await self._queue.take(now, until, limit)):
             found = [one for one in taken if one.tenant == self._tenant]
         await self._now("take")
+        if self._following is not None:
+            await self._following()
         return found
 
     async def settle(self, executions: Iterable[UncountedExecution]) -> None:
@@ -131,6 +141,7 @@ def projector(
     tenant: TenantId,
     instance: int = 0,
     options: ProjectionOptions = OPTIONS,
+    following: Happening | None = None,
     **happening: Happening,
 ) -> FlowProjector:
     """Who counts a tenant's executions, though something happens to it (see `OneTenants` and
@@ -138,7 +149,7 @@ def projector(
     store: Any = backend.instances[instance].store(Group.AUTHORING)
     authoring: AuthoringStore = store
     adding = {step: told for step, told in happening.items() if step in ("before", "after")}
-    queue = OneTenants(maintenance(backend, instance).executions, tenant, **happening)
+    queue = OneTenants(maintenance(backend, instance).executions, tenant, following, **happening)
 
     def of(of_tenant: TenantId) -> Any:
         return Adding(authoring.repositories(of_tenant).flows, adding)

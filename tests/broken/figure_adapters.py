@@ -258,6 +258,21 @@ class NeverGivesUp(SoundProjection):
     projector = Patient
 
 
+class GoesOnWhileMoreComes(SoundProjection):
+    """Ends when there is nothing any more."""
+
+    class Thorough(FlowProjector):
+        """Who counts."""
+
+        async def once(self) -> Projected:
+            done = Projected()
+            while (some := await self._round()) is not None:
+                done += some
+            return done
+
+    projector = Thorough
+
+
 class CountsInTheDayOfCounting(SoundProjection):
     """Adds to today's figures."""
 

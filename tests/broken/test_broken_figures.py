@@ -71,6 +71,10 @@ COUNTING = [
         broken.NeverGivesUp, flow_projection.test_one_whose_flow_is_not_there_hinders_no_other
     ),
     Projection(
+        broken.GoesOnWhileMoreComes,
+        flow_projection.test_who_counts_comes_to_an_end_though_more_is_recorded_all_the_time,
+    ),
+    Projection(
         broken.CountsInTheDayOfCounting,
         flow_projection.test_a_late_execution_is_counted_in_the_day_on_which_it_ended,
     ),
