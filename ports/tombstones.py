@@ -118,9 +118,9 @@ class Tombstones(ABC):
         return self._standing(None if tenant is None else tenant_id(tenant), unfinished)
 
     async def forget_users(self, tenant: TenantId) -> int:
-        """Remove the tombstones of all users of a tenant; how many. The erasure of the tenant does
-        so, as their hashes are its users' data, too; its own stays. In batches: interrupted, it may
-        be called again and goes on.
+        """Remove the tombstones of all users of a tenant; how many. The platform does so when the
+        tenant was erased from every store, as their hashes are its users' data, too; its own stays.
+        In batches: interrupted, it may be called again and goes on.
         """
         batch = partial(self._forget_users, tenant_id(tenant))
         return await in_batches(batch, None, PURGE_BATCH)

@@ -321,7 +321,6 @@ class MemoryAnalyticsMaintenance(AnalyticsMaintenance):
 
     async def erase_tenant(self, tenant: TenantId) -> int:
         held = self._tenants.get(tenant_id(tenant))
-        await self._tombstones.forget_users(tenant)
         erased = 0 if held is None else held.clear()
         await self._noted(tenant, None, {"events": erased}, await self._stands(tenant, None))
         return erased

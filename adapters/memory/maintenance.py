@@ -50,7 +50,6 @@ class MemoryMaintenance(Maintenance):
 
     async def erase_tenant(self, tenant: TenantId) -> int:
         tables = self._tenants.get(tenant_id(tenant))
-        await self._tombstones.forget_users(tenant)
         if tables is None:
             return 0
         erased, gone = 0, dict[str, int]()

@@ -204,17 +204,16 @@ async def test_a_tenants_users_can_be_forgotten(backend: Backend, group: Group) 
 
 
 @contract
-async def test_an_erasure_leaves_the_tombstone(backend: Backend, group: Group) -> None:
-    """Which is none of the tenant's data: nobody is told that it has any."""
+async def test_an_erasure_leaves_the_tombstones(backend: Backend, group: Group) -> None:
+    """The tenant's and its users', which are none of its data: nobody is told that it has any."""
     tenant = backend.tenant()
     store = backend.instances[0].store(group)
     tombstones = store.maintenance().tombstones
-    buried = await tombstones.bury(stone(backend, tenant))
+    buried = {user: await tombstones.bury(stone(backend, tenant, user)) for user in (None, ADA)}
     assert await store.maintenance().erase_tenant(tenant) == 0
     assert tenant not in [each async for each in store.maintenance().tenants()]
-    left = await tombstones.find(tenant)
-    assert left is not None
-    assert left.until == buried.until
+    for user, stood in buried.items():
+        assert exact(await tombstones.find(tenant, user)) == exact(stood)
 
 
 @contract
