@@ -95,7 +95,7 @@ async def _postgres_store(
 ) -> AsyncIterator[AuthoringStore]:
     # Imported here, so that whoever doesn't choose PostgreSQL needs no driver.
     from adapters.postgres.migrations import migrate, state
-    from adapters.postgres.pool import PoolOptions
+    from adapters.postgres.pool import PREPARED, UNPREPARED, PoolOptions
     from adapters.postgres.store import PostgresStore
 
     deadline = settings.deadline_seconds
@@ -103,7 +103,11 @@ async def _postgres_store(
         await migrate(urls.postgres_owner)
     elif pending := (await state(urls.postgres, deadline=deadline)).pending:
         raise NotMigratedError("PostgreSQL", pending)
-    options = PoolOptions(deadline=deadline, max_size=settings.pool_size)
+    options = PoolOptions(
+        deadline=deadline,
+        max_size=settings.pool_size,
+        statement_cache_size=PREPARED if settings.postgres_prepared_statements else UNPREPARED,
+    )
     store = await PostgresStore.open(
         urls.postgres,
         clock=clock,

@@ -30,6 +30,7 @@ def _boolean(text: str) -> bool:
 
 
 FROM_TEXT: Final[Mapping[str, Callable[[str], object]]] = {
+    "postgres_prepared_statements": _boolean,
     "pool_size": int,
     "deadline_seconds": float,
     "flow_cache": _boolean,

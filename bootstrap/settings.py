@@ -133,6 +133,10 @@ class Settings(Value):
     connects so, if it is given. Then services may do with a login that is merely a member of
     `dialogbase_app`, for whom row-level security can't be turned off."""
 
+    postgres_prepared_statements: bool = field(default=True, metadata=rule(flag))
+    """Whether statements are prepared once a connection. False behind a pooler that shares
+    connections by transaction and doesn't track them: then each costs a round trip more."""
+
     mongo_driver: MongoDriver = field(
         default="motor", metadata=rule(choice(*get_args(MongoDriver)))
     )

@@ -165,7 +165,9 @@ async def inspect(
     """
     migrations = await state(url, deadline=deadline)
     try:
-        connection = await asyncpg.connect(url, timeout=deadline, command_timeout=deadline)
+        connection = await asyncpg.connect(
+            url, timeout=deadline, command_timeout=deadline, statement_cache_size=0
+        )
     except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
         failure: Exception = not_connected(error)
     else:

@@ -8,13 +8,17 @@ the way, since no statement leaves session state behind.
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import attrs
 
 from adapters.postgres.errors import not_connected
 from ports.errors import StoreUnavailableError
+
+PREPARED: Final = 512
+"""Statements that a connection keeps prepared."""
+UNPREPARED: Final = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -24,15 +28,15 @@ class PoolOptions:
     `min_size` connections are opened at once and kept; beyond that, one that wasn't needed for
     `max_idle` seconds is closed.
 
-    `statement_cache_size`: 0 behind a pooler that shares a connection by transaction (PgBouncer);
-    then statements are prepared each time, and no setting is sent as the connection starts.
+    `statement_cache_size`: `UNPREPARED` behind a pooler that shares a connection by transaction
+    (PgBouncer); then statements are prepared each time, and no setting is sent as the connection starts.
     """
 
     deadline: float = 10.0
     min_size: int = 0
     max_size: int = 10
     max_idle: float = 300.0
-    statement_cache_size: int = 512
+    statement_cache_size: int = PREPARED
 
 
 class Pool:

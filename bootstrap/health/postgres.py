@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 from adapters.postgres.inspection import Inspection, inspect
-from adapters.postgres.pool import PoolOptions
+from adapters.postgres.pool import UNPREPARED, PoolOptions
 from adapters.postgres.store import PostgresStore
 from adapters.system import SystemClock, Uuid7Generator
 from bootstrap.health.findings import WARNING, Check
@@ -37,7 +37,7 @@ async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncItera
     if seen.migrations.pending or seen.standby:
         return
     yield _row_security(seen)
-    options = PoolOptions(deadline=deadline, max_size=2)
+    options = PoolOptions(deadline=deadline, max_size=2, statement_cache_size=UNPREPARED)
     ticking = SystemClock()
     store = await PostgresStore.open(
         url, clock=ticking, ids=Uuid7Generator(ticking), options=options

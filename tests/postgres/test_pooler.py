@@ -6,8 +6,11 @@ from datetime import date
 
 import pytest
 
+import bootstrap
 from adapters.local.callbacks import CallbackConsumer
 from adapters.postgres.store import PostgresStore
+from bootstrap import Settings, Stores
+from bootstrap.health import checks
 from domain.definitions import FlowDefinition, State, StateType
 from domain.experiments import Experiment, Variant
 from domain.flows import Flow, MetricIncrements
@@ -76,6 +79,26 @@ def test_everything_works_without_prepared_statements(url: str) -> None:
                 assert await _told(pooled) >= 8 * 23
                 await pooled.maintenance().outbox.unsubscribe(_CONSUMER.name)
             assert min(pooler.given) > 10
+
+    asyncio.run(scenario())
+
+
+def test_a_platform_is_told_by_a_setting(url: str) -> None:
+    """And so are the commands and doctor."""
+
+    async def scenario() -> None:
+        async with Pooler.to(as_service(url), 2) as (_, address):
+            settings = Settings(
+                profile="servers",
+                postgres_url=address,
+                postgres_prepared_statements=False,
+                stores=Stores(dialogue="memory", runtime="memory"),
+            )
+            async with bootstrap.open(settings) as platform:
+                scope = platform.for_tenant(new_tenant())
+                await _a_day_s_work(scope, 0)
+                assert (await platform.ready()).ready
+            assert any(check.subject == "row security" for check in (await checks(settings)).checks)
 
     asyncio.run(scenario())
 
