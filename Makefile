@@ -20,6 +20,9 @@ help: ## This list
 demo: $(READY) ## A short story on private servers, told in the terminal
 	@$(BIN)/dialogbase demo $(DEMO)
 
+# Compiled modules are kept whatever the environment says: most of the time that a process of a test
+# takes, and half of what it takes to collect all tests, would go into compiling them again.
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(READY) ## All tests, on memory and on real servers
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 

@@ -6,7 +6,7 @@ the store from being opened fails the tests, it never skips them.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -72,19 +72,33 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Mod
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Each contract runs on each backend, and for each type of entity or group if it asks for it.
 
-    What a backend doesn't offer is taken out afterwards, in `pytest_collection_modifyitems`.
+    What a backend doesn't offer is taken out afterwards, in `pytest_collection_modifyitems`; what
+    has nothing to do with it isn't made in the first place, which would take most of the time.
     """
     if "backend" in metafunc.fixturenames:
-        factories = [_factory(name) for name in metafunc.config.getoption("--backend")]
-        if not factories:
+        named = [_factory(name) for name in metafunc.config.getoption("--backend")]
+        if not named:
             told = "name an adapter to test: --backend MODULE:FACTORY"
             pytest.exit(told, returncode=pytest.ExitCode.USAGE_ERROR)
+        module = metafunc.function.__module__
+        groups = _groups(module, metafunc.fixturenames)
+        # Of none at all, pytest would make a test that is skipped.
+        factories = [
+            factory for factory in named if any(_fits(factory, module, group) for group in groups)
+        ] or named
         ids = [getattr(factory, "name", factory.__name__) for factory in factories]
         metafunc.parametrize("backend", factories, ids=ids, indirect=True, scope="session")
     if "subject" in metafunc.fixturenames:
         metafunc.parametrize("subject", SUBJECTS, ids=[subject.name for subject in SUBJECTS])
     if "group" in metafunc.fixturenames:
         metafunc.parametrize("group", list(Group), ids=str)
+
+
+def _groups(module: str, fixtures: Collection[str]) -> Collection[Group | None]:
+    """Those that tests of a module may be about, as they ask for these."""
+    if "subject" in fixtures:
+        return {subject.group for subject in SUBJECTS}
+    return list(Group) if "group" in fixtures else [group_of(module)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -98,16 +112,19 @@ def _applies(item: pytest.Item) -> bool:
     asked: dict[str, Any] = item.callspec.params
     if "backend" not in asked:
         return True
-    if "subject" in asked:
-        group = asked["subject"].group
-    else:
-        group = asked.get("group", group_of(item.function.__module__))
-    module = item.function.__module__.rpartition(".")[2]
-    only = getattr(asked["backend"], "only", None)
-    if only is not None and module not in only:
+    module = item.function.__module__
+    group = asked["subject"].group if "subject" in asked else asked.get("group", group_of(module))
+    return _fits(asked["backend"], module, group)
+
+
+def _fits(factory: Factory, module: str, group: Group | None) -> bool:
+    """Whether a module's tests about that group are for it; None: they are about none."""
+    name = module.rpartition(".")[2]
+    only = getattr(factory, "only", None)
+    if only is not None and name not in only:
         return False
-    needed = TOGETHER.get(module, frozenset() if group is None else frozenset({group}))
-    return needed <= _offers(asked["backend"])
+    needed = TOGETHER.get(name, frozenset() if group is None else frozenset({group}))
+    return needed <= _offers(factory)
 
 
 def _offers(factory: Factory) -> frozenset[Group]:
