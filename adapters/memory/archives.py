@@ -5,7 +5,7 @@ from decimal import Decimal, localcontext
 from fractions import Fraction
 from typing import Any, ClassVar, Final
 
-from adapters.memory.audit import ANCHORS, ENTRIES, HEADS, UNSEALED
+from adapters.memory.audit import ANCHORS, ENTRIES, HEADS, UNSEALED, in_turn
 from adapters.memory.experiments import ASSIGNMENTS, KEYS, OUTCOMES, UnitOutcome, UsedKey
 from adapters.memory.flows import METRICS, VERSIONS
 from adapters.memory.integrations import CALLS
@@ -105,7 +105,7 @@ class MemoryAuthoringArchive(Archive):
         except DuplicateEntityError:
             return Put.HELD
         if kind is kinds.AUDIT_ENTRIES and not row.is_sealed:
-            transaction.append(UNSEALED, row.position, row)
+            transaction.append(UNSEALED, in_turn(row), row)
         return Put.ADDED
 
     def _row(self, tenant: TenantId, kind: RecordKind, record: Record) -> Any:

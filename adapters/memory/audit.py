@@ -6,6 +6,7 @@ from functools import partial
 from heapq import nsmallest
 from itertools import takewhile
 from typing import Any, Final
+from uuid import UUID
 
 from adapters.audit_form import form_of
 from adapters.memory.outbox import EVENTS, outbox_row
@@ -78,12 +79,17 @@ def record(
         digest=None,
     )
     transaction.append(ENTRIES, entry.id, entry)
-    transaction.append(UNSEALED, told.position, entry)
+    transaction.append(UNSEALED, in_turn(entry), entry)
     transaction.append(EVENTS, told.position, told)
 
 
 def _loaded(changes: Callable[..., Any], *entities: Entity | None) -> Mapping[str, Any]:
     return {"changes": changes(*entities)}
+
+
+def in_turn(entry: AuditEntry) -> tuple[int, UUID]:
+    """What unsealed entries are sealed by: a trail that is restored may have a position twice."""
+    return entry.position, entry.id
 
 
 class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
@@ -101,7 +107,7 @@ class MemoryAuditLog(MemoryReading[AuditEntry], AuditLog):
                 grouped_by="entity_id",
                 ordered=True,
             ),
-            UNSEALED: Table(UNSEALED, key=lambda row: row.position),
+            UNSEALED: Table(UNSEALED, key=in_turn),
             HEADS: Table(HEADS, key=lambda row: _ONLY),
             ANCHORS: Table(ANCHORS, key=lambda row: _ONLY),
         }
@@ -128,14 +134,14 @@ def seal(transaction: Transaction, limit: int) -> int:
         if taken is not None and entries.rows[taken].digest != digest:
             raise CorruptRecordError(ENTRIES, taken, ("sequence",))
     unsealed: Iterable[Any] = transaction.table(UNSEALED).rows
-    positions = nsmallest(limit, unsealed)
-    for position in positions:
-        entry, head = head.followed_by(transaction.get(UNSEALED, position))
+    turns = nsmallest(limit, unsealed)
+    for turn in turns:
+        entry, head = head.followed_by(transaction.get(UNSEALED, turn))
         transaction.replace(ENTRIES, entry)
-        transaction.remove(UNSEALED, position)
-    if positions:
+        transaction.remove(UNSEALED, turn)
+    if turns:
         transaction.replace(HEADS, head)
-    return len(positions)
+    return len(turns)
 
 
 def old(entries: Iterable[AuditEntry], before: datetime) -> list[AuditEntry]:

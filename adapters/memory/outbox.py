@@ -25,6 +25,7 @@ DELIVERIES: Final = "outbox delivery"
 
 _MOMENT: Final = 0.01
 _positions = count(1)
+_FARTHEST: Final = 2**53
 
 Queue: TypeAlias = tuple[str, str, UUID]
 """A consumer, and an entity by type and id: what is delivered one after the other."""
@@ -66,9 +67,12 @@ def outbox_row(event: ChangeEvent) -> OutboxRow:
 
 
 def after_position(position: int) -> None:
-    """What is written from now on comes after that position, which was restored."""
+    """What is written from now on comes after that position, which was restored; unless it is so
+    far that a forged trail would use all positions up.
+    """
     global _positions
-    _positions = count(max(next(_positions), position + 1))
+    if position < _FARTHEST:
+        _positions = count(max(next(_positions), position + 1))
 
 
 @attrs.define(eq=False)

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import attrs
 
-from domain.audit import AuditEntry
+from domain.audit import AuditAction, AuditEntry
 from domain.audit_chain import AuditFault
+from domain.flows import Flow
 from domain.identity import Author
 from domain.integrations import CallReport
 from domain.rules import restored
@@ -132,6 +133,36 @@ async def test_the_trail_goes_on_where_it_ended(backend: Backend, scope: TenantS
     page = await author.audit.by_actor("zoe")
     assert page.items[0].position > far
     assert (await scope.audit.verify()).sound
+
+
+@contract
+async def test_a_forged_trails_positions_keep_nobody_from_writing(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """One that two entries have, and the last one that there is: all are sealed, what is written
+    afterwards, also by others, has a position that can be, and it comes back in its turn."""
+    before = await fill(backend, scope, Group.AUTHORING)
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    last = before[kinds.AUDIT_ENTRIES][-1]
+    fields = {field.name: getattr(last, field.name) for field in attrs.fields(AuditEntry)}
+    fields |= {"action": AuditAction.CREATED, "revision": 1}
+    forged = [
+        restored(AuditEntry, {**fields, "id": uuid4(), "entity_id": uuid4(), "position": position})
+        for position in (2**53, 2**53, 2**63 - 1, 2**63 - 1)
+    ]
+    entries = [*before[kinds.AUDIT_ENTRIES], *forged]
+    archive = archive_of(backend, Group.AUTHORING)
+    await put_back(archive, scope.tenant, {**before, kinds.AUDIT_ENTRIES: entries})
+    other = backend.scope(backend.tenant(), 1)
+    for author in (scope, other):
+        await author.flows.create(Flow.draft(name="later"))
+        assert (await author.audit.verify()).sound
+        found = (await contents(archive, author.tenant))[kinds.AUDIT_ENTRIES]
+        assert all(entry.is_sealed and entry.position < 2**63 for entry in found)
+        await maintenance_of(backend).erase_tenant(author.tenant)
+        done = await archive.restore(author.tenant, kinds.AUDIT_ENTRIES, found)
+        assert done.added == len(found)
+    assert len(found) < len(entries)
 
 
 @contract

@@ -11,7 +11,7 @@ from uuid import UUID
 from attrs import evolve
 
 from adapters.memory import MemoryAuthoringStore
-from adapters.memory.audit import ENTRIES, HEADS, UNSEALED, MemoryAuditLog
+from adapters.memory.audit import ENTRIES, HEADS, UNSEALED, MemoryAuditLog, in_turn
 from adapters.memory.flows import MemoryFlowRepository
 from adapters.memory.integrations import MemoryIntegrationRepository
 from adapters.memory.maintenance import MemoryAuthoringMaintenance
@@ -180,7 +180,7 @@ class SealsInStepWithOthers(MemoryAuditLog):
             for entry in entries:
                 sealed, head = head.followed_by(entry)
                 transaction.replace(ENTRIES, sealed)
-                transaction.remove(UNSEALED, entry.position)
+                transaction.remove(UNSEALED, in_turn(entry))
             transaction.replace(HEADS, head)
         return len(entries)
 
@@ -196,7 +196,7 @@ class SealsInAnyOrder(MemoryAuditLog):
             for entry in entries:
                 sealed, head = head.followed_by(entry)
                 transaction.replace(ENTRIES, sealed)
-                transaction.remove(UNSEALED, entry.position)
+                transaction.remove(UNSEALED, in_turn(entry))
             transaction.replace(HEADS, head)
             return len(entries)
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import orjson
 
-from adapters.memory.audit import ANCHORS, ENTRIES, HEADS, UNSEALED
+from adapters.memory.audit import ANCHORS, ENTRIES, HEADS, UNSEALED, in_turn
 from adapters.memory.session import SingleSession
 from adapters.memory.store import MemoryAuthoringStore
 from domain.audit import AuditEntry, AuditHead
@@ -24,7 +24,7 @@ def tamper_memory(
             stood: AuditEntry | None = transaction.get(ENTRIES, id)
             if stood is not None:
                 transaction.remove(ENTRIES, id)
-                transaction.remove(UNSEALED, stood.position)
+                transaction.remove(UNSEALED, in_turn(stood))
     with session.writing() as transaction:
         for entry in entries.values():
             if entry is not None:

@@ -10,14 +10,16 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-# Only forwards, and past what others may be drawing meanwhile; a gap is no harm. Not so far that a
-# forged trail could use the positions up.
+# Only forwards, and past what others may be drawing meanwhile; a gap is no harm. In turn: of two who
+# restore at once, the one that has less to pass might set back what the other has passed. Not so far
+# that a forged trail could use the positions up.
 ADVANCE = """
 CREATE FUNCTION {schema}.dialogbase_audit_positions(restored bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $advance$
 DECLARE
     drawn bigint;
 BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('dialogbase.audit positions', 0));
     SELECT last_value INTO drawn FROM {schema}.{sequence};
     IF restored >= drawn AND restored < 9007199254740992 THEN
         RETURN setval('{schema}.{sequence}', restored + 1000);
