@@ -11,7 +11,6 @@ the same entity.
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from random import uniform
 from typing import Final, TypeAlias
 
 import attrs
@@ -19,10 +18,11 @@ import attrs
 from domain.errors import Fault, ValidationError
 from domain.identity import TenantId
 from ports.audit import SEAL_BATCH
+from ports.background import Rest, Step, steadily, within
 from ports.dispatch_options import DEFAULT_OPTIONS as DEFAULT_OPTIONS
 from ports.dispatch_options import DispatchOptions as DispatchOptions
 from ports.errors import CorruptRecordError
-from ports.lanes import LOG, PAGE, Held, Lane, Tally, within
+from ports.lanes import LOG, PAGE, Held, Lane, Tally
 from ports.observation import UNOBSERVED, Rounds
 from ports.outbox import Consumer, Outbox
 from ports.together import together
@@ -32,9 +32,6 @@ DISTRIBUTED: Final = 500
 
 LOOKED: Final = 60.0
 """Seconds after which a dispatcher with nothing to seal looks for what nobody told it of."""
-
-_LONGEST: Final = 5.0
-"""Seconds between two attempts to reach a store that fails."""
 
 Seal: TypeAlias = Callable[[TenantId], Awaitable[int]]
 """Seals a batch of a tenant's entries; how many: fewer than `SEAL_BATCH` if all are sealed."""
@@ -187,27 +184,9 @@ class _Run:
         for lane in self.lanes:
             lane.awake.set()
 
-    async def steadily(
-        self, step: Callable[[], Awaitable[bool]], rest: Callable[[], Awaitable[None]]
-    ) -> None:
+    async def steadily(self, step: Step, rest: Rest) -> None:
         """One step after the other, with a rest after those that found nothing."""
-        failures = 0
-        while not self._stopping.is_set():
-            try:
-                busy = await step()
-            except Exception as error:  # noqa: BLE001  # whatever it is, this task goes on
-                pause = min(0.1 * 2**failures, _LONGEST) * uniform(0.5, 1)
-                failures = min(failures + 1, 10)
-                LOG.warning(
-                    "dispatching failed, and goes on after a while",
-                    error=type(error).__name__,
-                    seconds=round(pause, 1),
-                )
-                await within(self._stopping, pause)
-                continue
-            failures = 0
-            if not busy:
-                await rest()
+        await steadily(step, rest, self._stopping, LOG, "dispatching failed")
 
     async def distribute(self) -> bool:
         """All that is there; whether there was anything."""

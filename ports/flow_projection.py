@@ -35,7 +35,6 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
-from random import uniform
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -49,6 +48,7 @@ from domain.flow_executions import FlowExecution
 from domain.flows import MetricIncrements
 from domain.identity import TenantId
 from domain.rules import Value, checked, rule, whole
+from ports.background import steps_taken
 from ports.errors import EntityNotFoundError, ErasedError, RepositoryError
 from ports.flow_metrics import FlowMetrics
 from ports.logs import Log
@@ -57,8 +57,6 @@ from ports.time import Clock
 from ports.together import together
 
 _SECOND: Final = timedelta(seconds=1)
-_LONGEST: Final = 5.0
-"""Seconds between two attempts to reach a store that fails."""
 _ROUND: Final = 500
 """How many are taken at a time."""
 
@@ -196,7 +194,6 @@ class FlowProjector:
         self._of = of
         self._clock = clock
         self._options = options
-        self._stopping = asyncio.Event()
         self._done = Projected()
 
     @property
@@ -224,42 +221,19 @@ class FlowProjector:
         end what was taken is brought to its end, and what is due by then counted, unless the block
         is left by an exception or cancelled.
         """
-        self._stopping.clear()
-        task = asyncio.create_task(self._steadily())
-        try:
+        rounds = self._one_round, self._options.interval
+        async with steps_taken(_LOG, "counting executions failed", rounds):
             yield
-            self._stopping.set()
-            await asyncio.wait([task])
-            with suppress(RepositoryError):
-                await self.once()
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        with suppress(RepositoryError):
+            await self.once()
 
     async def run(self) -> None:
         """Counts until it is cancelled; as `running`."""
         async with self.running():
             await asyncio.Event().wait()
 
-    async def _steadily(self) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            pause = self._options.interval / _SECOND * uniform(0.5, 1.5)
-            try:
-                busy = await self._round() is not None
-            except Exception as error:  # noqa: BLE001  # whatever it is, this task goes on
-                busy, pause = False, min(0.1 * 2**failures, _LONGEST) * uniform(0.5, 1)
-                failures = min(failures + 1, 10)
-                _LOG.warning(
-                    "counting executions failed, and goes on after a while",
-                    error=type(error).__name__,
-                    seconds=round(pause, 1),
-                )
-            else:
-                failures = 0
-            if not busy:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause)
+    async def _one_round(self) -> bool:
+        return await self._round() is not None
 
     def _now(self) -> datetime:
         now: datetime = checked(AnalyticsEvent, "at", self._clock.now())

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import deque
-from contextlib import suppress
 from datetime import timedelta
 from typing import Final, TypeAlias
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 import attrs
 
 from domain.identity import TenantId
+from ports.background import within
 from ports.dispatch_options import DispatchOptions
 from ports.logs import Log
 from ports.observation import UNOBSERVED, Round, Rounds
@@ -166,12 +166,3 @@ class Lane:
         except BaseException as error:  # noqa: BLE001  # whatever it is, it wasn't taken
             return error
         return None
-
-
-async def within(event: asyncio.Event, seconds: float) -> None:
-    """Wait for an event, or for so long."""
-    # Not by `wait_for`, which forgets a cancellation that comes at the moment of its timeout
-    # (Python 3.11, https://github.com/python/cpython/issues/86296).
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import uniform
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -118,7 +118,6 @@ class Sweeper:
         self._stores = stores
         self._retention = retention
         self._clock = clock
-        self._stopping = asyncio.Event()
 
     async def once(
         self,
@@ -219,12 +218,10 @@ class Sweeper:
             ValidationError: for a rest that isn't between a millisecond and thirty days.
         """
         rest: timedelta = argument("sweep", "every", every, _EVERY)
-        self._stopping.clear()
         task = asyncio.create_task(self._again_and_again(rest))
         try:
             yield
         finally:
-            self._stopping.set()
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
@@ -234,14 +231,12 @@ class Sweeper:
             await asyncio.Event().wait()
 
     async def _again_and_again(self, rest: timedelta) -> None:
-        while not self._stopping.is_set():
+        while True:
             try:
                 await self.once()
             except Exception as error:  # noqa: BLE001  # whatever it is, this task goes on
                 _LOG.warning("sweeping failed", error=type(error).__name__)
-            with suppress(TimeoutError):
-                pause = rest / _SECOND * uniform(0.75, 1.25)
-                await asyncio.wait_for(self._stopping.wait(), pause)
+            await asyncio.sleep(rest / _SECOND * uniform(0.75, 1.25))
 
 
 _EVERY: Final = duration(MILLISECOND, timedelta(days=30))

@@ -15,10 +15,9 @@ every `sweep`; so is one of a conversation that has no context and doesn't exist
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
-from random import uniform
 from typing import Final, TypeAlias
 
 import attrs
@@ -27,6 +26,7 @@ from attrs import field
 from domain.durations import MILLISECOND, duration
 from domain.identity import TenantId
 from domain.rules import Value, rule, whole
+from ports.background import steps_taken
 from ports.errors import RepositoryError
 from ports.logs import Log
 from ports.observation import UNOBSERVED, Rounds
@@ -35,9 +35,6 @@ from ports.together import together
 from ports.tracking import Due, Unsynchronised
 
 _SECOND: Final = timedelta(seconds=1)
-_LONGEST: Final = 5.0
-"""Seconds between two attempts to reach a store that fails."""
-
 _ROUND: Final = 256
 """How many are taken from the queue at a time."""
 
@@ -96,7 +93,6 @@ class Synchroniser:
         self._queue = unsynchronised
         self._of = of
         self._options = options
-        self._stopping = asyncio.Event()
         self._written = 0
         self._waiting = 0
 
@@ -127,46 +123,16 @@ class Synchroniser:
         end what was taken is brought to its end, and what is due by then written, unless the block
         is left by an exception or cancelled.
         """
-        self._stopping.clear()
-        tasks = [
-            asyncio.create_task(self._steadily(self._round, self._options.interval)),
-            asyncio.create_task(self._steadily(self._sweep, self._options.sweep)),
-        ]
-        try:
+        rounds, sweeps = (self._round, self._options.interval), (self._sweep, self._options.sweep)
+        async with steps_taken(_LOG, "synchronising failed", rounds, sweeps):
             yield
-            self._stopping.set()
-            await asyncio.wait(tasks)
-            with suppress(RepositoryError):
-                await self._all_due()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(RepositoryError):
+            await self._all_due()
 
     async def run(self) -> None:
         """Writes until it is cancelled; as `running`."""
         async with self.running():
             await asyncio.Event().wait()
-
-    async def _steadily(self, step: Callable[[], Awaitable[int]], rest: timedelta) -> None:
-        failures = 0
-        while not self._stopping.is_set():
-            pause = rest / _SECOND * uniform(0.5, 1.5)
-            try:
-                busy = await step()
-            except Exception as error:  # noqa: BLE001  # whatever it is, this task goes on
-                busy, pause = False, min(0.1 * 2**failures, _LONGEST) * uniform(0.5, 1)
-                failures = min(failures + 1, 10)
-                _LOG.warning(
-                    "synchronising failed, and goes on after a while",
-                    error=type(error).__name__,
-                    seconds=round(pause, 1),
-                )
-            else:
-                failures = 0
-            if not busy:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _sweep(self) -> bool:
         found = await self._queue.sweep(self._options.sweep)

@@ -16,6 +16,7 @@ PAGES = {
 }
 DOCUMENTED = set(re.findall(r"auto\w+:: ([\w.]+)", "\n".join(PAGES.values())))
 WITHIN: dict[str, str] = {
+    "ports.background": "how dispatchers, synchronisers and projectors go on",
     "ports.batches": "how maintenance goes on in batches",
     "ports.calendars": "how a quota finds its window",
     "ports.criteria.automaton": "how an expression is matched",
