@@ -1,7 +1,6 @@
 """`dialogbase dispatch` and `dialogbase outbox`."""
 
 import asyncio
-import signal
 import sys
 from datetime import datetime
 from typing import Annotated
@@ -58,9 +57,7 @@ async def _dispatch(once: bool, streams: tuple[str, ...], common: Common) -> Dis
 
 async def _until_told(platform: Platform, dispatcher: Dispatcher, streams: tuple[str, ...]) -> None:
     told = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
+    options.once_told(told.set)
     async with dispatcher.running():
         names = [consumer.name for consumer in platform.consumers]
         names += [platform.stream(name).name for name in streams]

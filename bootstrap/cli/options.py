@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
@@ -95,6 +96,13 @@ def messages() -> Console:
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 100)
+
+
+def once_told(end: Callable[[], object]) -> None:
+    """From now on, SIGINT and SIGTERM call this, and do nothing else."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, end)
 
 
 def run(command: Coroutine[Any, Any, T]) -> T:

@@ -1,7 +1,6 @@
 """`dialogbase project`: executions that were recorded are counted in the figures of their flows."""
 
 import asyncio
-import signal
 from typing import Annotated
 
 import attrs
@@ -46,10 +45,8 @@ async def _projected(settings: Settings, once: bool) -> tuple[Projected, int]:
         if once:
             await projector.once()
         else:
-            ending = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, ending.set)
+            told = asyncio.Event()
+            options.once_told(told.set)
             async with projector.running():
-                await ending.wait()
+                await told.wait()
         return projector.done, (await platform.maintenance.analytics.uncounted()).number

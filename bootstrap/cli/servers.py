@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 import sys
 from collections.abc import Collection
 from typing import Final
@@ -42,9 +41,7 @@ def up(*kinds: ServerKind, common: Common = DEFAULTS) -> int:
 
 async def _up(kinds: tuple[ServerKind, ...], settings: Settings, common: Common) -> int:
     serving = asyncio.create_task(_serve(kinds, settings, common))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, serving.cancel)
+    options.once_told(serving.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         await serving
     return options.OK

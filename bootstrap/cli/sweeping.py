@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Annotated, Final
@@ -81,9 +80,7 @@ async def _swept(
         if every is None:
             return await once()
         rounds = asyncio.ensure_future(_again_and_again(once, every))
-        loop = asyncio.get_running_loop()
-        for signaled in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(signaled, rounds.cancel)
+        options.once_told(rounds.cancel)
         with contextlib.suppress(asyncio.CancelledError):
             await rounds
         return None

@@ -1,8 +1,6 @@
 """`dialogbase sync`: execution states are written into their contexts."""
 
 import asyncio
-import contextlib
-import signal
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -46,11 +44,8 @@ async def _synchronised(settings: Settings, once: bool) -> Synchronised:
         synchroniser = platform.synchroniser()
         if once:
             return await synchroniser.once()
-        ending = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, ending.set)
-        with contextlib.suppress(asyncio.CancelledError):
-            async with synchroniser.running():
-                await ending.wait()
+        told = asyncio.Event()
+        options.once_told(told.set)
+        async with synchroniser.running():
+            await told.wait()
         return synchroniser.done
