@@ -51,7 +51,7 @@ class MongoAnalytics(Analytics):
         self._tenant = context.tenant
 
     async def _record(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
-        documents = list(map(_MAPPER.document, events))
+        documents = _MAPPER.documents(events)
         now: datetime | None = None
         for document in documents:
             if document["type"] == EXECUTION:
@@ -60,7 +60,7 @@ class MongoAnalytics(Analytics):
         return await self._added(events, documents)
 
     async def _restore(self, events: Sequence[AnalyticsEvent]) -> Sequence[str]:
-        return await self._added(events, list(map(_MAPPER.document, events)))
+        return await self._added(events, _MAPPER.documents(events))
 
     async def _added(
         self, events: Sequence[AnalyticsEvent], documents: Sequence[Document]
