@@ -42,9 +42,6 @@ class PlatformMaintenance:
     analytics: AnalyticsMaintenance
     """Of analytics events."""
 
-    synchronised: bool = False
-    """Whether execution states come back from their contexts."""
-
     retention: Retention = FOR_EVER
     """How long what has no time of its own is kept."""
 

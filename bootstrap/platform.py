@@ -140,7 +140,6 @@ class Platform:
             self._dialogue.maintenance(),
             self._runtime.maintenance(),
             self._analytics.maintenance(),
-            self.settings.synchronise,
             self.settings.retention,
             self._clock,
             buried_for=self.settings.tombstones_kept,

@@ -58,6 +58,7 @@ class Erasing(ABC):
     def tombstones(self) -> Tombstones:
         """The tombstones of this store: who is erased, so that nothing is written for them."""
 
+    @abstractmethod
     async def erase_user(self, tenant: TenantId, user: UserId) -> Mapping[str, int]:
         """Delete all that this store has of a tenant's user; how many went of what, without what
         there was none of.
@@ -65,8 +66,6 @@ class Erasing(ABC):
         Raises:
             ValidationError: for what can't be a tenant's name or a user's id.
         """
-        named, who = tenant_id(tenant), _user(user)
-        return await self._erase_user(named, who, await self._stands(named, who))
 
     async def _stands(self, tenant: TenantId, user: UserId | None) -> bool:
         try:
@@ -83,13 +82,21 @@ class Erasing(ABC):
             await added_to(self.tombstones, tenant, user, there)
         return there
 
+
+class ErasingByUser(Erasing):
+    """Of a store that finds what is a user's by their id alone."""
+
+    async def erase_user(self, tenant: TenantId, user: UserId) -> Mapping[str, int]:
+        named, who = tenant_id(tenant), _user(user)
+        return await self._erase_user(named, who, await self._stands(named, who))
+
     @abstractmethod
     async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
         """As `erase_user`; `noting`: each batch is added to the receipt of their tombstone."""
 
 
-class ErasingConversations(Erasing):
-    """Of a store that has something of conversations which are kept in another."""
+class ErasingConversations(ErasingByUser):
+    """Of a store that also has something of conversations which are kept in another."""
 
     async def erase_conversations(
         self, tenant: TenantId, user: UserId, conversations: Iterable[str]
@@ -116,7 +123,7 @@ class ErasingConversations(Erasing):
 
 
 class ErasingDialogues(Erasing):
-    """Of the store of conversations."""
+    """Of the store of conversations: one by one, each told before it goes."""
 
     async def erase_user(
         self, tenant: TenantId, user: UserId, *, before: BeforeTheyGo | None = None
@@ -145,9 +152,6 @@ class ErasingDialogues(Erasing):
                     await before(ids)
                 added(gone, await erase(named, who, ids, noting))
         return gone
-
-    async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
-        raise AssertionError("its parts are erased one by one")
 
     @abstractmethod
     async def _conversations_of(self, tenant: TenantId, user: UserId, limit: int) -> Sequence[str]:

@@ -1,7 +1,8 @@
 """How the library logs: events with named values, by the standard library's loggers.
 
-They are called `dialogbase.operations`, `dialogbase.outbox`, `dialogbase.synchronisation` and
-`dialogbase.projection`, and are silent until the service gives them, or the root logger, a handler.
+They are called `dialogbase.operations`, `dialogbase.outbox`, `dialogbase.synchronisation`,
+`dialogbase.projection` and `dialogbase.sweeping`, and are silent until the service gives them, or
+the root logger, a handler.
 A record's message is for people; for programs, it has the event and each value as attributes of
 their own (`extra`), as structlog's `ExtraAdder` and formatters for JSON expect them. Never a
 payload, a key, an id or the text of an error: its class alone. What is logged is raised, or tried

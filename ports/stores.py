@@ -14,13 +14,13 @@ from domain.flow_summaries import FlowPeriodSummary
 from domain.identity import NOBODY, Author, TenantId
 from ports.analytics import Analytics
 from ports.archives import Archive
-from ports.audit import SEAL_BATCH, AuditLog
+from ports.audit import AuditLog
 from ports.cache import Cache
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
 from ports.dispatch import DEFAULT_OPTIONS, Dispatcher, DispatchOptions
-from ports.erasing import Erasing, ErasingConversations, ErasingDialogues
+from ports.erasing import Erasing, ErasingByUser, ErasingConversations, ErasingDialogues
 from ports.errors import UnsupportedOperationError
 from ports.executions import ExecutionStore
 from ports.experiments import ExperimentRepository
@@ -170,10 +170,6 @@ class AuthoringMaintenance(
             rounds=rounds,
         )
 
-    @abstractmethod
-    async def seal_audit(self, tenant: TenantId, limit: int = SEAL_BATCH) -> int:
-        """As a tenant's `AuditLog.seal`, for whoever has no scope of it."""
-
     async def unsealed(self, after: str, limit: int) -> Sequence[TenantId]:
         """The next `limit` tenants after one, by code point, of whose audit trail something isn't
         sealed; by index. What dispatchers look for: one that died may have left it so.
@@ -193,7 +189,7 @@ class DialogueMaintenance(ErasingDialogues, Maintenance, DialogueSweeps):
         raise UnsupportedOperationError("this store tells nothing of its size")
 
 
-class AnalyticsMaintenance(Maintenance, AnalyticsSweeps):
+class AnalyticsMaintenance(ErasingByUser, Maintenance, AnalyticsSweeps):
     """Maintenance of analytics events, of all tenants. What has expired the store removes by
     itself, some time after it is absent from every answer; until then it is counted here.
     """
