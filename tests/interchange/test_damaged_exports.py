@@ -10,12 +10,24 @@ from pathlib import Path
 import pytest
 
 import bootstrap
+from adapters.encryption import KeyRing
 from bootstrap import Settings
-from bootstrap.interchange.tenant import UnusableExportError, export_tenant, import_tenant
+from bootstrap.interchange.tenant import (
+    ExportedFile,
+    Manifest,
+    UnusableExportError,
+    export_tenant,
+    import_tenant,
+)
+from bootstrap.interchange.tenant.folder import held
+from bootstrap.interchange.tenant.manifest import KINDS, load, write
+from domain.identity import TenantId
+from ports.contracts.exact import exact
 from tests.bootstrap.running import run
 from tests.interchange.tenants import NOW, archived, files_of, filled, forged, manifest_of
 
 MEMORY = Settings.memory()
+BOX = KeyRing({"moving": bytes(range(32))})
 
 
 def altered(name: str, old: str, new: str) -> Callable[[Path], object]:
@@ -113,6 +125,64 @@ async def test_an_export_that_fails_leaves_no_manifest(tmp_path: Path) -> None:
             await import_tenant(platform, tmp_path)
         await export_tenant(platform, "acme", tmp_path, at=NOW)
     assert files_of(tmp_path) == before
+
+
+@run
+async def test_a_folder_is_written_by_one_at_a_time_and_read_by_nobody_meanwhile(
+    tmp_path: Path,
+) -> None:
+    """So a manifest is never of other files than those that are there. Many may read at once."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+        before = files_of(tmp_path)
+        with held(tmp_path, to_write=True):
+            with pytest.raises(UnusableExportError, match="just being used"):
+                await export_tenant(one, "acme", tmp_path, at=NOW)
+            with pytest.raises(UnusableExportError, match="just being written"):
+                await import_tenant(other, tmp_path)
+        assert not any((await archived(other, "acme")).values())
+        with held(tmp_path, to_write=False):
+            with pytest.raises(UnusableExportError, match="just being used"):
+                await export_tenant(one, "acme", tmp_path, at=NOW)
+            assert not (await import_tenant(other, tmp_path)).refused
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+    assert files_of(tmp_path) == before
+
+
+def test_a_manifest_names_any_number_of_integrations(tmp_path: Path) -> None:
+    """However long their names are, it is one that can be read."""
+    names = tuple([f"{number}{chr(0x1F600) * 250}" for number in range(2_000)])
+    files = tuple(
+        [
+            ExportedFile(kind=kind, name=f"{kind}.jsonl", records=0, bytes=0, sha256="0" * 64)
+            for kind in KINDS
+        ]
+    )
+    made = Manifest(
+        tenant=TenantId("acme"), exported_at=NOW, files=files, without_credentials=names
+    )
+    write(made, tmp_path)
+    assert load(tmp_path) == made
+
+
+@run
+async def test_keys_may_be_spelled_in_other_ways(tmp_path: Path) -> None:
+    """A UUID in capitals, a time of another zone: the record is the same, and an import of it may
+    be repeated."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW, secrets=BOX)
+        for name in ("flows.jsonl", "flow_metrics.jsonl"):
+            lines = [json.loads(line) for line in (tmp_path / name).read_bytes().splitlines()]
+            for document in lines:
+                key = "id" if "id" in document else "flow_id"
+                document[key] = document[key].upper()
+                document["created_at"] = document["created_at"].replace("Z", "+00:00")
+            forged(tmp_path, name, "".join(f"{json.dumps(each)}\n" for each in lines).encode())
+        assert not (await import_tenant(other, tmp_path, secrets=BOX)).refused
+        assert not (await import_tenant(other, tmp_path, secrets=BOX)).refused
+        assert exact(await archived(other, "acme")) == exact(await archived(one, "acme"))
 
 
 @run

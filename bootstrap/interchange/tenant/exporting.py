@@ -14,6 +14,7 @@ import orjson
 
 from bootstrap.interchange.tenant import manifest as manifests
 from bootstrap.interchange.tenant.credentials import Credentials, key_id
+from bootstrap.interchange.tenant.folder import held
 from bootstrap.interchange.tenant.forms import document_of
 from bootstrap.interchange.tenant.manifest import (
     KINDS,
@@ -72,14 +73,28 @@ async def export_tenant(
     counted into the flows' figures: an import takes those that it brings for counted.
 
     Raises:
-        UnusableExportError: if the folder holds something else.
+        UnusableExportError: if the folder holds something else, or somebody is just exporting into
+            it or importing from it.
         ValidationError: for what can't be a tenant's name.
         RepositoryError: if a store can't be read; `EncryptionKeyError` and `CorruptRecordError`, if
             credentials are to be sealed anew and can't be opened.
         OSError: if the folder can't be written, the disk being full for example. No manifest then.
     """
     named = tenant_id(tenant)
-    _prepare(folder)
+    with held(folder, to_write=True):
+        _prepare(folder)
+        return await _written(platform, named, folder, at, secrets, gzipped, progress)
+
+
+async def _written(
+    platform: Platform,
+    named: TenantId,
+    folder: Path,
+    at: datetime,
+    secrets: SecretBox | None,
+    gzipped: bool,
+    progress: Exported,
+) -> Manifest:
     maintenance = platform.maintenance
     await _seal(platform, named)
     with suppress(TimeoutError):  # others may record without an end
@@ -128,7 +143,6 @@ async def _seal(platform: Platform, tenant: TenantId) -> None:
 
 
 def _prepare(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it will hold personal data
     ours = set(manifests.names())
     strange = [path.name for path in folder.iterdir() if not _is_ours(path.name, ours)]
     if strange:

@@ -74,6 +74,16 @@ def record_of(kind: Any, document: object, tenant: TenantId) -> Any:
     return kind(**given)
 
 
+def formed(kind: Any, name: str, candidate: object) -> Any:
+    """What a field's text or number means, however it is spelled.
+
+    Raises:
+        ValueError: if it can't mean anything.
+    """
+    into = _FORMED.get(_fields(kind)[name].type)
+    return candidate if into is None else into(candidate)
+
+
 @cache
 def _fields(kind: Any) -> "Mapping[str, attrs.Attribute[Any]]":
     if any(isinstance(field.type, str) for field in attrs.fields(kind)):

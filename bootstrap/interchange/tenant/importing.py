@@ -21,11 +21,13 @@ from bootstrap.interchange.lines import (
 from bootstrap.interchange.tenant import manifest as manifests
 from bootstrap.interchange.tenant.chain import Rechained
 from bootstrap.interchange.tenant.credentials import Credentials, key_id
-from bootstrap.interchange.tenant.forms import record_of
+from bootstrap.interchange.tenant.folder import held
+from bootstrap.interchange.tenant.forms import formed, record_of
 from bootstrap.interchange.tenant.manifest import ExportedFile, Manifest, UnusableExportError
 from bootstrap.platform import Platform
 from domain.audit import AuditEntry, AuditHead
 from domain.errors import ValidationError
+from domain.executions import ExecutionState
 from domain.identity import TenantId, tenant_id
 from ports.archives import (
     AUDIT_ANCHOR,
@@ -124,11 +126,23 @@ async def import_tenant(
 
     Raises:
         UnusableExportError: if the export isn't whole, or not one that can be read here; if its
-            credentials are under another key; if the tenant has other data. Nothing was written.
+            credentials are under another key; if the tenant has other data; if somebody is just
+            exporting into the folder. Nothing was written.
         ErasedError: if the tenant was erased here: lift its tombstone first.
         RepositoryError: if a store can't go on; run it again.
         OSError: if a file can't be read.
     """
+    with held(folder, to_write=False):
+        return await _brought(platform, folder, tenant, secrets, progress)
+
+
+async def _brought(
+    platform: Platform,
+    folder: Path,
+    tenant: str | None,
+    secrets: SecretBox | None,
+    progress: Imported,
+) -> TenantImportReport:
     manifest = manifests.load(folder)
     manifests.check(manifest, folder)
     sealed_under = manifest.sealed_under
@@ -321,9 +335,12 @@ def _keys_of(kind: RecordKind, lines: Iterator[Line]) -> Iterator[bytes]:
     for line in lines:
         try:
             document = json_object_of(line)
-            fields = document["state"] if kind is EXECUTIONS else document
-            yield orjson.dumps([str(fields[name]) for name in kind.key])
-        except (RefusedError, KeyError, TypeError, orjson.JSONEncodeError):
+            of, fields = kind.entity, document
+            if kind is EXECUTIONS:
+                of, fields = ExecutionState, document["state"]
+            parts = [formed(of, name, fields[name]) for name in kind.key]
+            yield orjson.dumps([str(part) for part in parts])
+        except (ValueError, KeyError, TypeError):  # no record: it is refused when it comes in
             continue
 
 

@@ -38,7 +38,8 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "idempotency keys of appends and of flows' figures": "they recognise what is repeated at once",
 }
 _CHUNK: Final = 1024 * 1024
-_MAX_BYTES: Final = 1024 * 1024
+_MAX_BYTES: Final = 64 * 1024 * 1024
+"""It names every integration whose credentials were left out, however many there are."""
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 

@@ -10,9 +10,9 @@ down_revision = "0009"
 branch_labels = None
 depends_on = None
 
-# Only forwards, and past what others may be drawing meanwhile; a gap is no harm. In turn: of two who
-# restore at once, the one that has less to pass might set back what the other has passed. Not so far
-# that a forged trail could use the positions up.
+# Only forwards, and past what others may be drawing meanwhile; a gap is no harm. In turn: of two
+# who restore at once, the one that has less to pass might set back what the other has passed. Not
+# so far that a forged trail could use the positions up.
 ADVANCE = """
 CREATE FUNCTION {schema}.dialogbase_audit_positions(restored bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $advance$
