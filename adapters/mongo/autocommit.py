@@ -26,10 +26,13 @@ longer, and so collide more often. 50 on one document took eight times as long w
 
 
 class ClientExecutor(Executor):
-    """Each operation commits by itself, on any of the client's connections."""
+    """Each operation commits by itself, on any of the client's connections. `beside`: those on
+    which it does are such as a transaction may have to wait for.
+    """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, beside: bool = False) -> None:
         super().__init__(client)
+        self._alone = client.beside if beside else client.alone
         self._again = asyncio.Semaphore(_AGAIN)
 
     async def atomically(
@@ -64,6 +67,10 @@ class ClientExecutor(Executor):
     def _repeatable(self, error: BaseException) -> bool:
         return isinstance(error, _REPEATABLE) and not self._client.closed
 
+    def beside(self) -> "ClientExecutor":
+        """For what a transaction may have to wait for before its commit (`Client.beside`)."""
+        return ClientExecutor(self._client, beside=True)
+
     def doom(self) -> None:
         return
 
@@ -89,7 +96,7 @@ class ClientExecutor(Executor):
     ) -> Any:
         limit = seconds or self.deadline
         try:
-            return await self._client.alone(writing, limit, call, *args, **kwargs)
+            return await self._alone(writing, limit, call, *args, **kwargs)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
             failure = failed(error, writing=writing, collection=collection)
         if writing or not isinstance(failure, TransactionError):
@@ -110,7 +117,7 @@ class ClientExecutor(Executor):
             await asyncio.sleep(pause)
             pause *= 2
             try:
-                return await self._client.alone(False, left, call, *args, **kwargs)
+                return await self._alone(False, left, call, *args, **kwargs)
             except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
                 failure = failed(error, writing=False, collection=collection)
             if not isinstance(failure, TransactionError):

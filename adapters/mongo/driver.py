@@ -232,6 +232,21 @@ class Client(ABC):
                 self.track(running)
                 raise
 
+    async def beside(
+        self, writing: bool, seconds: float, call: Call, *args: Any, **kwargs: Any
+    ) -> Any:
+        """As `alone`, for what a transaction may have to wait for before its commit: it takes one
+        of the places of transactions, which those who wait for their locks leave free.
+        """
+        if self.closed:
+            raise closed()
+        running = await self.within(seconds, call, *args, **kwargs)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self.track(running)
+            raise
+
     async def within(
         self, seconds: float, call: Call, *args: Any, **kwargs: Any
     ) -> "asyncio.Future[Any]":

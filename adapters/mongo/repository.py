@@ -24,10 +24,14 @@ class MongoRepository(MongoReading[E], Repository[E]):
         if len(documents) == 1:
             await self._executor.insert(self._name, documents)
         else:
-            await self._executor.atomically(
-                lambda executor: executor.insert(self._name, documents),
-                seconds=self._executor.seconds_to_insert(len(documents)),
-            )
+
+            async def inserted(executor: Executor) -> None:
+                await executor.insert(self._name, documents)
+                # It may take longer than other writes, and than an erasure waits for those.
+                await self._admit(entities)
+
+            seconds = self._executor.seconds_to_insert(len(documents))
+            await self._executor.atomically(inserted, seconds=seconds)
 
     @writing
     async def _replace(self, entity: E, now: datetime) -> E:

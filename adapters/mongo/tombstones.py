@@ -36,6 +36,7 @@ class MongoTombstones(ViewedTombstones):
         super().__init__(executor.deadline, staleness)
         self._client = executor
         self._executor: Executor = executor
+        self._asking = executor.beside()
         self._collection = collection
         self._name = collection.name
         self._clock = clock
@@ -137,14 +138,14 @@ class MongoTombstones(ViewedTombstones):
     def _present(self) -> Document:
         return {"until": {"$gt": self._clock.now()}}
 
-    # What the gate asks.
+    # What the gate asks, and a unit of work before its commit.
 
     async def changes(self, place: Any, limit: int) -> Changes:
-        counter = await self._executor.find_one(self._name, {"_id": COUNTER})
+        counter = await self._asking.find_one(self._name, {"_id": COUNTER})
         last = 0 if counter is None else counter["number"]
         found: list[Document] = []
         if last != place:
-            found = await self._executor.find(
+            found = await self._asking.find(
                 self._name,
                 {"number": {"$gt": place or 0, "$lte": last}, "_id": {"$ne": COUNTER}},
                 projection={"tenant_id": 1, "user_hash": 1, "number": 1},
@@ -164,7 +165,7 @@ class MongoTombstones(ViewedTombstones):
     ) -> Collection[str | None]:
         asked: list[str | None] = [None, *users] if own else [*users]
         keys = {"$in": [_key(tenant, user) for user in asked]}
-        found = await self._executor.find(
+        found = await self._asking.find(
             self._name, {"_id": keys, **self._present()}, projection={"user_hash": 1}
         )
         return {each["user_hash"] or None for each in found}

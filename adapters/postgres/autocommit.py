@@ -13,6 +13,7 @@ from adapters.postgres.executor import (
     Arguments,
     Batches,
     Executor,
+    Last,
     Row,
     affected,
     pouring_deadline,
@@ -52,9 +53,9 @@ class PoolExecutor(Executor):
     async def affect(self, sql: str, arguments: Arguments) -> int:
         return affected(await self._run("execute", (sql, *arguments), True))
 
-    async def pour(self, sql: str, batches: Batches, rows: int) -> None:
+    async def pour(self, sql: str, batches: Batches, rows: int, last: Last) -> None:
         async def poured(executor: Executor) -> None:
-            await executor.pour(sql, batches, rows)
+            await executor.pour(sql, batches, rows, last)
 
         await self._together(poured, pouring_deadline(self._deadline, rows))
 

@@ -9,6 +9,8 @@ Row: TypeAlias = Sequence[Any]
 Arguments: TypeAlias = Sequence[Any]
 Batches: TypeAlias = "Callable[[], Iterable[Arguments]]"
 """Makes the arguments of each batch, anew for every attempt to send them."""
+Last: TypeAlias = Callable[[], Awaitable[None]]
+"""What is asked before something is committed."""
 
 
 class Executor(ABC):
@@ -35,10 +37,10 @@ class Executor(ABC):
         """How many rows a statement changed."""
 
     @abstractmethod
-    async def pour(self, sql: str, batches: Batches, rows: int) -> None:
+    async def pour(self, sql: str, batches: Batches, rows: int, last: Last) -> None:
         """Run a statement with each batch of arguments, of so many `rows` in all: everything or
         nothing. A batch is made while the one before is under way; the deadline grows with the
-        rows.
+        rows. `last` is asked at the end, and nothing is kept if it raises.
         """
 
     @abstractmethod

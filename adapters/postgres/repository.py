@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from adapters.postgres.errors import ConstraintBroken, Undecodable
@@ -84,7 +84,11 @@ class PostgresRepository(PostgresReading[E], Repository[E]):
             await self._executor.affect(statement.sql, arguments(0))
         else:
             starts = range(0, len(entities), BATCH)
-            await self._executor.pour(statement.sql, lambda: map(arguments, starts), len(entities))
+            batches, number = (lambda: map(arguments, starts)), len(entities)
+            # It may take longer than other writes, and than an erasure waits for those: so its
+            # gate is asked once more.
+            again = partial(self._admit, entities)
+            await self._executor.pour(statement.sql, batches, number, again)
         if not self._executor.in_snapshot:
             return False
         ids = [entity.id for entity in entities]

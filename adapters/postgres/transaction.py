@@ -10,6 +10,7 @@ from adapters.postgres.executor import (
     Arguments,
     Batches,
     Executor,
+    Last,
     Row,
     affected,
     pouring_deadline,
@@ -67,7 +68,7 @@ class TransactionExecutor(Executor):
         self._wrote = True
         return affected(await self._run("execute", (sql, *arguments)))
 
-    async def pour(self, sql: str, batches: Batches, rows: int) -> None:
+    async def pour(self, sql: str, batches: Batches, rows: int, last: Last) -> None:
         self._wrote = True
         seconds = pouring_deadline(self._pool.options.deadline, rows)
         made = iter(batches())
@@ -82,6 +83,7 @@ class TransactionExecutor(Executor):
                 sent.cancel()
                 raise
             await sent
+        await last()
 
     async def atomically(self, body: Callable[[Executor], Awaitable[T]]) -> T:
         # A failure dooms the whole transaction, so nothing less than it need be undone.

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
+from domain.conversations import Conversation
+from domain.flows import Flow
 from domain.identity import TenantId, UserId
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, Group, contract, raised_by
 from ports.contracts.late_hot import deletions, prepared, seen, writes
 from ports.contracts.late_operations import Given, Late
 from ports.contracts.tombstones import stone, tombstones_of
-from ports.errors import ErasedError
+from ports.errors import ErasedError, TransactionError
 from ports.stores import TenantScope, TransactionalStore
 
 ADA, BOB = UserId("ada"), UserId("bob")
@@ -114,6 +116,32 @@ async def test_a_unit_that_wrote_before_the_burial_is_not_committed(
 
     assert isinstance(await raised_by(slow()), ErasedError)
     assert exact(await seen(far, group, ADA)) == exact(before)
+
+
+@contract
+async def test_a_unit_of_work_ends_whoever_waits_for_it(
+    backend: Backend, scope: TenantScope, group: Group
+) -> None:
+    """As many as there may be: what is to be known before its end isn't kept from it by those who
+    wait for what it has written.
+    """
+    unit, named = _unit(backend, scope, group), group is Group.AUTHORING
+    port, field = ("flows", "description") if named else ("conversations", "summary")
+    draft = Flow.draft(name="one") if named else Conversation.draft(user_id=ADA)
+    made = await getattr(scope, port).create(draft)
+
+    waiting: list[asyncio.Future[Any]] = []
+
+    async def slow() -> None:
+        async with unit as work:
+            await getattr(work, port).patch(made.id, **{field: "first"})
+            others = [getattr(scope, port).patch(made.id, **{field: "then"}) for _ in range(20)]
+            waiting.extend(map(asyncio.ensure_future, others))
+            await _heard(backend)
+
+    error = await raised_by(slow())
+    assert error is None or isinstance(error, TransactionError)  # if they came first
+    await asyncio.gather(*waiting)
 
 
 def _unit(backend: Backend, scope: TenantScope, group: Group) -> Any:

@@ -50,7 +50,7 @@ DIALOGUE = [
         tombstones.test_a_user_is_forgotten_when_the_erasure_is_finished,
         _DIALOGUE,
     ),
-    Case(broken.ErasesTheTombstone, tombstones.test_an_erasure_leaves_the_tombstone, _DIALOGUE),
+    Case(broken.ErasesTheTombstone, tombstones.test_an_erasure_leaves_the_tombstones, _DIALOGUE),
 ]
 GATES = [
     (broken.OpensOnFailure, closed_when_nobody_answers),
