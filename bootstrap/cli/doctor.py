@@ -32,12 +32,14 @@ def doctor(
     ] = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Look at the chosen stores: do they answer, which version are they, are all migrations there
-    and nothing else, do indexes and constraints stand as declared, are the clocks together; what
-    waits for whoever works in the background, and since when; is anything half erased. For
-    PostgreSQL: does row-level security bind the role that services connect by, and are there keys
-    for credentials. For MongoDB: is it a replica set, does it keep events for as long as is set.
-    For Redis: is its cluster well, may it forget what hasn't expired, has every key its expiry.
+    """Look at the chosen stores, and say whether they are as they should be.
+
+    Do they answer, which version are they, are all migrations there and nothing else, do indexes
+    and constraints stand as declared, are the clocks together; what waits for whoever works in the
+    background, and since when; is anything half erased. For PostgreSQL: does row-level security
+    bind the role that services connect by, and are there keys for credentials. For MongoDB: is it a
+    replica set, does it keep events for as long as is set. For Redis: is its cluster well, may it
+    forget what hasn't expired, has every key its expiry.
 
     Changes nothing. What isn't well is either fatal (NOT WELL: requests can't be answered, or not
     be relied upon) or a warning. Exit codes: 0, all is well, or there are only warnings; 1,

@@ -54,18 +54,19 @@ def user_command(
     receipt: ReceiptFile = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Erase everything of a tenant's user, from every store, and let nobody write of them any more:
-    conversations with messages and contexts, sessions, execution states, events, what experiments
-    assigned and counted, limits and tagged values; otherwise as `erase tenant`.
+    """Erase everything of a tenant's user, from every store, and let nobody write of them any more.
 
-    The audit trail tells of changes that staff made in a tenant's configuration, and stays.
+    That is: conversations with messages and contexts, sessions, execution states, events, what
+    experiments assigned and counted, limits and tagged values. Otherwise as `erase tenant`. The
+    audit trail tells of changes that staff made in a tenant's configuration, and stays.
     """
     return _erase(tenant, user, yes, receipt, common)
 
 
 def resume_command(*, common: Common = DEFAULTS) -> int:
-    """Finish every erasure that was begun and isn't finished. With --json it prints
-    {"finished": [receipt, …]}.
+    """Finish every erasure that was begun and isn't finished.
+
+    With --json it prints {"finished": [receipt, …]}.
     """
 
     async def resumed() -> Sequence[Erasure]:
@@ -125,8 +126,10 @@ def lift_command(
     *,
     common: Common = DEFAULTS,
 ) -> int:
-    """Admit an erased tenant, or user of it, again. What was erased stays so, and the receipt is
-    gone. The exit code is 1 if nobody was erased. With --json it prints {"lifted": true}.
+    """Admit an erased tenant, or user of it, again.
+
+    What was erased stays so, and the receipt is gone. The exit code is 1 if nobody was erased. With
+    --json it prints {"lifted": true}.
     """
 
     async def lifted() -> bool:
