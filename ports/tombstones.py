@@ -53,7 +53,7 @@ class Tombstones(ABC):
     def settled_after(self) -> timedelta:
         """How long after a `bury` nothing of it is written any more: every process has seen it, and
         what had been admitted before has ended or failed. (A bulk write has more time than other
-        calls, by its size: one that takes longer than their deadline isn't waited for.)
+        calls, by its size: it isn't waited for, and asks the gate once more at its end.)
         """
         return timedelta(0)
 

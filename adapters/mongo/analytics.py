@@ -7,6 +7,7 @@ minute (an index that `migrations` makes says when).
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -29,7 +30,7 @@ from domain.retention import Swept
 from domain.rules import checked
 from ports.analytics import EVENT_SCHEMA, Analytics, Asked, Row
 from ports.capabilities import Capability
-from ports.errors import CorruptRecordError
+from ports.errors import CorruptRecordError, ErasedError
 from ports.flow_projection import ExecutionQueue
 from ports.port_archives import AnalyticsArchive
 from ports.reading import Context, Selection
@@ -65,7 +66,25 @@ class MongoAnalytics(Analytics):
     async def _added(
         self, events: Sequence[AnalyticsEvent], documents: Sequence[Document]
     ) -> list[str]:
-        return [events[place].id for place in await self._executor.insert_new(_NAME, documents)]
+        began = monotonic()
+        places = await self._executor.insert_new(_NAME, documents)
+        if monotonic() - began >= self._executor.deadline:
+            # It took longer than an erasure waits for others.
+            await self._admitted(events, documents, places)
+        return [events[place].id for place in places]
+
+    async def _admitted(
+        self, events: Sequence[AnalyticsEvent], documents: Sequence[Document], known: Sequence[int]
+    ) -> None:
+        """Take back what was added if it wouldn't be admitted any more."""
+        try:
+            await self._admit(events)
+        except ErasedError:
+            added = {place: document["_id"] for place, document in enumerate(documents)}
+            for place in known:
+                del added[place]
+            await self._executor.delete_many(_NAME, {"_id": {"$in": list(added.values())}})
+            raise
 
     async def _get(self, id: str) -> AnalyticsEvent | None:
         found = await self._executor.find_one(_NAME, {"_id": _MAPPER.key(self._tenant, id)})
