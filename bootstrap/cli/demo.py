@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from contextlib import aclosing
 from shlex import quote
 from typing import Any, Final
 
@@ -27,10 +28,10 @@ _SCALE = 60
 
 
 def demo(*, common: Common = DEFAULTS) -> int:
-    """Tell a short story with the flows and conversations of a small shop; three minutes to read.
+    """Tell a short story with the flows and conversations of a small shop; ten minutes to read.
 
     Every figure is computed as you watch. Each run uses a fresh tenant, so that it can be run
-    again on the same data.
+    again on the same data; of other tenants nothing is changed.
     """
     return options.run(_demo(common))
 
@@ -46,12 +47,14 @@ async def _demo(common: Common) -> int:
         if not common.json:
             _open_scene(console, settings, tenant, time.monotonic() - began)
         number = 0
-        async for step in story(platform, tenant, SystemClock().now(), await beneath(container)):
-            number += 1
-            if common.json:
-                steps.append({"step": step.title, **step.figures})
-            else:
-                _scene(console, number, step)
+        told = story(platform, tenant, SystemClock().now(), await beneath(container))
+        async with aclosing(told):
+            async for step in told:
+                number += 1
+                if common.json:
+                    steps.append({"step": step.title, **step.figures})
+                else:
+                    _scene(console, number, step)
         await platform.dispatcher().once()  # nothing of it is left waiting
     if common.json:
         options.print_json({"profile": settings.profile, "tenant": tenant, "steps": steps})
@@ -108,7 +111,8 @@ def _scene(console: Console, number: int, step: Step) -> None:
 def _table(content: Table) -> RichTable:
     table = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     for index, heading in enumerate(content.columns):
-        numeric = all(isinstance(row[index], int | float) for row in content.rows)
+        cells = [row[index] for row in content.rows if row[index] is not None]
+        numeric = bool(cells) and all(isinstance(cell, int | float) for cell in cells)
         table.add_column(heading, justify="right" if numeric else "left")
     for row in content.rows:
         table.add_row(*(Text("—" if cell is None else str(cell)) for cell in row))
@@ -144,7 +148,7 @@ def _end_scene(
         chosen = f" --profile {settings.profile}"
         if settings.profile == "embedded":
             chosen += f" --data {quote(str(settings.data))}"
-        lines.append("What they wrote is kept. Look at it:")
+        lines.append("What they wrote is kept, if it wasn't erased or lost. Look at it:")
         lines += [
             f"  dialogbase export {kind} --tenant {tenant}{chosen}"
             for kind, store in (
@@ -153,4 +157,5 @@ def _end_scene(
             )
             if store != "memory"
         ]
+        lines.append(f"  dialogbase export tenant {tenant} --to {tenant}{chosen}")
     console.print(Text("\n".join(lines)), soft_wrap=True)
