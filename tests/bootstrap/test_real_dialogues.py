@@ -83,9 +83,9 @@ async def test_an_import_of_real_dialogues_that_was_killed_is_completed_by_the_n
     mongo_settings: Settings, tenant: str, tmp_path: Path
 ) -> None:
     """It left whole conversations; in the end all are there, to the letter, and nothing twice."""
-    part, total = tmp_path / "part.jsonl", 800
+    part, total = tmp_path / "part.jsonl", 500
     part.write_bytes(b"".join(islice(real_lines(), total)))
-    last = json.loads(next(islice(real_lines(), 200, None)))["id"]
+    last = json.loads(next(islice(real_lines(), 100, None)))["id"]
     async with bootstrap.open(mongo_settings) as platform:
         scope = platform.for_tenant(tenant)
         killed = await importing(mongo_settings, part, tenant)
@@ -97,7 +97,7 @@ async def test_an_import_of_real_dialogues_that_was_killed_is_completed_by_the_n
         assert killed.returncode == -signal.SIGKILL
         expected = by_id(islice(real_lines(), total))
         left = await exported(scope, tmp_path / "left")
-        assert 200 < len(left) < total
+        assert 100 < len(left) < total
         assert left.items() <= expected.items()
         told = await told_by(await importing(mongo_settings, part, tenant))
         assert told["refused"] == []
@@ -111,12 +111,12 @@ async def test_two_processes_that_import_the_same_file_store_it_once(
 ) -> None:
     """Whoever comes second to a dialogue finds it unchanged."""
     part = tmp_path / "part.jsonl"
-    part.write_bytes(b"".join(islice(real_lines(), 400)))
+    part.write_bytes(b"".join(islice(real_lines(), 150)))
     processes = [await importing(mongo_settings, part, tenant) for _ in range(2)]
     one, other = await asyncio.gather(*map(told_by, processes))
     assert one["refused"] == other["refused"] == []
-    assert one["imported"] + other["imported"] == 400
-    assert one["imported"] + one["unchanged"] == other["imported"] + other["unchanged"] == 400
+    assert one["imported"] + other["imported"] == 150
+    assert one["imported"] + one["unchanged"] == other["imported"] + other["unchanged"] == 150
     async with bootstrap.open(mongo_settings) as platform:
         written = await exported(platform.for_tenant(tenant), tmp_path / "out")
     with part.open("rb") as file:

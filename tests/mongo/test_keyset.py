@@ -31,7 +31,7 @@ from tests.mongo.server import (
 )
 
 collections = pytest.mark.parametrize("collection", ALL, ids=lambda each: each.name)
-SOME = settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+SOME = settings(max_examples=25, suppress_health_check=list(HealthCheck), deadline=None)
 TIED = 600
 """Conversations, of each tenant, that have all that can be ordered by in common."""
 
