@@ -29,7 +29,7 @@ class PoolOptions:
     `max_idle` seconds is closed.
 
     `statement_cache_size`: `UNPREPARED` behind a pooler that shares a connection by transaction
-    (PgBouncer); then statements are prepared each time, and no setting is sent as the connection starts.
+    (PgBouncer); then statements are prepared each time, and no setting is sent as it starts.
     """
 
     deadline: float = 10.0
