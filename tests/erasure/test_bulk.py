@@ -23,7 +23,6 @@ from tests.bootstrap.running import run
 from tests.bootstrap.stores import fresh_tenant
 from tests.postgres.opening import opened
 
-
 CLOCK = SystemClock()
 
 
