@@ -1,6 +1,7 @@
 """Executions of flows: what is said of one, and what it adds to its flow's figures."""
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -84,8 +85,10 @@ def test_response_times_may_be_given_one_by_one() -> None:
         del given[name]
     one = FlowExecution.ended(response_times_ms=[100, 250], **given)
     assert (one.response_time_ms, one.responses) == (350, 2)
-    with pytest.raises(ValidationError):
-        FlowExecution.ended(response_times_ms=[-1], **given)
+    wrong: tuple[Any, ...] = ([-1], [1.5], None, 5, b"12", {1: 2}, count())
+    for times in wrong:
+        with pytest.raises(ValidationError, match="response_times_ms"):
+            FlowExecution.ended(response_times_ms=times, **given)
 
 
 @pytest.mark.parametrize(
