@@ -10,7 +10,7 @@ from adapters.mongo.conversations import AT_ONCE, remove_what_belongs, seconds_t
 from adapters.mongo.executor import Document, Executor
 from adapters.mongo.tombstones import MongoTombstones
 from domain.identity import TenantId, UserId
-from ports.erasing import Erasing, ErasingDialogues, added, added_to
+from ports.erasing import Erasing, ErasingByUser, ErasingDialogues, added, added_to
 
 EVENT_BATCH: Final = 1_000
 
@@ -142,7 +142,7 @@ class MongoErasingDialogues(MongoErasing, ErasingDialogues):
         return await self._executor.atomically(erased)
 
 
-class MongoErasingEvents(MongoErasing):
+class MongoErasingEvents(MongoErasing, ErasingByUser):
     """Of analytics events."""
 
     async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
