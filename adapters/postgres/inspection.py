@@ -132,6 +132,9 @@ class Inspection:
     standby: bool
     """Whether it follows another server, and takes no writes."""
 
+    read_only: bool
+    """Whether it takes none: a standby doesn't, nor one whose transactions are begun so."""
+
     clock_skew: float
     migrations: MigrationState
     differences: tuple[Difference, ...]
@@ -143,7 +146,7 @@ class Inspection:
         """Whether the store can be relied upon."""
         return (
             self.encoding == "UTF8"
-            and not self.standby
+            and not self.read_only
             and not self.migrations.pending
             and not self.differences
             and not self.standing.bypasses
@@ -174,17 +177,19 @@ async def inspect(
         try:
             facts = await connection.fetchrow(
                 "SELECT current_setting('server_version') AS version, clock_timestamp() AS now,"
-                " current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby"
+                " current_setting('server_encoding') AS encoding, pg_is_in_recovery() AS standby,"
+                " current_setting('transaction_read_only')::boolean AS read_only"
             )
             schema = await connection.fetchval(_SCHEMA, VERSION_TABLE)
             differences: tuple[Difference, ...] = ()
-            # (A standby can't be asked for what is expected: it makes no tables.)
-            if compare and not migrations.pending and not facts["standby"]:
+            # (One that takes no writes can't be asked for what is expected: it makes no tables.)
+            if compare and not migrations.pending and not facts["read_only"]:
                 differences = await _differences(connection, schema)
             return Inspection(
                 server_version=facts["version"],
                 encoding=facts["encoding"],
                 standby=facts["standby"],
+                read_only=facts["read_only"],
                 clock_skew=(facts["now"] - now.astimezone(UTC)).total_seconds(),
                 migrations=migrations,
                 differences=differences,

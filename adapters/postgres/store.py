@@ -25,6 +25,7 @@ from adapters.postgres.way_down import read
 from domain.identity import NOBODY, Author, TenantId, tenant_id
 from ports.audit import AuditLog
 from ports.capabilities import Capability
+from ports.errors import StoreUnavailableError
 from ports.experiments import ExperimentRepository
 from ports.flows import FlowRepository
 from ports.gate import Gate, UnitGate
@@ -35,6 +36,8 @@ from ports.stores import AuthoringStore
 from ports.time import Clock, IdGenerator
 from ports.tombstones import STALENESS
 from ports.unit_of_work import AuthoringRepositories, AuthoringUnit
+
+_TAKES_WRITES = "SELECT NOT current_setting('transaction_read_only')::boolean"
 
 
 class PostgresStore(AuthoringStore):
@@ -123,7 +126,9 @@ class PostgresStore(AuthoringStore):
         return made.keeping(archive)
 
     async def check(self) -> None:
-        await self._executor.read("SELECT 1", ())
+        rows = await self._executor.read(_TAKES_WRITES, ())
+        if not rows[0][0]:
+            raise StoreUnavailableError("PostgreSQL takes no writes: a standby, or read-only")
 
     def read(
         self,

@@ -51,6 +51,9 @@ class NodeSeen:
     appends: bool
     """Whether it keeps an append-only file."""
 
+    follows: bool
+    """Whether it is a replica, which takes no writes."""
+
     @property
     def evicts(self) -> bool:
         """Whether it may forget what hasn't expired: everything here has an expiry, so that the
@@ -145,6 +148,7 @@ async def _node(node: Node, now: datetime) -> NodeSeen:
         eviction=told["maxmemory_policy"],
         memory_limit=int(told["maxmemory"]),
         appends=told.get("aof_enabled") == "1",
+        follows=told.get("role", "master") != "master",
     )
 
 

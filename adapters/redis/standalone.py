@@ -14,6 +14,7 @@ from adapters.redis.node import Node
 from adapters.redis.scripts import Script
 from adapters.redis.subscriptions import Subscriptions
 from ports.errors import RepositoryError
+from ports.together import together
 
 _BATCH = 1000
 
@@ -96,7 +97,12 @@ class StandaloneClient(PipelinedClient):
     """One server, or what stands before several as if it were one."""
 
     async def check(self) -> None:
-        await self._ask(self._seed, "PING")
+        # In one batch. PING is refused by a primary that can't write to its disk; by what it was
+        # called when it was the primary, a replica goes on answering.
+        asked = ("PING", "HELLO")
+        _, told = await together([self._ask(self._seed, command) for command in asked])
+        if b"role" in told and told[told.index(b"role") + 1] != b"master":
+            raise self._error(Refusal(READONLY), writes=False)
 
     def _error(self, failure: Failure, writes: bool) -> RepositoryError:
         if isinstance(failure, Refusal) and failure.code == READONLY:

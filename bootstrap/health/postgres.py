@@ -34,7 +34,7 @@ async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncItera
         yield check
     yield clock(NAME, seen.clock_skew)
     yield _keys(settings)
-    if seen.migrations.pending or seen.standby:
+    if seen.migrations.pending or seen.read_only:
         return
     yield _row_security(seen)
     options = PoolOptions(deadline=deadline, max_size=2, statement_cache_size=UNPREPARED)
@@ -51,11 +51,15 @@ async def looked_at(url: str, settings: Settings, deadline: float) -> AsyncItera
 
 
 def _usable(seen: Inspection) -> list[Check]:
-    follows = "a standby, which takes no writes" if seen.standby else "takes writes"
+    takes = "takes writes"
+    if seen.read_only:
+        takes = "takes no writes: default_transaction_read_only is on"
+    if seen.standby:
+        takes = "a standby, which takes no writes"
     return [
         Check(NAME, "answers", True, f"PostgreSQL {seen.server_version}"),
         migrations(NAME, seen.migrations),
-        Check(NAME, "primary", not seen.standby, follows),
+        Check(NAME, "primary", not seen.read_only, takes),
         Check(NAME, "encoding", seen.encoding == "UTF8", seen.encoding),
     ]
 

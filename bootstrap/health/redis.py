@@ -51,6 +51,8 @@ def _usable(seen: Inspection) -> list[Check]:
     needs = f"; it must be {_dotted(oldest)} or later" if version < oldest else ""
     if seen.cluster_state is None:
         alone, mode = True, "one server"
+        if any(node.follows for node in nodes):
+            alone, mode = False, "a replica, which takes no writes"
     else:
         alone, mode = seen.cluster_state == "ok", f"a cluster of {len(nodes)} primaries"
         mode += f", its state is {seen.cluster_state}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import attrs
 import psutil
 import pytest
+import redis
 
 import bootstrap
 from adapters.memory import MemoryAuthoringStore
@@ -18,7 +19,7 @@ from adapters.postgres.migrations import migrate as migrate_postgres
 from adapters.system import SystemClock
 from bootstrap import Settings, Stores, embedded
 from bootstrap.embedded import ServerKind
-from bootstrap.health import Check, Health, checks
+from bootstrap.health import Check, Extent, Health, checks
 from bootstrap.health.lags import erasures, synchronisation
 from domain.erasure import Tombstone
 from domain.identity import TenantId
@@ -129,6 +130,36 @@ def test_a_platform_is_ready_again_once_its_servers_go_on(servers: Servers) -> N
                     ("redis", False),
                 }
             assert (await platform.ready(within=30)).ready
+
+    asked()
+
+
+def test_servers_that_take_no_writes_are_not_ready(servers: Servers) -> None:
+    """Though they answer: who looks says so, and so does a platform that was open before."""
+    url = f"{servers.settings.postgres_url}?default_transaction_read_only=on"
+    settings = attrs.evolve(servers.settings, postgres_url=url)
+
+    @run
+    async def asked() -> None:
+        async with bootstrap.open(settings) as platform:
+            with redis.from_url(str(settings.redis_url)) as valkey:
+                valkey.replicaof("127.0.0.1", 1)
+                health = await platform.ready(within=30)
+                assert {(check.store, check.well) for check in health.checks} == {
+                    ("postgres", False),
+                    ("mongo", True),
+                    ("redis", False),
+                }
+                extents: tuple[Extent | None, ...] = (None, "readiness")
+                for only in extents:
+                    looked = await checks(settings, only=only)
+                    assert [
+                        (check.store, check.subject) for check in looked.checks if not check.well
+                    ] == [("postgres", "primary"), ("redis", "mode")]
+                    assert not looked.ready
+                valkey.replicaof("NO", "ONE")
+            ready = (await platform.ready(within=30)).checks
+            assert [check.store for check in ready if not check.well] == ["postgres"]
 
     asked()
 
