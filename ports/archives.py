@@ -31,12 +31,14 @@ from domain.identity import TenantId, UserId, tenant_id
 from domain.integrations import Integration, IntegrationCall
 from domain.messages import Message
 from domain.records import KeptExecution, OutcomeKey, UnitOutcome
-from domain.sessions import Session
+from domain.sessions import Session, is_handle
 from ports.errors import ErasedError, TenantMismatchError, UnsupportedOperationError
 from ports.gate import OPEN, Gate
 
 MAX_RESTORED: Final = 1_000
 """Records in one call of `Archive.restore`."""
+
+_UNFIT: Final = "the store can't keep it"
 
 Record: TypeAlias = Any
 Key: TypeAlias = tuple[Any, ...]
@@ -54,6 +56,8 @@ class RecordKind:
     said: str
     same: Callable[[Record, Record], bool] = attrs.field(default=lambda one, other: one == other)
     """Whether what is stored is what is to be restored."""
+    fits: Callable[[Record], bool] = attrs.field(default=lambda record: True)
+    """Whether it is one that a store may have made, as far as its class can't say."""
 
     def key_of(self, record: Record) -> Key:
         """What names a record within its tenant."""
@@ -69,9 +73,17 @@ def _same_entry(stored: AuditEntry, entry: AuditEntry) -> bool:
     return stored == entry
 
 
+def _is_whole_entry(entry: AuditEntry) -> bool:
+    return (entry.sequence is None) == (entry.digest is None)
+
+
 def _not_behind(stored: AuditHead, head: AuditHead) -> bool:
     """Whether the chain ends there, or went on since: what is added later is sealed."""
     return stored == head or stored.sequence > head.sequence
+
+
+def _is_countable(revision: int) -> bool:
+    return revision < 2**53  # where stores count in doubles, what is beyond becomes another number
 
 
 def _same_execution(stored: KeptExecution, record: KeptExecution) -> bool:
@@ -102,15 +114,26 @@ AUDIT_HEAD: Final = RecordKind(
     "audit_head", AuditHead, (), "head of the audit chain", same=_not_behind
 )
 AUDIT_ENTRIES: Final = RecordKind(
-    "audit_entries", AuditEntry, ("id",), "audit entry", same=_same_entry
+    "audit_entries", AuditEntry, ("id",), "audit entry", same=_same_entry, fits=_is_whole_entry
 )
 CONVERSATIONS: Final = RecordKind("conversations", Conversation, ("id",), "conversation")
 MESSAGES: Final = RecordKind("messages", Message, ("conversation_id", "sequence"), "message")
 CONTEXTS: Final = RecordKind("contexts", ExecutionContext, ("id",), "context")
 EVENTS: Final = RecordKind("analytics_events", AnalyticsEvent, ("id",), "event")
-SESSIONS: Final = RecordKind("sessions", Session, ("id",), "session")
+SESSIONS: Final = RecordKind(
+    "sessions",
+    Session,
+    ("id",),
+    "session",
+    fits=lambda session: is_handle(session.id) and _is_countable(session.revision),
+)
 EXECUTIONS: Final = RecordKind(
-    "executions", KeptExecution, ("id",), "execution state", same=_same_execution
+    "executions",
+    KeptExecution,
+    ("id",),
+    "execution state",
+    same=_same_execution,
+    fits=lambda record: _is_countable(record.state.revision),
 )
 
 AUTHORING_KINDS: Final = (
@@ -208,6 +231,7 @@ class Archive(ABC):
             if first != place:
                 twice.append((place, first))
         refused = await self._erased(named, {place: given[place] for place in places.values()})
+        refused |= {place: _UNFIT for place, record in enumerate(given) if not kind.fits(record)}
         fresh = [place for place in places.values() if place not in refused]
         put = await self._put(named, kind, [given[place] for place in fresh]) if fresh else ()
         by_place = dict(zip(fresh, put, strict=True))
@@ -226,7 +250,7 @@ class Archive(ABC):
             if what is Put.ORPHAN:
                 refused[place] = "what it belongs to, or what comes before it, isn't there"
             elif what is Put.UNFIT:
-                refused[place] = "the store can't keep it"
+                refused[place] = _UNFIT
         for place, first in twice:
             if given[place] == given[first] and first not in refused:
                 unchanged += 1

@@ -12,7 +12,7 @@ from adapters.redis.sessions import RedisSessionStore
 from adapters.redis.tracking import RedisTrackedExecutions, RedisUnsynchronised, all_keys
 from domain.identity import TenantId, tenant_id
 from domain.records import KeptExecution
-from domain.sessions import Session, is_handle
+from domain.sessions import Session
 from ports.archives import EXECUTIONS, RUNTIME_KINDS, SESSIONS, Archive, Batch, Key, Put, Record
 from ports.archives import RecordKind as Kind
 from ports.gate import OPEN, Gate
@@ -78,8 +78,6 @@ class _Sessions(RedisSessionStore):
         return await self._read(id, False, None)
 
     async def put_back(self, session: Session) -> Put:
-        if not is_handle(session.id):
-            return Put.UNFIT
         keys = [*self._keys(session.id), self._list(session.user_id)]
         times = (session.created_at, session.updated_at, session.last_activity_at)
         put = await self._client.run(

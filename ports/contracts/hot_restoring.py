@@ -6,6 +6,8 @@ import attrs
 
 from domain.executions import ExecutionState
 from domain.records import KeptExecution
+from domain.rules import restored
+from domain.sessions import Session
 from ports.archives import EXECUTIONS, SESSIONS
 from ports.contracts.exact import exact
 from ports.contracts.harness import Backend, Group, contract, raised_by
@@ -40,6 +42,30 @@ async def test_a_session_that_was_put_back_goes_on(backend: Backend, scope: Tena
     backend.clock.advance(seconds=61)
     assert await scope.sessions.get(issued.token) is None
     assert await scope.sessions.for_user("ada") == ()
+
+
+@contract(still=True)
+async def test_what_no_store_makes_is_refused_alone(backend: Backend, scope: TenantScope) -> None:
+    """An id that is no token's handle, a revision beyond what is counted exactly: whichever store
+    it is. The others come in."""
+    await scope.sessions.create("ada")
+    await scope.sessions.create("zoe")
+    for id in ("one", "two"):
+        await scope.executions.save(ExecutionState.draft(id))
+    archive = archive_of(backend, Group.RUNTIME)
+    before = await contents(archive, scope.tenant)
+    await erased(backend, scope)
+    strange, session = before[SESSIONS]
+    for change in ({"id": "no handle"}, {"revision": 2**53}):
+        given = [restored(Session, {**vars(strange), **change}), session]
+        done = await archive.restore(scope.tenant, SESSIONS, given)
+        assert list(done.refused) == [0], change
+    far, record = before[EXECUTIONS]
+    state = restored(ExecutionState, {**vars(far.state), "revision": 2**53})
+    done = await archive.restore(scope.tenant, EXECUTIONS, [attrs.evolve(far, state=state), record])
+    assert (done.added, list(done.refused)) == (1, [0])
+    after = await contents(archive, scope.tenant)
+    assert exact(after) == exact({SESSIONS: [session], EXECUTIONS: [record]})
 
 
 @contract(still=True)

@@ -166,6 +166,23 @@ async def test_a_forged_trails_positions_keep_nobody_from_writing(
 
 
 @contract
+async def test_an_entry_that_is_half_sealed_is_refused(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """A place without a digest, or the reverse: nothing could be sealed after it."""
+    before = await fill(backend, scope, Group.AUTHORING)
+    await maintenance_of(backend).erase_tenant(scope.tenant)
+    archive, last = archive_of(backend, Group.AUTHORING), before[kinds.AUDIT_ENTRIES][-1]
+    fields = {field.name: getattr(last, field.name) for field in attrs.fields(AuditEntry)}
+    for half in ({"digest": "0" * 64}, {"sequence": 99}):
+        entry = restored(AuditEntry, {**fields, **half})
+        done = await archive.restore(scope.tenant, kinds.AUDIT_ENTRIES, [entry])
+        assert (done.added, list(done.refused)) == (0, [0]), half
+    await put_back(archive, scope.tenant, before)
+    assert (await scope.audit.verify()).sound
+
+
+@contract
 async def test_what_goes_on_goes_on_from_what_was_put_back(
     backend: Backend, scope: TenantScope
 ) -> None:
