@@ -10,7 +10,7 @@ from typing import Final
 from adapters.redis.cache import RedisCacheEntries
 from adapters.redis.client import Client
 from adapters.redis.keyed import milliseconds_of
-from adapters.redis.rate_limits import limits_pattern
+from adapters.redis.rate_limits import counts_of
 from adapters.redis.scripts import Script
 from adapters.redis.sessions import RedisSessionStore
 from adapters.redis.tracking import RedisUnsynchronised, all_keys
@@ -52,19 +52,13 @@ class RedisErasing(ErasingConversations):
             await back_off(rounds)
 
     async def _limits(self, tenant: TenantId, user: UserId) -> int:
-        """All that is counted under the user's id, whatever the rule: by the names of all keys, for
-        they are listed nowhere. Twice, as in the erasure of a tenant.
-        """
-        reset = 0
-        for _ in range(2):
-            async for names in self._client.scan(limits_pattern(tenant, user)):
-                reset += sum(
-                    await together(
-                        self._client.execute("UNLINK", name, key=name, writes=True)
-                        for name in names
-                    )
-                )
-        return reset
+        """All that is counted under the user's id, by whatever rules the tenant has."""
+        names = await counts_of(self._client, tenant, user)
+        gone = await together(
+            (self._client.execute("UNLINK", name, key=name, writes=True) for name in names),
+            at_once=_AT_ONCE,
+        )
+        return sum(gone)
 
     async def _erase_conversations(
         self, tenant: TenantId, user: UserId, ids: Sequence[str], noting: bool

@@ -6,6 +6,7 @@ from typing import Final
 from adapters.redis.client import Client, RedisOptions
 from adapters.redis.erasing import RedisErasing
 from adapters.redis.keys import PREFIX, kind_of, parsed, tenant_of, tenant_pattern
+from adapters.redis.rate_limits import RULES
 from adapters.redis.tombstones import KIND as TOMBSTONES
 from adapters.redis.tombstones import RedisTombstones
 from adapters.redis.tracking import RedisUnsynchronised
@@ -17,6 +18,9 @@ from ports.tracking import Unsynchronised
 
 COUNTED: Final[Mapping[str, str]] = {"session": "sessions", "execution": "executions"}
 """The kinds of keys that hold an entity, and how receipts call these."""
+
+_BESIDE: Final = {TOMBSTONES, RULES}
+"""The kinds of keys that are none of a tenant's data."""
 
 
 class RedisRuntimeMaintenance(RedisErasing, RuntimeMaintenance):
@@ -46,7 +50,7 @@ class RedisRuntimeMaintenance(RedisErasing, RuntimeMaintenance):
             for name in names:
                 tenant = tenant_of(name)
                 # To take a name apart takes longer than all else: once a tenant, not once a key.
-                if tenant is None or tenant in found or kind_of(name) == TOMBSTONES:
+                if tenant is None or tenant in found or kind_of(name) in _BESIDE:
                     continue
                 if parsed(name):
                     found.add(tenant)

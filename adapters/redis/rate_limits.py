@@ -15,6 +15,7 @@ from ports.rate_limits import Answer, Demand, Purpose, RateLimiter, most_at_once
 
 _TAG: Final = "limits"
 _KIND: Final = "rate"
+RULES: Final = "rate-rules"
 _DECIDE: Final = Script.named("rate_limits")
 _LOOK: Final = Script(_DECIDE.source, writes=False)
 
@@ -24,11 +25,18 @@ def _named(tenant: TenantId, key: str, rule: str) -> str:
     return key_name(tenant, _TAG, _KIND, key, rule)
 
 
-def limits_pattern(tenant: TenantId, key: str) -> str:
-    """A pattern of SCAN that every count under a key matches, whatever the rule, and no other:
-    nothing that stands in the name of a key has a meaning in a pattern.
-    """
-    return f"{key_name(tenant, _TAG, _KIND, key)}:*"
+@lru_cache(maxsize=4_096)
+def rules_key(tenant: TenantId) -> str:
+    """The name of a key that tells by which rules something is counted, for a tenant."""
+    return key_name(tenant, _TAG, RULES)
+
+
+async def counts_of(client: Client, tenant: TenantId, key: str) -> Sequence[str]:
+    """The names that the counts under a key may have, by whatever rules there are."""
+    told = rules_key(tenant)
+    rules = await client.execute("ZRANGE", told, 0, -1, key=told, writes=False)
+    start = key_name(tenant, _TAG, _KIND, key)
+    return [f"{start}:{rule.decode()}" for rule in rules]
 
 
 def _terms(rule: RateRule, permits: int) -> tuple[Argument, ...]:
@@ -52,6 +60,7 @@ class RedisRateLimiter(RateLimiter):
 
     async def _answers(self, purpose: Purpose, demands: Sequence[Demand]) -> Sequence[Answer]:
         keys = [_named(self._tenant, key, rule.name) for key, rule, _ in demands]
+        keys.append(rules_key(self._tenant))
         script = _LOOK if purpose is Purpose.PEEK else _DECIDE
         while True:
             arguments: list[Argument] = [purpose]

@@ -67,7 +67,8 @@ def _calls(place: Place, users: Sequence[str], rule: RateRule) -> list[tuple[Any
     """Our script, as redis-py's EVALSHA is given it: what our way of sending alone gains."""
     told = ("acquire", *_told(rule))
     keys = [place.key("limits", "rate", user, rule.name) for user in users]
-    return [(_SCRIPT.sha, 1, named, *told) for named in keys]
+    rules = place.key("limits", "rate-rules")
+    return [(_SCRIPT.sha, 2, named, rules, *told) for named in keys]
 
 
 def _told(rule: RateRule) -> tuple[Any, ...]:

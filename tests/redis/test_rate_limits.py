@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
 
 from adapters.redis.client import Argument, Client, Reply
-from adapters.redis.rate_limits import RedisRateLimiter
+from adapters.redis.rate_limits import RedisRateLimiter, counts_of, rules_key
 from adapters.redis.scripts import Script
 from domain.identity import TenantId
 from domain.rates import calendar_window, fixed_window, gcra, sliding_window
@@ -21,10 +22,12 @@ HOUR = timedelta(hours=1)
 RULES = [gcra(10, HOUR, 5), sliding_window(5, HOUR), fixed_window(5, HOUR)]
 
 
-def trips_of(act: Callable[[RateLimiter], Coroutine[Any, Any, Any]]) -> tuple[int, list[int]]:
-    """How often the server was asked, and how long each key lives on, in milliseconds."""
+def trips_of(act: Callable[[RateLimiter], Coroutine[Any, Any, Any]]) -> tuple[int, dict[str, int]]:
+    """How often the server was asked, and how long each key lives on, in milliseconds, by the first
+    of what its name says.
+    """
 
-    async def counted() -> tuple[int, list[int]]:
+    async def counted() -> tuple[int, dict[str, int]]:
         with real_server() as node:
             async with opened(node.url) as client:
                 trips = 0
@@ -46,9 +49,13 @@ def trips_of(act: Callable[[RateLimiter], Coroutine[Any, Any, Any]]) -> tuple[in
                 await act(RedisRateLimiter(TenantId(f"t-{uuid4()}"), client))
                 return trips, await lives(client)
 
-    async def lives(client: Client) -> list[int]:
+    async def lives(client: Client) -> dict[str, int]:
         names = [name async for batch in client.scan("*") for name in batch]
-        return [await client.execute("PTTL", name, key=name, writes=False) for name in names]
+        told = [name.partition("}:")[2].split(":") for name in names]
+        return {
+            (of[1:] or of)[0]: await client.execute("PTTL", name, key=name, writes=False)
+            for name, of in zip(names, told, strict=True)
+        }
 
     return asyncio.run(counted())
 
@@ -88,7 +95,29 @@ def test_every_key_lives_as_long_as_it_counts() -> None:
         await limits.increment("month", calendar_window(5, "month"), 500)
 
     _, lives = trips_of(act)
-    bucket, sliding, month = sorted(lives, key=lambda life: (life > 6 * 3_600_000, life))
+    bucket, sliding, month = (lives[name] for name in ("bucket", "sliding", "month"))
     assert 4.9 * 3_600_000 < bucket <= 5 * 3_600_000 + 1
     assert bucket <= sliding <= 5.1 * 3_600_000 + 1
     assert 0 < month <= 31 * 24 * 3_600_000 + 1
+    assert max(bucket, sliding, month) <= lives["rate-rules"] <= 62 * 24 * 3_600_000 + 1
+
+
+def test_rules_are_known_for_as_long_as_something_is_counted_by_them() -> None:
+    """Also of one that is used again when it was about to be forgotten; then those that nobody uses
+    any more are.
+    """
+
+    async def told() -> list[str]:
+        with real_server() as node:
+            async with opened(node.url) as client:
+                tenant = TenantId(f"t-{uuid4()}")
+                limits, known = RedisRateLimiter(tenant, client), rules_key(tenant)
+                for rule in RULES[:2]:
+                    await limits.acquire("ada", rule)
+                    command = ("ZADD", known, 1, rule.name)  # as if that were long ago
+                    await client.execute(*command, key=known, writes=True)
+                await limits.acquire("bob", RULES[1])
+                return list(await counts_of(client, tenant, "ada"))
+
+    (left,) = asyncio.run(told())
+    assert left.endswith(f":ada:{quote(RULES[1].name)}")

@@ -1,6 +1,6 @@
 -- Rate limits of one tenant, all or nothing, by the server's clock.
 --
--- KEYS: one for each limit. ARGV: the purpose (acquire, peek, count), then for each limit its kind,
+-- KEYS: one for each limit, and one for the names of the tenant's rules. ARGV: the purpose (acquire, peek, count), then for each limit its kind,
 -- how many permits, the limit, and
 --   gcra      the microseconds from one permit to the next
 --   window    the microseconds of a part, and those until a part no longer counts
@@ -16,9 +16,21 @@ local LONGEST_DEBT = 3650 * 24 * 3600 * 1e6
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 
+local rules, LEEWAY = KEYS[#KEYS], 60000
+
 local function keep(key, value, stop)
   -- As good as nothing in the millisecond after its end.
-  redis.call('SET', key, value, 'PXAT', math.floor(stop / 1000) + 1)
+  local ends, present = math.floor(stop / 1000) + 1, math.floor(now / 1000)
+  redis.call('SET', key, value, 'PXAT', ends)
+  -- What ends a key's name is the rule's. It is known for as long as there is a count by it, by
+  -- which an erasure finds these, and for longer, so that it needn't be told each time.
+  local rule = string.match(key, '[^:]*$')
+  local known = redis.call('ZSCORE', rules, rule)
+  if not known or tonumber(known) < ends then
+    redis.call('ZREMRANGEBYSCORE', rules, '-inf', present)
+    redis.call('ZADD', rules, ends + math.max(ends - present, LEEWAY), rule)
+    redis.call('PEXPIREAT', rules, redis.call('ZREVRANGE', rules, 0, 0, 'WITHSCORES')[2])
+  end
 end
 
 -- A bucket is kept as its theoretical arrival time and the time when that was last moved, which
@@ -97,7 +109,7 @@ end
 
 local function decide(purpose)  -- nil if a calendar doesn't fit
   local answers, admitted, at = {}, true, 2
-  for number = 1, #KEYS do
+  for number = 1, #KEYS - 1 do
     local key, kind = KEYS[number], ARGV[at]
     local permits, most = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
     local size = tonumber(ARGV[at + 3])
@@ -130,7 +142,7 @@ local function decide(purpose)  -- nil if a calendar doesn't fit
 end
 
 local purpose = ARGV[1]
-if purpose == 'acquire' and #KEYS > 1 then
+if purpose == 'acquire' and #KEYS > 2 then
   local answers, admitted = decide('peek')
   if not admitted then
     return answers or now
