@@ -105,7 +105,9 @@ class ExecutionQueue(ABC):
 
     @abstractmethod
     async def settle(self, executions: Iterable[UncountedExecution]) -> None:
-        """They are counted, or never will be. One that is gone is no error."""
+        """They are counted, or never will be. One that is gone is no error, and what was recorded
+        since then under its id isn't counted yet.
+        """
 
     @abstractmethod
     async def postpone(self, executions: Iterable[UncountedExecution], until: datetime) -> None:

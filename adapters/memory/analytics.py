@@ -288,7 +288,9 @@ class MemoryExecutionQueue(ExecutionQueue):
 
     async def settle(self, executions: Iterable[UncountedExecution]) -> None:
         for one in executions:
-            self._tenants[one.tenant].marks.pop(one.id, None)
+            marks = self._tenants[one.tenant].marks
+            if one.id in marks and marks[one.id][1] == one.since:
+                del marks[one.id]
 
     async def postpone(self, executions: Iterable[UncountedExecution], until: datetime) -> None:
         for one in executions:

@@ -48,7 +48,9 @@ class MongoExecutionQueue(ExecutionQueue):
         return taken
 
     async def settle(self, executions: Iterable[UncountedExecution]) -> None:
-        if wanted := _keys(executions):
+        done = list(executions)
+        if wanted := _keys(done):
+            wanted[_SINCE] = {"$in": list({one.since for one in done})}
             await self._executor.update_many(_NAME, wanted, {"$unset": {UNCOUNTED: ""}})
 
     async def postpone(self, executions: Iterable[UncountedExecution], until: datetime) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from domain.analytics import NO_DIMENSIONS, AnalyticsEvent
 from domain.errors import ValidationError
-from domain.flow_executions import EXECUTION, FlowExecution, Outcome
+from domain.flow_executions import EXECUTION, FlowExecution
 from domain.flows import Flow, MetricIncrements, summed
 from ports.archives import EVENTS
 from ports.contracts.exact import exact
@@ -25,6 +25,7 @@ from ports.contracts.projecting import (
     counted,
     died,
     execution,
+    executions,
     flow_in,
     maintenance,
     projector,
@@ -38,27 +39,6 @@ from ports.stores import TenantScope
 
 DAY = timedelta(days=1)
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
-
-
-def executions() -> st.SearchStrategy[dict[str, Any]]:
-    """Of what an execution may be, all but its flow."""
-    near = st.integers(-3, 3).map(lambda hours: MIDNIGHT + timedelta(hours=hours, milliseconds=-1))
-    lookups = st.integers(0, 5)
-    return st.fixed_dictionaries(
-        {
-            "ended": near,
-            "outcome": st.sampled_from(Outcome),
-            "user_id": st.sampled_from([None, "ada", "bob"]),
-            "channel": st.sampled_from([None, "web", "sms"]),
-            "responses": st.integers(0, 4),
-            "response_time_ms": st.integers(0, 2**40),
-            "satisfaction": st.none() | st.integers(0, 10) | st.just(0.5),
-            "cache_hits": st.just(0),
-            "cache_lookups": lookups,
-            "dimensions": st.dictionaries(st.sampled_from(["a", "a.b", "$x"]), st.just("y")),
-        }
-    )
 
 
 @given(given=st.lists(executions(), max_size=8))
@@ -263,6 +243,24 @@ async def test_a_deleted_users_executions_stay_in_the_figures_once_counted(
     assert await scope.analytics.delete_for_user("ada") == 2
     assert await projector(backend, scope.tenant).once() == Projected(counted=1)
     assert await counted(scope, flow) == 3
+
+
+@contract
+async def test_what_takes_the_place_of_one_that_went_is_counted(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """Though it has its id, and who counted that one is through with it only now."""
+    flow, other = await flow_in(scope), await flow_in(scope)
+
+    async def replaced() -> None:
+        await scope.analytics.delete_for_user("ada")
+        backend.clock.advance(seconds=1)
+        await scope.analytics.record_executions([execution(other, NOON, id="talk")])
+
+    await scope.analytics.record_executions([execution(flow, NOON, id="talk", user_id="ada")])
+    await projector(backend, scope.tenant, settle=replaced).once()
+    await projector(backend, scope.tenant).once()
+    assert (await counted(scope, flow), await counted(scope, other)) == (1, 1)
 
 
 @contract

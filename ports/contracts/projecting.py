@@ -1,11 +1,13 @@
 """What contracts about executions and their figures have in common."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
-from domain.flow_executions import FlowExecution
+from hypothesis import strategies as st
+
+from domain.flow_executions import FlowExecution, Outcome
 from domain.flows import Flow, MetricIncrements
 from domain.identity import TenantId
 from ports.contracts.harness import Backend, Group
@@ -24,6 +26,8 @@ Happening: TypeAlias = Callable[[], Awaitable[object]]
 OPTIONS = ProjectionOptions(
     interval=timedelta(milliseconds=10), lease=timedelta(seconds=30), retry=timedelta(minutes=1)
 )
+
+MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 
 
 class DiedError(Exception):
@@ -44,6 +48,26 @@ def execution(flow: UUID, ended: datetime, **fields: Any) -> FlowExecution:
         **fields,
     }
     return FlowExecution(flow_id=flow, ended_at=ended, **given)
+
+
+def executions() -> st.SearchStrategy[dict[str, Any]]:
+    """Of what an execution may be, all but its flow."""
+    near = st.integers(-3, 3).map(lambda hours: MIDNIGHT + timedelta(hours=hours, milliseconds=-1))
+    lookups = st.integers(0, 5)
+    return st.fixed_dictionaries(
+        {
+            "ended": near,
+            "outcome": st.sampled_from(Outcome),
+            "user_id": st.sampled_from([None, "ada", "bob"]),
+            "channel": st.sampled_from([None, "web", "sms"]),
+            "responses": st.integers(0, 4),
+            "response_time_ms": st.integers(0, 2**40),
+            "satisfaction": st.none() | st.integers(0, 10) | st.just(0.5),
+            "cache_hits": st.just(0),
+            "cache_lookups": lookups,
+            "dimensions": st.dictionaries(st.sampled_from(["a", "a.b", "$x"]), st.just("y")),
+        }
+    )
 
 
 async def flow_in(scope: TenantScope) -> UUID:
