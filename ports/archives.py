@@ -74,7 +74,13 @@ def _same_entry(stored: AuditEntry, entry: AuditEntry) -> bool:
 
 
 def _is_whole_entry(entry: AuditEntry) -> bool:
-    return (entry.sequence is None) == (entry.digest is None)
+    if entry.sequence is None or entry.digest is None:
+        return entry.sequence is None and entry.digest is None
+    return _is_countable(entry.sequence)
+
+
+def _is_end(head: AuditHead) -> bool:
+    return _is_countable(head.sequence)  # the chain goes on after it
 
 
 def _not_behind(stored: AuditHead, head: AuditHead) -> bool:
@@ -82,8 +88,8 @@ def _not_behind(stored: AuditHead, head: AuditHead) -> bool:
     return stored == head or stored.sequence > head.sequence
 
 
-def _is_countable(revision: int) -> bool:
-    return revision < 2**53  # where stores count in doubles, what is beyond becomes another number
+def _is_countable(number: int) -> bool:
+    return number < 2**53  # where stores count in doubles, what is beyond becomes another number
 
 
 def _same_execution(stored: KeptExecution, record: KeptExecution) -> bool:
@@ -109,9 +115,11 @@ INTEGRATIONS: Final = RecordKind("integrations", Integration, ("id",), "integrat
 CALLS: Final = RecordKind(
     "integration_calls", IntegrationCall, ("integration_id", "sequence"), "call"
 )
-AUDIT_ANCHOR: Final = RecordKind("audit_anchor", AuditHead, (), "anchor of the audit chain")
+AUDIT_ANCHOR: Final = RecordKind(
+    "audit_anchor", AuditHead, (), "anchor of the audit chain", fits=_is_end
+)
 AUDIT_HEAD: Final = RecordKind(
-    "audit_head", AuditHead, (), "head of the audit chain", same=_not_behind
+    "audit_head", AuditHead, (), "head of the audit chain", same=_not_behind, fits=_is_end
 )
 AUDIT_ENTRIES: Final = RecordKind(
     "audit_entries", AuditEntry, ("id",), "audit entry", same=_same_entry, fits=_is_whole_entry

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import attrs
 
-from domain.audit import AuditAction, AuditEntry
+from domain.audit import AuditAction, AuditEntry, AuditHead
 from domain.audit_chain import AuditFault
 from domain.flows import Flow
 from domain.identity import Author
@@ -166,18 +166,23 @@ async def test_a_forged_trails_positions_keep_nobody_from_writing(
 
 
 @contract
-async def test_an_entry_that_is_half_sealed_is_refused(
+async def test_after_what_nothing_can_be_sealed_is_refused(
     backend: Backend, scope: TenantScope
 ) -> None:
-    """A place without a digest, or the reverse: nothing could be sealed after it."""
+    """A place without a digest, or the reverse; the last places that there are."""
     before = await fill(backend, scope, Group.AUTHORING)
     await maintenance_of(backend).erase_tenant(scope.tenant)
     archive, last = archive_of(backend, Group.AUTHORING), before[kinds.AUDIT_ENTRIES][-1]
     fields = {field.name: getattr(last, field.name) for field in attrs.fields(AuditEntry)}
-    for half in ({"digest": "0" * 64}, {"sequence": 99}):
-        entry = restored(AuditEntry, {**fields, **half})
+    digest, far = "0" * 64, 2**63 - 1
+    for change in ({"digest": digest}, {"sequence": 99}, {"digest": digest, "sequence": far}):
+        entry = restored(AuditEntry, {**fields, **change})
         done = await archive.restore(scope.tenant, kinds.AUDIT_ENTRIES, [entry])
-        assert (done.added, list(done.refused)) == (0, [0]), half
+        assert (done.added, list(done.refused)) == (0, [0]), change
+    for kind in (kinds.AUDIT_ANCHOR, kinds.AUDIT_HEAD):
+        end = AuditHead(sequence=far, digest=digest)
+        done = await archive.restore(scope.tenant, kind, [end])
+        assert (done.added, list(done.refused)) == (0, [0]), kind
     await put_back(archive, scope.tenant, before)
     assert (await scope.audit.verify()).sound
 

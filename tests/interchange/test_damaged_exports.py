@@ -18,6 +18,8 @@ from bootstrap.interchange.tenant import (
     UnusableExportError,
     export_tenant,
     import_tenant,
+    importing,
+    manifest,
 )
 from bootstrap.interchange.tenant.folder import held
 from bootstrap.interchange.tenant.manifest import KINDS, load, write
@@ -164,6 +166,26 @@ def test_a_manifest_names_any_number_of_integrations(tmp_path: Path) -> None:
     )
     write(made, tmp_path)
     assert load(tmp_path) == made
+
+
+@run
+async def test_what_couldnt_be_imported_isnt_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A record that is too large leaves no manifest; the largest that may be comes in."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+        texts = files_of(tmp_path).values()
+        longest = max(len(line) for text in texts for line in text.splitlines(keepends=True))
+        for module in (manifest, importing):
+            monkeypatch.setattr(module, "MAX_LINE_BYTES", longest)
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+        assert not (await import_tenant(other, tmp_path)).refused
+        monkeypatch.setattr(manifest, "MAX_LINE_BYTES", longest - 1)
+        with pytest.raises(UnusableExportError, match="too large"):
+            await export_tenant(one, "acme", tmp_path, at=NOW)
+        assert not (tmp_path / "manifest.json").exists()
 
 
 @run

@@ -74,7 +74,7 @@ async def export_tenant(
 
     Raises:
         UnusableExportError: if the folder holds something else, or somebody is just exporting into
-            it or importing from it.
+            it or importing from it; if there is a record of more than 1 GiB.
         ValidationError: for what can't be a tenant's name.
         RepositoryError: if a store can't be read; `EncryptionKeyError` and `CorruptRecordError`, if
             credentials are to be sealed anew and can't be opened.
@@ -129,7 +129,10 @@ def _line(kind: RecordKind, record: Record, closing: Credentials) -> bytes:
     document = document_of(record)
     if kind is INTEGRATIONS:
         closing.closed(document, record.id, record.name)
-    return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+    line = orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)
+    if len(line) > manifests.MAX_LINE_BYTES:
+        raise UnusableExportError(f"a {kind.said} is too large to be imported again")
+    return line
 
 
 async def _seal(platform: Platform, tenant: TenantId) -> None:

@@ -23,7 +23,12 @@ from bootstrap.interchange.tenant.chain import Rechained
 from bootstrap.interchange.tenant.credentials import Credentials, key_id
 from bootstrap.interchange.tenant.folder import held
 from bootstrap.interchange.tenant.forms import formed, record_of
-from bootstrap.interchange.tenant.manifest import ExportedFile, Manifest, UnusableExportError
+from bootstrap.interchange.tenant.manifest import (
+    MAX_LINE_BYTES,
+    ExportedFile,
+    Manifest,
+    UnusableExportError,
+)
 from bootstrap.platform import Platform
 from domain.audit import AuditEntry, AuditHead
 from domain.errors import ValidationError
@@ -44,7 +49,6 @@ from ports.errors import OutcomeUnknownError, StoreTimeoutError, TransactionErro
 from ports.reading import back_off
 from ports.secrets import SecretBox
 
-MAX_LINE_BYTES: Final = 64 * 1024 * 1024
 BATCH_RECORDS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 """What is put back together; a record that is larger goes by itself."""
