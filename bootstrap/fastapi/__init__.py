@@ -24,7 +24,7 @@ from bootstrap.fastapi.dependencies import (
 from bootstrap.fastapi.health import health
 from bootstrap.fastapi.installing import install
 from bootstrap.fastapi.lifespan import lifespan
-from bootstrap.fastapi.limits import RateLimitedError, rate_limited
+from bootstrap.fastapi.limits import RateLimitedError, limit_key, rate_limited
 from bootstrap.fastapi.pages import Cursor, Limit, Page
 from bootstrap.fastapi.problems import Problem, ProblemError, problems
 from bootstrap.fastapi.sessions import SessionCookie, UnauthenticatedError, session_cookie
@@ -47,6 +47,7 @@ __all__ = [
     "install",
     "json_lines",
     "lifespan",
+    "limit_key",
     "problems",
     "rate_limited",
     "scope",

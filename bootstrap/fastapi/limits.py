@@ -1,6 +1,7 @@
 """Rate limits of handlers, and how their clients are told of them."""
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -38,8 +39,9 @@ def rate_limited(
         @app.post("/messages", dependencies=[rate_limited("messages", rule, key=user)])
 
     The limit is of the tenant's, `name` and key, in whatever processes: the same name in several
-    places is one limit. The response, whatever it is, says how things stand, and a refusal when to
-    try again (see `domain.decisions.rate_limit_headers`; `install` brings what writes them).
+    places is one limit (`limit_key` is what it is counted under). The response, whatever it is,
+    says how things stand, and a refusal when to try again (`domain.decisions.rate_limit_headers`;
+    `install` brings what writes them).
     """
 
     async def limited(
@@ -47,12 +49,21 @@ def rate_limited(
         scope: Annotated[TenantScope, Depends(scope)],
         key: Annotated[str, Depends(key)],
     ) -> None:
-        decision = await scope.rate_limits.acquire(f"{name}:{key}", rule)
+        decision = await scope.rate_limits.acquire(limit_key(name, key), rule)
         request.scope.setdefault("state", {}).setdefault(_STATE, {})[name] = decision
         if not decision:
             raise RateLimitedError(decision)
 
     return Depends(limited)
+
+
+def limit_key(name: str, key: str) -> str:
+    """Under what `rate_limited` counts. Of the key it holds a digest (BLAKE2b, RFC 7693, 128 bits):
+    what of a user who is erased is left until it expires so names nobody, unless their id is
+    guessed.
+    """
+    digest = blake2b(key.encode(errors="surrogatepass"), digest_size=16)
+    return f"{name}:{digest.hexdigest()}"
 
 
 class LimitFields:

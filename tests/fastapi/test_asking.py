@@ -14,6 +14,7 @@ from bootstrap.fastapi import (
     RequiredIdempotencyKey,
     Scope,
     json_lines,
+    limit_key,
     rate_limited,
     scope_of,
     session_cookie,
@@ -81,6 +82,10 @@ def _routes(app: FastAPI) -> None:
     @app.get("/me")
     async def me(session: Annotated[Session, Depends(SESSIONS.required)]) -> str:
         return session.user_id
+
+    @app.get("/left")
+    async def left(scope: Scope) -> int:
+        return (await scope.rate_limits.peek(limit_key("things", "ada"), TWICE)).remaining
 
     limited = rate_limited("things", TWICE, key=_who)
 
@@ -229,3 +234,14 @@ async def test_a_limit_admits_as_many_as_it_says_whoever_comes_at_once() -> None
         other = await client.get("/limited", headers={"X-Tenant-Id": "other"})
     assert sorted(answer.status_code for answer in answers) == [200] * 2 + [429] * 8
     assert other.status_code == httpx.codes.OK
+
+
+@run
+async def test_what_is_counted_under_does_not_name_whose_limit_it_is() -> None:
+    """As an erasure doesn't find it; who knows the key can still look."""
+    async with client_of(service(_routes)) as client:
+        await client.get("/limited")
+        left = await client.get("/left")
+    assert left.json() == 1
+    assert "ada" not in limit_key("things", "ada")
+    assert limit_key("things", "ada") != limit_key("things", "bob")

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from bootstrap.fastapi import limit_key
 from domain.definitions import FlowDefinition
 from domain.experiments import Experiment, Variant
 from domain.messages import Message
@@ -261,7 +262,7 @@ async def test_who_writes_too_often_is_told_when_to_go_on(
     client: httpx.AsyncClient, scope: TenantScope
 ) -> None:
     id = await _begun(client)
-    await scope.rate_limits.increment("write:ada", WRITES, by=1_000)
+    await scope.rate_limits.increment(limit_key("write", "ada"), WRITES, by=1_000)
     refused = await _say(client, id, "order", "k")
     assert refused.status_code == 429
     assert int(refused.headers["retry-after"]) > 60
