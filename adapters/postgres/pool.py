@@ -44,7 +44,8 @@ class Pool:
 
     Whoever waits is served in turn. A connection whose statement was cut short comes back when the
     server has ended it, and is dropped if that takes longer than the deadline; the caller waits for
-    neither.
+    neither. One that is being opened goes on being opened if its caller leaves, for whoever comes
+    next: callers with less patience than a connection takes would never have any.
     """
 
     def __init__(self, url: str, options: PoolOptions) -> None:
@@ -57,6 +58,8 @@ class Pool:
         """How many of the idle, from the first, nobody has needed since the last sweep."""
         self._waiting: deque[asyncio.Future[Any]] = deque()
         self._leaving: set[asyncio.Task[None]] = set()
+        self._unwanted: set[asyncio.Task[Any]] = set()
+        """Connections that are being opened, and whose callers have left."""
         self._sweeping: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -91,6 +94,8 @@ class Pool:
                 waiter.set_result(None)
         while self._idle:
             self._drop(self._idle.pop())
+        for opening in self._unwanted:
+            opening.cancel()
         try:
             async with asyncio.timeout(self.options.deadline):
                 while self._open or self._opening or self._leaving:
@@ -126,7 +131,9 @@ class Pool:
                 raise StoreUnavailableError("the store is closed")
             if (connection := self.idle()) is not None:
                 return connection
-            if len(self._open) + self._opening < self.options.max_size:
+            if len(self._open) + self._opening < self.options.max_size and (
+                len(self._waiting) >= len(self._unwanted)
+            ):
                 return await self._connected()
             waiter = asyncio.get_running_loop().create_future()
             self._waiting.append(waiter)
@@ -135,6 +142,8 @@ class Pool:
             except asyncio.CancelledError:
                 if waiter.done() and not waiter.cancelled():
                     self._return(waiter.result())
+                elif waiter in self._waiting:
+                    self._waiting.remove(waiter)
                 raise
             if connection is not None:
                 if not connection.is_closed():
@@ -180,6 +189,28 @@ class Pool:
             self.release(connection)
 
     async def _connected(self) -> Any:
+        self._opening += 1
+        opening = asyncio.create_task(self._new())
+        opening.add_done_callback(self._opened)
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            if not opening.done():
+                self._unwanted.add(opening)
+            elif not _failed(opening):
+                self.release(opening.result())
+            raise
+
+    def _opened(self, opening: "asyncio.Task[Any]") -> None:
+        self._opening -= 1
+        unwanted = opening in self._unwanted
+        self._unwanted.discard(opening)
+        if unwanted and not _failed(opening):
+            self.release(opening.result())
+        elif self._waiting and len(self._open) + self._opening < self.options.max_size:
+            self._pass_on(None)
+
+    async def _new(self) -> Any:
         options = self.options
         # The server itself ends a wait for a lock, what mostly makes a write late, so that the
         # write's outcome is known. (A statement_timeout would cost a timer on every statement.)
@@ -188,7 +219,6 @@ class Pool:
             "jit": "off",
             "lock_timeout": str(max(1, int(options.deadline * 950))),
         }
-        self._opening += 1
         try:
             connection = await asyncpg.connect(
                 self._url,
@@ -204,10 +234,6 @@ class Pool:
             self._open.add(connection)
             self._schedule_sweep()
             return connection
-        finally:
-            self._opening -= 1
-            if self._waiting and len(self._open) + self._opening < options.max_size:
-                self._pass_on(None)
         raise failure
 
     def _return(self, given: Any) -> None:
@@ -247,6 +273,10 @@ class Pool:
         self._unused = len(self._idle)
         if self._open:
             self._schedule_sweep()
+
+
+def _failed(opening: "asyncio.Task[Any]") -> bool:
+    return opening.cancelled() or opening.exception() is not None
 
 
 async def _ended(connection: Any) -> None:
