@@ -8,8 +8,9 @@ from uuid import uuid4
 import pytest
 
 from adapters.postgres.inspection import inspect
-from adapters.postgres.migrations import migrate
+from adapters.postgres.migrations import migrate, state
 from domain.flows import Flow
+from ports.errors import StoreUnavailableError
 from tests.postgres.opening import bare, new_tenant, store
 from tests.servers import as_service, sibling
 
@@ -81,3 +82,13 @@ def test_one_process_migrates_several_databases_at_once(server: str) -> None:
                     await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
     asyncio.run(scenario())
+
+
+def test_a_server_that_refuses_a_connection_is_told_from_one_that_cannot_be_reached(
+    url: str,
+) -> None:
+    """By its code, as there is no such database or user; the same wherever it is asked."""
+    unknown = sibling(url, "nothing_of_the_kind")
+    for asked in (state(unknown), inspect(unknown, datetime.now(UTC))):
+        with pytest.raises(StoreUnavailableError, match=r"refused a connection \(SQLSTATE 3D000\)"):
+            asyncio.run(asked)

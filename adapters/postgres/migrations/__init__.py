@@ -132,7 +132,7 @@ async def _with_connection(
     try:
         connection = await engine.connect()
     except Exception as error:  # noqa: BLE001  # whatever it is, it is told below
-        failure: Exception = not_connected(error)
+        failure: Exception = not_connected(_cause(error))
     else:
         try:
             if not lock:
@@ -141,7 +141,7 @@ async def _with_connection(
             async with _alone():
                 return await _done(connection, work)
         except sa.exc.DBAPIError as error:
-            cause = getattr(error.orig, "__cause__", None) or error
+            cause = _cause(error)
             failure = failed(cause, writing=lock)
             if lock and getattr(cause, "sqlstate", None) == FORBIDDEN:
                 failure = RepositoryError(_FORBIDDEN)
@@ -150,6 +150,12 @@ async def _with_connection(
             await asyncio.shield(connection.close())
             await engine.dispose()
     raise failure
+
+
+def _cause(error: Exception) -> Exception:
+    """The driver's error, of one that SQLAlchemy made of it."""
+    cause: Exception | None = getattr(getattr(error, "orig", None), "__cause__", None)
+    return cause or error
 
 
 async def _done(
