@@ -52,6 +52,7 @@ CONTRACTS: Final[Mapping[str, Group | None]] = {
     "audit_tampering": Group.AUTHORING,
     "audit_machine": Group.AUTHORING,
     "audit_retention": Group.AUTHORING,
+    "audit_anchors": Group.AUTHORING,
     "outbox": Group.AUTHORING,
     "outbox_delivery": Group.AUTHORING,
     "outbox_dispatching": Group.AUTHORING,

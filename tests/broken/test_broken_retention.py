@@ -3,7 +3,7 @@
 import pytest
 
 from domain.conversations import ConversationStatus
-from ports.contracts import audit_retention, call_retention, dialogue_retention
+from ports.contracts import audit_anchors, audit_retention, call_retention, dialogue_retention
 from ports.errors import CorruptRecordError, RepositoryError
 from tests.broken import retention_adapters as broken
 from tests.broken.finding_out import Case, found_out, on_the_sound
@@ -41,12 +41,12 @@ AUTHORING = [
     ),
     Case(
         broken.PurgesWhatIsBroken,
-        audit_retention.test_a_broken_chain_is_left_for_whoever_looks_into_it,
+        audit_anchors.test_a_broken_chain_is_left_for_whoever_looks_into_it,
         {"number": 1},
     ),
     Case(
         broken.PurgesWhatIsBroken,
-        audit_retention.test_an_altered_anchor_is_found,
+        audit_anchors.test_an_altered_anchor_is_found,
         {"way": "moved on"},
     ),
     Case(

@@ -1,0 +1,3 @@
+"""The contracts of `ports.contracts.audit_anchors`."""
+
+from ports.contracts.audit_anchors import *  # noqa: F403
