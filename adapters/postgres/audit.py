@@ -138,6 +138,7 @@ async def _chained(
         "ids": [entry.id for entry in sealed],
         "sequences": [entry.sequence for entry in sealed],
         "digests": [entry.digest for entry in sealed],
+        "position": sealed[-1].position,
     }
     if await executor.affect(sql.SEAL.sql, sql.SEAL.arguments(places)) < len(sealed):
         raise TransactionError("entries were removed while they were sealed")

@@ -87,8 +87,16 @@ _GIVEN = sa.select(
 SEAL = compiled(
     sa.update(AUDIT_ENTRIES)
     .values({"sequence": _GIVEN.c.sequences, "digest": _GIVEN.c.digests})
-    .where(RELATION.is_tenants(), _ENTRIES.id == _GIVEN.c.ids, _ENTRIES.sequence.is_(None))
+    .where(
+        RELATION.is_tenants(),
+        _ENTRIES.id == _GIVEN.c.ids,
+        _ENTRIES.sequence.is_(None),
+        # Those that wait after them aren't read, whatever the server takes for the best plan.
+        _ENTRIES.position <= sa.bindparam("position", type_=sa.BigInteger()),
+    )
 )
+"""Those with these ids, none of which has a greater position."""
+
 _HEAD = postgresql.insert(AUDIT_HEADS).values(
     {"tenant_id": tenant_set(), "sequence": _SEQUENCE, "digest": _DIGEST}
 )
