@@ -22,11 +22,14 @@ a change is kept with it: the trail proves it, and whoever may change things has
 It goes with the tenant, or by the trail's own retention. The tombstones stay until their `until`.
 What is under no user's id can't be found by it: locks end by themselves within an hour, cached
 values are dropped if they have the tag `user:<id>`, and limits are reset whose key is the id.
+An integration's call that is recorded while its conversation is erased is redacted in the end; one
+that is recorded later, or when who erased was killed, stays: it names a conversation that is gone.
 Figures already counted (of flows a day, of integrations) name nobody. The results of an experiment
 are those of the units that are left, be it over or not.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, TypeAlias
@@ -37,6 +40,7 @@ from domain.erasure import Tombstone
 from domain.identity import TenantId, UserId
 from domain.receipts import Erasure
 from domain.rules import instant
+from ports.erasing import ERASE_BATCH
 from ports.errors import EntityNotFoundError, TransactionError
 from ports.stores import (
     AnalyticsMaintenance,
@@ -49,6 +53,8 @@ from ports.time import Clock
 
 KEPT: Final = timedelta(days=400)
 """How long tombstones stand, unless something else is set."""
+HANDED: Final = 100_000
+"""Of so many conversations, those erased last, it is remembered that they were a user's."""
 
 
 @attrs.frozen
@@ -141,16 +147,27 @@ class Erasures:
         ]
 
     def _users_sweep(self, tenant: TenantId, user: UserId) -> "Sequence[_Action]":
+        handed: deque[str] = deque(maxlen=HANDED)
+
         async def hand_over(conversations: Sequence[str]) -> None:
             # While they stand, so that they are found again if this is interrupted.
             await self.runtime.erase_conversations(tenant, user, conversations)
             await self.authoring.erase_conversations(tenant, user, conversations)
+            handed.extend(conversations)
+
+        async def authored() -> None:
+            await self.authoring.erase_user(tenant, user)
+            # A call is recorded by its conversation's id alone, so also after that has gone.
+            ids = list(handed)
+            for start in range(0, len(ids), ERASE_BATCH):
+                some = ids[start : start + ERASE_BATCH]
+                await self.authoring.erase_conversations(tenant, user, some)
 
         return [
             ("runtime", lambda: self.runtime.erase_user(tenant, user)),
             ("dialogue", lambda: self.dialogue.erase_user(tenant, user, before=hand_over)),
             ("analytics", lambda: self.analytics.erase_user(tenant, user)),
-            ("authoring", lambda: self.authoring.erase_user(tenant, user)),
+            ("authoring", authored),
         ]
 
     async def _forget_users(self, tenant: TenantId) -> None:

@@ -13,6 +13,7 @@ from domain.conversations import Conversation
 from domain.errors import ValidationError
 from domain.executions import ExecutionState
 from domain.identity import TenantId, UserId
+from domain.integrations import CallReport, Integration, IntegrationType
 from ports.errors import ErasedError, StoreUnavailableError, TransactionError
 from tests.bootstrap.running import run
 
@@ -97,6 +98,28 @@ async def test_who_is_lifted_meanwhile_was_not_erased_for_good() -> None:
         erasures = attrs.evolve(maintenance.erasures, sleep=lifted)
         with pytest.raises(TransactionError):
             await erasures.erase(ACME, ADA)
+
+
+@run
+async def test_a_call_in_a_conversation_that_just_went_says_nothing_of_it() -> None:
+    """It is recorded by the conversation's id alone, by whoever was at work in it."""
+    async with bootstrap.open(Settings.memory()) as platform:
+        acme = platform.for_tenant(ACME)
+        await acme.conversations.create(Conversation.draft(user_id=ADA, id="talk"))
+        draft = Integration.draft(name="crm", type=IntegrationType.WEBHOOK)
+        integration = await acme.integrations.create(draft)
+        report = CallReport(
+            success=False, latency_ms=1, error="no ada", conversation_id="talk", metadata={"a": 1}
+        )
+
+        async def called(_: float) -> None:
+            await acme.integrations.record_call(integration.id, report)
+
+        erasures = attrs.evolve(platform.maintenance.erasures, sleep=called)
+        erasure = await erasures.erase(ACME, ADA)
+        (call,) = (await acme.integrations.calls(integration.id)).items
+        assert (call.conversation_id, call.error, call.metadata) == (None, None, {})
+        assert erasure.of_store("authoring").erased == {"integration_calls": 1}
 
 
 @run
