@@ -5,7 +5,7 @@ As the role that services connect by, of which these tests know the password.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,12 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from adapters.postgres.audit_tables import AUDIT_ANCHORS, AUDIT_ENTRIES, AUDIT_HEADS
-from adapters.postgres.autocommit import PoolExecutor
-from adapters.postgres.executor import Executor
-from adapters.postgres.flow_statements import RELATION
-from adapters.postgres.pool import Pool, PoolOptions
 from adapters.postgres.row_security import functions, protected
-from adapters.postgres.transaction import SNAPSHOT, TransactionExecutor
 from domain.erasure import Tombstone
 from domain.experiments import Experiment, Variant
 from domain.flows import ChangeType, Flow, MetricIncrements
@@ -309,90 +304,6 @@ def test_what_reads_past_it_finds_nothing_by_the_callers_path(url: str, tenants:
             assert config == ["search_path=pg_catalog, pg_temp"]
 
     _run(url, tenants.mine, body)
-
-
-async def _get(executor: Executor, tenant: TenantId) -> None:
-    key = await executor.read("SELECT gen_random_uuid()", ())
-    await executor.read(RELATION.get.sql, (tenant, key[0][0]))
-
-
-async def _autocommit(pool: Pool, tenant: TenantId) -> None:
-    await _get(PoolExecutor(pool, tenant), tenant)
-
-
-async def _together(pool: Pool, tenant: TenantId) -> None:
-    async def body(executor: Executor) -> None:
-        await _get(executor, tenant)
-
-    await PoolExecutor(pool, tenant).atomically(body)
-
-
-async def _committed(pool: Pool, tenant: TenantId) -> None:
-    transaction = TransactionExecutor(pool, SNAPSHOT, tenant)
-    async with transaction.whole():
-        await _get(transaction, tenant)
-
-
-async def _rolled_back(pool: Pool, tenant: TenantId) -> None:
-    transaction = TransactionExecutor(pool, SNAPSHOT, tenant)
-    with suppress(LookupError):
-        async with transaction.whole():
-            await _get(transaction, tenant)
-            raise LookupError
-
-
-async def _failed(pool: Pool, tenant: TenantId) -> None:
-    with pytest.raises(Exception, match="SQLSTATE 22012"):
-        await PoolExecutor(pool, tenant).read(
-            "SELECT 1 / 0 FROM flows WHERE (SELECT set_config('dialogbase.tenant', $1, true)) = $1",
-            [tenant],
-        )
-
-
-async def _cancelled(pool: Pool, tenant: TenantId) -> None:
-    connection = await pool.acquire()
-    pid = connection.get_server_pid()
-    pool.release(connection)
-    sleeping = asyncio.create_task(
-        PoolExecutor(pool, tenant).read(
-            "SELECT pg_sleep(60) WHERE (SELECT set_config('dialogbase.tenant', $1, true)) = $1",
-            [tenant],
-        )
-    )
-    beside = await Pool.open(pool._url, PoolOptions(max_size=1))
-    asleep = "SELECT wait_event = 'PgSleep' FROM pg_stat_activity WHERE pid = $1"
-    while not (await PoolExecutor(beside).read(asleep, [pid]))[0][0]:
-        pass
-    await beside.close()
-    sleeping.cancel()
-    with suppress(asyncio.CancelledError):
-        await sleeping
-
-
-_WAYS = [_autocommit, _together, _committed, _rolled_back, _failed, _cancelled]
-
-
-@pytest.mark.parametrize("way", _WAYS, ids=[way.__name__.strip("_") for way in _WAYS])
-@pytest.mark.parametrize("cached", [512, 0], ids=["prepared", "as behind PgBouncer"])
-def test_a_tenant_ends_with_its_transaction(
-    url: str, tenants: Tenants, way: Callable[[Pool, TenantId], Awaitable[None]], cached: int
-) -> None:
-    """Whoever is given the connection next has none."""
-
-    async def scenario() -> None:
-        options = PoolOptions(max_size=1, statement_cache_size=cached)
-        pool = await Pool.open(as_service(url), options)
-        try:
-            await way(pool, tenants.mine)
-            connection = await pool.acquire()
-            setting = "SELECT coalesce(current_setting('dialogbase.tenant', true), '')"
-            assert await connection.fetchval(setting) == ""
-            assert await connection.fetchval("SELECT count(*) FROM flows") == 0
-            pool.release(connection)
-        finally:
-            await pool.close()
-
-    asyncio.run(scenario())
 
 
 def test_a_role_that_may_not_makes_no_roles(url: str) -> None:
