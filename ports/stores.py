@@ -203,14 +203,15 @@ class AnalyticsMaintenance(ErasingByUser, Maintenance, AnalyticsSweeps):
         """The executions of flows that aren't counted yet."""
         raise UnsupportedOperationError("this store can't tell which executions aren't counted")
 
-    async def uncounted(self) -> Uncounted:
-        """How many executions of flows aren't in their figures yet, and since when; one round trip,
-        which reads as many entries of an index. See `ports.flow_projection`.
+    async def uncounted(self, tenant: TenantId | None = None) -> Uncounted:
+        """How many executions of flows, of all tenants or of one, aren't in their figures yet, and
+        since when; one round trip, which reads as many entries of an index as there are of all
+        tenants. See `ports.flow_projection`.
 
         Raises:
             UnsupportedOperationError: if the store can't tell.
         """
-        return await self.executions.uncounted()
+        return await self.executions.uncounted(tenant)
 
 
 class RuntimeMaintenance(ErasingConversations, Maintenance):

@@ -298,8 +298,9 @@ class MemoryExecutionQueue(ExecutionQueue):
             if one.id in marks:
                 marks[one.id] = until, marks[one.id][1]
 
-    async def uncounted(self) -> Uncounted:
-        times = [mark[1] for events in self._tenants.values() for mark in events.marks.values()]
+    async def uncounted(self, tenant: TenantId | None = None) -> Uncounted:
+        named = self._tenants if tenant is None else {tenant} & self._tenants.keys()
+        times = [mark[1] for each in named for mark in self._tenants[each].marks.values()]
         return Uncounted(number=len(times), oldest=min(times, default=None))
 
 

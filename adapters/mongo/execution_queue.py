@@ -56,8 +56,11 @@ class MongoExecutionQueue(ExecutionQueue):
     async def postpone(self, executions: Iterable[UncountedExecution], until: datetime) -> None:
         await self._put(executions, until, uncounted())
 
-    async def uncounted(self) -> Uncounted:
-        for told in await self._executor.aggregate(_NAME, COUNT):
+    async def uncounted(self, tenant: TenantId | None = None) -> Uncounted:
+        count = COUNT
+        if tenant is not None:
+            count = [{"$match": {**uncounted(), "tenant_id": tenant}}, *COUNT[1:]]
+        for told in await self._executor.aggregate(_NAME, count):
             return Uncounted(number=int(told["n"]), oldest=instant(told["oldest"]))
         return Uncounted(number=0, oldest=None)
 

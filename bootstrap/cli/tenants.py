@@ -51,7 +51,8 @@ def export_tenant_command(
     seal them under. Equal tenants give equal files, in whichever stores they are.
 
     With --json it prints {"tenant": "…", "folder": "…", "records": n, "kinds": {"flows": n, …},
-    "without_credentials": ["…"]}: the names of the integrations whose credentials were left out.
+    "without_credentials": ["…"], "uncounted_executions": n}: the names of the integrations whose
+    credentials were left out, and how many executions aren't in the figures of their flows yet.
 
     Parameters
     ----------
@@ -69,9 +70,13 @@ def export_tenant_command(
                 "records": made.records,
                 "kinds": kinds,
                 "without_credentials": list(made.without_credentials),
+                "uncounted_executions": made.uncounted_executions,
             }
         )
         return options.OK
+    if made.uncounted_executions:
+        told = f"[yellow]{made.uncounted_executions} executions[/] aren't in their flows' figures"
+        options.messages().print(f"{told}, nor will be in the copy: export again", soft_wrap=True)
     _tell_of_credentials(made.without_credentials, "were left out of the export")
     options.output().print(
         f"[bold green]{made.records}[/] records exported: tenant {escape(made.tenant)} to "

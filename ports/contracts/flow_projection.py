@@ -161,9 +161,14 @@ async def test_one_whose_flow_is_not_there_hinders_no_other(backend: Backend) ->
     told = await maintenance(backend, 1).uncounted()
     assert told.number == before.number + 3
     assert told.oldest is not None
+    own = await maintenance(backend, 1).uncounted(scope.tenant)
+    assert (own.number, own.oldest) == (3, backend.clock.kept)
+    none = await maintenance(backend).uncounted(backend.tenant())
+    assert (none.number, none.oldest) == (0, None)
     assert await projector(backend, scope.tenant).once() == Projected(counted=1, waiting=2)
     assert await projector(backend, scope.tenant).once() == Projected()
     assert (await maintenance(backend).uncounted()).number == before.number + 2
+    assert (await maintenance(backend).uncounted(scope.tenant)).number == 2
     backend.clock.advance(seconds=61)
     assert await projector(backend, scope.tenant).once() == Projected(waiting=2)
     await scope.flows.create(Flow.draft(name="later", id=later))

@@ -135,8 +135,8 @@ class OneTenants(ExecutionQueue):
         await self._now("postpone")
         await self._queue.postpone(executions, until)
 
-    async def uncounted(self) -> Uncounted:
-        return await self._queue.uncounted()
+    async def uncounted(self, tenant: TenantId | None = None) -> Uncounted:
+        return await self._queue.uncounted(tenant)
 
 
 class Adding:

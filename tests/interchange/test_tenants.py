@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import attrs
 import pytest
 
 import bootstrap
 from adapters.encryption import KeyRing
+from adapters.system import SystemClock
 from bootstrap import Settings
 from bootstrap.interchange.tenant import UnusableExportError, export_tenant, import_tenant
+from bootstrap.interchange.tenant.manifest import load
 from domain.audit_chain import AuditFault
 from domain.errors import ValidationError
 from domain.flows import Flow
@@ -17,6 +20,7 @@ from domain.integrations import Integration
 from domain.secrets import Secret
 from ports.archives import AUDIT_ENTRIES
 from ports.contracts.exact import exact
+from ports.contracts.projecting import execution
 from ports.errors import ErasedError
 from tests.bootstrap.running import run
 from tests.interchange.tenants import (
@@ -287,3 +291,23 @@ async def test_a_file_of_another_order_comes_in_as_well(tmp_path: Path) -> None:
             forged(tmp_path, name, b"".join(reversed(lines)))
         assert not (await import_tenant(other, tmp_path, secrets=BOX)).refused
         assert await shown(other.for_tenant("acme")) == await shown(one.for_tenant("acme"))
+
+
+@run
+async def test_executions_that_couldnt_be_counted_are_told(tmp_path: Path) -> None:
+    """Those that another has taken, or whose flow isn't there; none, once they are counted. Other
+    tenants' are none of its business."""
+    async with bootstrap.open(MEMORY) as platform:
+        scope = platform.for_tenant("acme")
+        flow = await scope.flows.create(Flow.draft(name="one"))
+        queue, now = platform.maintenance.analytics.executions, SystemClock().now()
+        given = [execution(flow.id, now), execution(uuid4(), now)]
+        await scope.analytics.record_executions(given)
+        await platform.for_tenant("other").analytics.record_executions(given[1:])
+        taken = await queue.take(now + timedelta(hours=1), now + timedelta(hours=2), 10)
+        made = await export_tenant(platform, "acme", tmp_path, at=NOW)
+        assert (made.uncounted_executions, load(tmp_path)) == (2, made)
+        await queue.postpone(taken, now)
+        assert (await export_tenant(platform, "acme", tmp_path, at=NOW)).uncounted_executions == 1
+        await queue.settle(taken)
+        assert (await export_tenant(platform, "acme", tmp_path, at=NOW)).uncounted_executions == 0

@@ -289,5 +289,5 @@ class _Killed(ExecutionQueue):
     async def postpone(self, executions: Iterable[UncountedExecution], until: datetime) -> None:
         await self._queue.postpone(executions, until)
 
-    async def uncounted(self) -> Uncounted:
-        return await self._queue.uncounted()
+    async def uncounted(self, tenant: TenantId | None = None) -> Uncounted:
+        return await self._queue.uncounted(tenant)

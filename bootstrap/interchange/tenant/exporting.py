@@ -25,9 +25,9 @@ from bootstrap.interchange.tenant.manifest import (
 from bootstrap.platform import Platform
 from domain.identity import TenantId, tenant_id
 from domain.rules import instant
-from ports.archives import INTEGRATIONS, Archive, Record, RecordKind
+from ports.archives import EVENTS, INTEGRATIONS, Archive, Record, RecordKind
 from ports.audit import SEAL_BATCH
-from ports.errors import CorruptRecordError
+from ports.errors import CorruptRecordError, UnsupportedOperationError
 from ports.secrets import SecretBox
 
 Exported = Callable[[int], None]
@@ -70,7 +70,8 @@ async def export_tenant(
     stood. Contexts are read before conversations, sessions and execution states after both: these
     may name a conversation that was begun in between. For more than that, stop writing. First of
     all, the audit trail is sealed, as far as it can be, and executions of flows that are due are
-    counted into the flows' figures: an import takes those that it brings for counted.
+    counted into the flows' figures: an import takes those that it brings for counted. How many
+    couldn't be (others have taken them just now, or their flow isn't there), the manifest says.
 
     Raises:
         UnusableExportError: if the folder holds something else, or somebody is just exporting into
@@ -97,13 +98,13 @@ async def _written(
 ) -> Manifest:
     maintenance = platform.maintenance
     await _seal(platform, named)
-    with suppress(TimeoutError):  # others may record without an end
+    with suppress(TimeoutError, UnsupportedOperationError):  # there may be more and more
         async with asyncio.timeout(_COUNTING):
             await platform.projector().once()
     closing = Credentials(named, secrets)
     with ExitStack() as stack:
         files = {kind: stack.enter_context(_File(folder, kind, gzipped)) for kind in KINDS}
-        done = 0
+        done = uncounted = 0
         parts = (maintenance.dialogue, maintenance.runtime)
         for part in (*parts, maintenance.analytics, maintenance.authoring):
             archive: Archive = part.archive
@@ -113,6 +114,9 @@ async def _written(
                         files[kind].write(_line(kind, record, closing))
                     done += len(records)
                     progress(done)
+            if EVENTS in archive.kinds:  # what is counted from now on, the figures may have
+                with suppress(UnsupportedOperationError):
+                    uncounted = (await maintenance.analytics.uncounted(named)).number
         kept = tuple([files[kind].finished() for kind in KINDS])
     made = Manifest(
         tenant=named,
@@ -120,6 +124,7 @@ async def _written(
         files=kept,
         sealed_under=key_id(secrets),
         without_credentials=tuple(closing.without),
+        uncounted_executions=uncounted,
     )
     manifests.write(made, folder)
     return made

@@ -69,7 +69,8 @@ class ExportedFile:
 class Manifest:
     """What an export holds. `sealed_under`: the id of the key of the credentials in it, None if
     none are; `without_credentials`: the names of the integrations that have some, and lack them
-    here.
+    here. `uncounted_executions`: how many events there may be that say an execution which isn't in
+    its flow's figures, nor will be where this is imported.
     """
 
     tenant: TenantId
@@ -77,6 +78,7 @@ class Manifest:
     files: tuple[ExportedFile, ...]
     sealed_under: str | None = None
     without_credentials: tuple[str, ...] = ()
+    uncounted_executions: int = 0
 
     @property
     def records(self) -> int:
@@ -94,6 +96,7 @@ class Manifest:
                 "sealed_under": self.sealed_under,
                 "left_out_of": list(self.without_credentials),
             },
+            "uncounted_executions": self.uncounted_executions,
             "left_out": dict(LEFT_OUT),
             "files": [
                 {
@@ -163,6 +166,7 @@ def load(folder: Path) -> Manifest:
             files=_files(path, document["files"]),
             sealed_under=_optional_text(credentials["sealed_under"]),
             without_credentials=tuple([_text(one) for one in credentials["left_out_of"]]),
+            uncounted_executions=_count(document["uncounted_executions"]),
         )
     except (ValueError, KeyError, TypeError, ValidationError):
         raise UnusableExportError(f"{path} lacks something, or has it in a wrong form") from None
