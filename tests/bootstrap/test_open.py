@@ -287,6 +287,14 @@ async def main():
         await platform.for_tenant("acme").cache.set("greeting", "Hello")
         async with platform.for_tenant("acme").locks.hold("x"):
             pass
+        await platform.for_tenant("acme").integrations.count()
+        await platform.for_tenant("acme").analytics.get_by_id("x")
+        await platform.for_tenant("acme").executions.get("x")
+        await platform.projector().once()
+        await platform.dispatcher().once()
+        await platform.maintenance.sweep()
+        await platform.maintenance.erase_user("acme", "ada")
+        assert (await platform.ready()).ready
 asyncio.run(main())
 print([name for name in {DRIVERS!r} if name in sys.modules])
 """
