@@ -3,7 +3,7 @@
 No message carries credentials, payloads or a driver's own text.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class RepositoryError(Exception):
@@ -122,6 +122,10 @@ class StoreTimeoutError(RepositoryError):
 
 class OutcomeUnknownError(RepositoryError):
     """A write was sent and its acknowledgement lost: it may have happened. Read, then act."""
+
+
+AWAY: Final = (StoreUnavailableError, StoreTimeoutError, OutcomeUnknownError)
+"""What a store raises that doesn't answer: whatever it is asked next will most likely wait, too."""
 
 
 class CorruptRecordError(RepositoryError):

@@ -11,7 +11,9 @@ two `sweep`s. So when the hot store loses everything, what it loses is what was 
 lag, or, where something else had ended abruptly before, within two `sweep`s of it.
 
 While a context can't be written (its store is away), its state keeps its note and is tried again
-every `sweep`; so is one of a conversation that has no context and doesn't exist.
+every `sweep`; so is one of a conversation that has no context and doesn't exist. What was taken
+together with the former isn't tried at all, but after `interval`: to wait for a store that doesn't
+answer once for each would take for ever.
 """
 
 import asyncio
@@ -27,7 +29,7 @@ from domain.durations import MILLISECOND, duration
 from domain.identity import TenantId
 from domain.rules import Value, rule, whole
 from ports.background import steps_taken
-from ports.errors import RepositoryError
+from ports.errors import AWAY, RepositoryError
 from ports.logs import Log
 from ports.observation import UNOBSERVED, Rounds
 from ports.synchronisation import SynchronisedExecutions
@@ -151,25 +153,42 @@ class Synchroniser:
             left -= taken
 
     async def _round(self, most: int = _ROUND) -> int:
-        """Some of what is due; how many there were."""
+        """Some of what is due; how many there were, or 0 if a store is away."""
         due = await self._queue.take(most)
         if not due:
             return 0
         with self._rounds.begun("synchronisation") as seen:
-            results = await together(map(self._one, due), at_once=self._options.at_once)
-            if waiting := [one for one, written in zip(due, results, strict=True) if not written]:
-                self._waiting += len(waiting)
-                await self._queue.put(waiting, after=self._options.sweep)
-                seen.count("waiting", len(waiting))
-            self._written += len(due) - len(waiting)
-            seen.count("written", len(due) - len(waiting))
-        return len(due)
+            taken = _Taken()
+            await together((self._one(one, taken) for one in due), at_once=self._options.at_once)
+            if waiting := len(taken.waiting) + len(taken.untried):
+                self._waiting += waiting
+                await self._queue.put(taken.waiting, after=self._options.sweep)
+                await self._queue.put(taken.untried, after=self._options.interval)
+                seen.count("waiting", waiting)
+            self._written += len(due) - waiting
+            seen.count("written", len(due) - waiting)
+        return 0 if taken.away else len(due)
 
-    async def _one(self, due: Due) -> bool:
+    async def _one(self, due: Due, taken: "_Taken") -> None:
         tenant, id = due
+        if taken.away:
+            taken.untried.append(due)
+            return
         try:
-            return await self._of(tenant).synchronise(id)
+            if await self._of(tenant).synchronise(id):
+                return
         except RepositoryError as error:
             # Neither name: whose conversation it is, isn't for logs.
             _LOG.warning("an execution state waits", error=type(error).__name__)
-            return False
+            taken.away = taken.away or isinstance(error, AWAY)
+        taken.waiting.append(due)
+
+
+@attrs.define
+class _Taken:
+    """What became of some that were taken: all others were written."""
+
+    waiting: list[Due] = attrs.field(factory=list)
+    untried: list[Due] = attrs.field(factory=list)
+    away: bool = False
+    """Whether a store didn't answer."""
