@@ -43,12 +43,13 @@ class MongoTenants(MongoErasing, Maintenance):
         return self._tombstones
 
     async def tenants(self) -> AsyncIterator[TenantId]:
-        tenant: str | None = ""
-        while tenant is not None:
-            following = [await self._following(each.name, tenant) for each in self.collections]
-            tenant = min((each for each in following if each is not None), default=None)
-            if tenant is not None:
-                yield TenantId(tenant)
+        following = {each.name: await self._following(each.name, "") for each in self.collections}
+        while left := [found for found in following.values() if found is not None]:
+            tenant = min(left)
+            yield TenantId(tenant)
+            for name, found in following.items():
+                if found == tenant:
+                    following[name] = await self._following(name, tenant)
 
     async def _following(self, collection: str, tenant: str) -> str | None:
         """The least tenant after one: one step down the index of keys, however many it has."""

@@ -181,7 +181,7 @@ async def test_a_change_of_many_is_seen_whole_or_not_at_all(
 ) -> None:
     """By whoever reads many of them meanwhile: by ids, by criteria or in numbers."""
     here, there = pair(backend, subject)
-    made = await here.create_many(subject.draft(f"label {n}") for n in range(3_000))
+    made = await here.create_many(subject.draft(f"label {n}") for n in range(1_500))
     ids = [entity.id for entity in made]
     await here.update_where(None, **subject.note_to("even"))
     done = asyncio.Event()

@@ -46,7 +46,7 @@ async def notes(
 
 
 @given(data=st.data())
-@examples(0.6)
+@examples(0.4)
 @contract
 async def test_a_store_finds_exactly_what_the_criteria_mean(
     backend: Backend, scope: TenantScope, subject: Subject, data: st.DataObject

@@ -38,7 +38,7 @@ async def scanned(
 
 
 @given(data=st.data())
-@examples(0.4)
+@examples(0.25)
 @contract
 async def test_every_way_of_reading_gives_the_same_order(
     scope: TenantScope, subject: Subject, data: st.DataObject
@@ -231,7 +231,7 @@ async def test_an_altered_cursor_is_refused(scope: TenantScope, subject: Subject
 
 
 @given(data=st.data())
-@examples(0.3)
+@examples(0.2)
 @contract
 async def test_every_entry_comes_once_whatever_comes_and_goes(
     scope: TenantScope, subject: Subject, data: st.DataObject

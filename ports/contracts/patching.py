@@ -22,7 +22,7 @@ from ports.stores import TenantScope
 
 
 @given(data=st.data())
-@examples(0.4)
+@examples(0.3)
 @contract
 async def test_a_patch_sets_every_admitted_value(
     backend: Backend, scope: TenantScope, subject: Subject, data: st.DataObject

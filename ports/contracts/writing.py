@@ -52,7 +52,7 @@ async def test_an_update_that_changes_nothing_is_a_write(
 
 
 @given(data=st.data())
-@examples(0.4)
+@examples(0.3)
 @contract
 async def test_an_update_stores_every_admitted_value(
     backend: Backend, scope: TenantScope, subject: Subject, data: st.DataObject
