@@ -14,6 +14,7 @@ from ports.errors import (
     DuplicateEntityError,
     EncryptionKeyError,
     EntityNotFoundError,
+    ErasedError,
     IdempotencyKeyReusedError,
     InvalidQueryError,
     LockLostError,
@@ -60,6 +61,14 @@ SAID: list[tuple[RepositoryError, str]] = [
     (
         EncryptionKeyError("k1"),
         "what is stored is under the encryption key 'k1', which isn't at hand",
+    ),
+    (
+        ErasedError("acme"),
+        "what this concerns was erased from tenant 'acme': nothing more is written of it",
+    ),
+    (
+        ErasedError("acme", "ada"),
+        "a user whom this concerns was erased from tenant 'acme': nothing more is written of it",
     ),
     (LockLostError("nightly"), "nightly"),
     (LockNotAcquiredError("not in time"), "not in time"),
