@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Final, TypeAlias
 import attrs
 
 from domain.analytics import AnalyticsEvent
-from domain.audit import AuditEntry, AuditHead
+from domain.audit import NO_ENTRY, AuditEntry, AuditHead
 from domain.contexts import ExecutionContext
 from domain.conversations import Conversation
 from domain.errors import Fault, ValidationError
@@ -84,7 +84,7 @@ def _is_end(head: AuditHead) -> bool:
 
 
 def _not_behind(stored: AuditHead, head: AuditHead) -> bool:
-    """Whether the chain ends there, or went on since: what is added later is sealed."""
+    """Whether the chain ends, or begins, there, or did before what was added or purged since."""
     return stored == head or stored.sequence > head.sequence
 
 
@@ -116,7 +116,7 @@ CALLS: Final = RecordKind(
     "integration_calls", IntegrationCall, ("integration_id", "sequence"), "call"
 )
 AUDIT_ANCHOR: Final = RecordKind(
-    "audit_anchor", AuditHead, (), "anchor of the audit chain", fits=_is_end
+    "audit_anchor", AuditHead, (), "anchor of the audit chain", same=_not_behind, fits=_is_end
 )
 AUDIT_HEAD: Final = RecordKind(
     "audit_head", AuditHead, (), "head of the audit chain", same=_not_behind, fits=_is_end
@@ -178,7 +178,7 @@ class Restored:
     """What became of the records of a call. `refused`: by their places, why.
 
     `expired`: those whose time was over; they aren't there, as they wouldn't be in the store that
-    they come from.
+    they come from. Entries of the audit trail that were purged since are among them.
     """
 
     added: int
@@ -240,7 +240,9 @@ class Archive(ABC):
                 twice.append((place, first))
         refused = await self._erased(named, {place: given[place] for place in places.values()})
         refused |= {place: _UNFIT for place, record in enumerate(given) if not kind.fits(record)}
-        fresh = [place for place in places.values() if place not in refused]
+        left = {place: given[place] for place in places.values() if place not in refused}
+        purged = await self._purged(named, left) if kind is AUDIT_ENTRIES else set()
+        fresh = [place for place in left if place not in purged]
         put = await self._put(named, kind, [given[place] for place in fresh]) if fresh else ()
         by_place = dict(zip(fresh, put, strict=True))
         held = [place for place, what in by_place.items() if what is Put.HELD]
@@ -268,9 +270,17 @@ class Archive(ABC):
         return Restored(
             added=counts[Put.ADDED],
             unchanged=unchanged,
-            expired=counts[Put.EXPIRED],
+            expired=counts[Put.EXPIRED] + len(purged),
             refused=dict(sorted(refused.items())),
         )
+
+    async def _purged(self, tenant: TenantId, entries: Mapping[int, AuditEntry]) -> set[int]:
+        """Those from before the place where the tenant's chain begins by now."""
+        found = await self._found(tenant, AUDIT_ANCHOR, [NO_ENTRY])
+        anchor = found.get((), NO_ENTRY)
+        return {
+            place for place, one in entries.items() if 0 < (one.sequence or 0) <= anchor.sequence
+        }
 
     def _check(self, tenant: TenantId, kind: RecordKind, records: Sequence[Record]) -> None:
         if len(records) > MAX_RESTORED:

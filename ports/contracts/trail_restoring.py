@@ -73,6 +73,32 @@ async def test_a_trail_whose_beginning_was_purged_comes_back_so(
 
 
 @contract
+async def test_what_was_purged_since_stays_so(backend: Backend, scope: TenantScope) -> None:
+    """Put back again, after the oldest entries went: these have expired, the rest is unchanged, and
+    so is where the chain begins."""
+    await fill(backend, scope, Group.AUTHORING)
+    archive, kept = archive_of(backend, Group.AUTHORING), []
+    for _ in range(3):
+        backend.clock.advance(days=2)
+        flow = (await scope.flows.scan(limit=1)).items[0]
+        await scope.flows.patch(flow.id, description=str(backend.clock.kept))
+        await scope.audit.seal()
+        kept.append(await contents(archive, scope.tenant))
+        past = backend.clock.now() - timedelta(days=1)
+        await raised_by(maintenance_of(backend).purge_audit(past))
+    after = await contents(archive, scope.tenant)
+    for before in kept:
+        for kind in (kinds.AUDIT_ANCHOR, kinds.AUDIT_HEAD, kinds.AUDIT_ENTRIES):
+            if before[kind]:
+                done = await archive.restore(scope.tenant, kind, before[kind])
+                assert (done.added, dict(done.refused)) == (0, {}), kind
+        assert done.expired + done.unchanged == len(before[kinds.AUDIT_ENTRIES])
+        assert done.expired > 0
+    assert exact(await contents(archive, scope.tenant)) == exact(after)
+    assert (await scope.audit.verify()).sound
+
+
+@contract
 async def test_a_trail_that_was_altered_is_found_altered(
     backend: Backend, scope: TenantScope
 ) -> None:

@@ -164,6 +164,17 @@ class NeverSealsWhatItPutsBack(Authoring):
     archive = _Sealed
 
 
+class _Purged(MemoryAuthoringArchive):
+    async def _purged(self, tenant: TenantId, entries: Mapping[int, Any]) -> set[int]:
+        return set()
+
+
+class PutsBackWhatWasPurged(Authoring):
+    """What is older than the beginning of the chain."""
+
+    archive = _Purged
+
+
 class _AsItGoes(MemoryAuthoringArchive):
     async def read(self, tenant: TenantId) -> AsyncGenerator[Batch, None]:
         for kind in self.kinds:

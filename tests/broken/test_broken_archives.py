@@ -42,6 +42,7 @@ CASES = [
         trail_restoring.test_the_trail_goes_on_where_it_ended,
     ),
     Case(broken.NeverSealsWhatItPutsBack, trail_restoring.test_a_trail_verifies_as_it_did),
+    Case(broken.PutsBackWhatWasPurged, trail_restoring.test_what_was_purged_since_stays_so),
     Case(broken.ReadsAsItGoes, trail_restoring.test_what_is_read_is_of_one_moment),
     Case(broken.BeginsTheirTimeAnew, hot_restoring.test_expiry_goes_on),
     Case(broken.ListsThemForNobody, hot_restoring.test_a_session_that_was_put_back_goes_on),

@@ -311,3 +311,21 @@ async def test_executions_that_couldnt_be_counted_are_told(tmp_path: Path) -> No
         assert (await export_tenant(platform, "acme", tmp_path, at=NOW)).uncounted_executions == 1
         await queue.settle(taken)
         assert (await export_tenant(platform, "acme", tmp_path, at=NOW)).uncounted_executions == 0
+
+
+@run
+async def test_an_import_goes_on_after_its_oldest_entries_were_purged(tmp_path: Path) -> None:
+    """They have expired, and don't come back."""
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        scope = await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+        for name in ("acme", "copy"):
+            await import_tenant(other, tmp_path, tenant=name)
+        await other.maintenance.authoring.purge_audit(SystemClock().now())
+        for name in ("acme", "copy"):
+            report = await import_tenant(other, tmp_path, tenant=name)
+            entries = report.kinds["audit_entries"]
+            assert (report.refused, entries.unchanged + entries.imported) == ((), 0)
+            assert entries.expired == len([one async for one in scope.audit.stream()])
+            verified = await other.for_tenant(name).audit.verify()
+            assert (verified.sound, verified.entries) == (True, 0)
