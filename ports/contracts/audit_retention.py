@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from domain.audit import NO_ENTRY, AuditEntry, AuditHead
 from domain.audit_chain import AuditFault
+from domain.erasure import Tombstone
 from domain.flows import Flow
 from domain.identity import Author
 from domain.retention import Swept
@@ -205,6 +206,23 @@ async def test_a_head_that_was_kept_elsewhere_is_compared_where_that_can_be(
         verified = await scope.audit.verify(forged)
         assert verified.finding is not None
         assert verified.finding.fault is AuditFault.REWRITTEN
+
+
+@contract
+async def test_a_trail_that_is_half_erased_is_not_told_as_broken(backend: Backend) -> None:
+    """Its tenant's tombstone stands, and the rest of it goes when the erasure goes on."""
+    await emptied(backend)
+    erased, trail = await written(backend)
+    kept = maintenance(backend)
+    now = backend.clock.now()
+    await kept.tombstones.bury(
+        Tombstone(tenant_id=erased.tenant, user_id=None, at=now, until=now + HOUR)
+    )
+    await backend.tamper(erased.tenant, {trail[0].id: None})
+    young, _ = await written(backend)
+    assert await purged(backend) == 3
+    assert (await young.audit.verify()).sound
+    await kept.erase_tenant(erased.tenant)
 
 
 @contract

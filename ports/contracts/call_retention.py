@@ -92,5 +92,6 @@ async def test_a_bound_without_meaning_is_refused(backend: Backend) -> None:
         assert isinstance(await raised_by(purge(LONG_AGO, limit=limit)), InvalidQueryError)
     for kind in (Swept.INTEGRATION_CALLS, Swept.AUDIT_ENTRIES):
         assert isinstance(await raised_by(kept.due(kind, wrong)), ValidationError)
+    assert isinstance(await raised_by(kept.due(wrong, LONG_AGO)), ValidationError)
     error = await raised_by(kept.due(Swept.ANALYTICS_EVENTS, LONG_AGO))
     assert isinstance(error, UnsupportedOperationError)
