@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,9 +14,11 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from adapters.postgres import migrations
 from adapters.postgres.database import METADATA
 from adapters.postgres.inspection import Difference, inspect
 from adapters.postgres.migrations import VERSION_TABLE, comparable, migrate, state
+from domain.flows import Flow
 from ports.errors import RepositoryError, StoreUnavailableError
 from tests.postgres.opening import bare, new_tenant, store
 
@@ -121,6 +124,29 @@ def test_a_database_that_was_never_migrated_is_told_apart(empty: str) -> None:
                 await opened.repositories(new_tenant()).flows.count()
 
     asyncio.run(scenario())
+
+
+def test_a_database_goes_back_to_an_earlier_form_and_on_again_with_its_data(empty: str) -> None:
+    """What both forms have is still there, the trail holds, and nothing is left that differs."""
+    tenant = new_tenant()
+
+    async def written() -> int:
+        async with store(empty) as opened:
+            of = opened.repositories(tenant)
+            await of.flows.create(Flow.draft(name=f"flow {await of.flows.count()}"))
+            verified = await of.audit.verify()
+            assert verified.sound
+            return verified.entries
+
+    asyncio.run(migrate(empty))
+    assert asyncio.run(written()) == 1
+    ini = Path(migrations.__file__).with_name("alembic.ini")
+    back = ["-m", "alembic", "-c", str(ini), "-x", f"url={empty}", "downgrade", "0006"]
+    subprocess.run([sys.executable, *back], check=True, capture_output=True)
+    assert asyncio.run(state(empty)).current == "0006"
+    asyncio.run(migrate(empty))
+    assert asyncio.run(written()) == 2
+    assert asyncio.run(inspect(empty, datetime.now(UTC))).sound
 
 
 def test_a_database_of_a_later_version_is_left_alone(empty: str) -> None:
