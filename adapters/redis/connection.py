@@ -49,6 +49,8 @@ class Pipeline(Link):
         self._deadline = deadline
         self._on_lost = on_lost
         self._queue: list[Unsent] = []
+        self._since = 0.0
+        """When the first of the queue came."""
         self._waiting: deque[tuple[float, Answer]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._retired = False
@@ -62,6 +64,7 @@ class Pipeline(Link):
     def send(self, packed: bytes) -> Answer:
         """A command, written when this turn of the loop is over."""
         if not self._queue:
+            self._since = self._loop.time()
             self._loop.call_soon(self._flush if self._waiting else self._listen)
         answer = self._loop.create_future()
         self._queue.append((packed, answer, 0))
@@ -72,6 +75,7 @@ class Pipeline(Link):
     def enqueue(self, unsent: Unsent) -> None:
         """The same for an answer that there is already."""
         if not self._queue:
+            self._since = self._loop.time()
             self._loop.call_soon(self._flush)
         self._queue.append(unsent)
 
@@ -133,6 +137,12 @@ class Pipeline(Link):
             return
         queue, self._queue = self._queue, []
         now = self._loop.time()
+        if now - self._since >= self._deadline:
+            # The process stood still: what its callers went by may be so no more.
+            for _, answer, _ in queue:
+                if not answer.done():
+                    answer.set_result(late(sent=False))
+            queue.clear()
         packed: list[bytes] = []
         for command, answer, ahead in queue:
             # Who has gone before it was sent has sent nothing.

@@ -65,6 +65,21 @@ def test_callers_in_flight_are_told_when_the_server_is_killed(own: Node) -> None
     asyncio.run(scenario())
 
 
+def test_what_a_process_that_stood_still_was_about_to_send_is_not_sent(own: Node) -> None:
+    """It is too late for that: whatever its callers went by may be so no more."""
+
+    async def scenario() -> None:
+        async with opened(own.url, deadline=_SHORT) as client:
+            await client.check()
+            key = unused()
+            calls = [asyncio.create_task(outcome(client.run(RAISED, [key], [1]))) for _ in range(3)]
+            asyncio.get_running_loop().call_soon(time.sleep, _SHORT)  # before they are flushed
+            assert await asyncio.gather(*calls) == [StoreTimeoutError] * 3
+            assert await get(client, key) is None
+
+    asyncio.run(scenario())
+
+
 def test_nobody_waits_longer_than_the_deadline_for_a_server_that_stands_still(own: Node) -> None:
     """Nor does who comes later, and finds no connection; all is well once it goes on."""
 
