@@ -21,7 +21,7 @@ configuration, and hold nothing of end users; so a user's erasure leaves them as
 a change is kept with it: the trail proves it, and whoever may change things has to account for it.
 It goes with the tenant, or by the trail's own retention. The tombstones stay until their `until`.
 What is under no user's id can't be found by it: locks end by themselves within an hour, cached
-values are dropped if they have the tag `user:<id>`, and limits are reset whose key is the id.
+values are dropped if they have the tag `user:<id>`, and limits are reset whose key is that.
 An integration's call that is recorded while its conversation is erased is redacted in the end; one
 that is recorded later, or when who erased was killed, stays: it names a conversation that is gone.
 Figures already counted (of flows a day, of integrations) name nobody. The results of an experiment

@@ -3,7 +3,7 @@
 | group | what goes |
 | --- | --- |
 | dialogue | the user's conversations with their messages (and what is remembered of appends), and every context that is of them or names the user |
-| runtime | sessions; execution states, fencing tokens and notes of the conversations; limits whose key is the user's id; cached values with the tag `user:<id>` |
+| runtime | sessions; execution states, fencing tokens and notes of the conversations; limits whose key, and cached values with a tag, is `user:<id>` |
 | analytics | events that name the user |
 | authoring | assignments, outcomes and their keys of units that are the user's id; of calls made in the conversations all that they say (conversation, error, metadata), not that they were made |
 
@@ -183,17 +183,24 @@ async def added_to(
         await tombstones.note(tenant, user, gone)
 
 
+def key_of(user: UserId) -> str:
+    """The key by which an erasure finds what limits counted of a user: no other key, whatever it is
+    called, is taken for somebody's.
+    """
+    return f"{_TAG}{user}"
+
+
 def tag_of(user: UserId) -> str | None:
     """The tag by which an erasure finds a user's values in the cache; None if it would be longer
     than a tag may be.
     """
-    tag = f"{_TAG}{user}"
+    tag = key_of(user)
     return tag if len(tag) <= MAX_TAG else None
 
 
-def users_in(tags: Iterable[str]) -> list[UserId]:
-    """The users whose tags are among these."""
-    return [UserId(tag.removeprefix(_TAG)) for tag in tags if tag.startswith(_TAG)]
+def users_in(names: Iterable[str]) -> list[UserId]:
+    """The users whose keys or tags are among these."""
+    return [UserId(name.removeprefix(_TAG)) for name in names if name.startswith(_TAG)]
 
 
 def added(counts: dict[str, int], more: Mapping[str, int]) -> dict[str, int]:

@@ -8,10 +8,10 @@ from typing import Final, TypeAlias
 
 from domain.decisions import RateLimitDecision
 from domain.errors import Fault, ValidationError
-from domain.identity import UserId
 from domain.rates import LARGEST_LIMIT, CalendarWindow, FixedWindow, Gcra, RateRule, SlidingWindow
 from domain.rules import argument, sequence, text, whole
 from ports.calendars import zone_of
+from ports.erasing import users_in
 from ports.gate import ANY, Admission
 
 LONGEST_KEY: Final = 512
@@ -65,8 +65,8 @@ class RateLimiter(ABC):
 
     Keys are text of 1 to 512 characters without NUL and lone surrogates, and no two are ever taken
     for the same. `cost` and `by` are whole numbers of permits from 1 to 10^9; a cost above the
-    limit is refused, with `never`. A key that is a user's id is reset when the user is erased, and
-    raises `ErasedError` from then on.
+    limit is refused, with `never`. The key `user:<id>` is reset when that user is erased, and
+    raises `ErasedError` from then on; of whom another key tells, nobody knows.
 
     All raise `ValidationError` for anything else, a time zone that is unknown here included, before
     the store is asked. After `OutcomeUnknownError` the permits may be used; asking again may use
@@ -79,7 +79,7 @@ class RateLimiter(ABC):
     async def acquire(self, key: str, rule: RateRule, cost: int = 1) -> RateLimitDecision:
         """Use `cost` permits if the rule admits them, all or none."""
         demand = (_key(key), _rule(rule), _cost("cost", cost))
-        await self._admission((UserId(key),))
+        await self._admission(users_in((key,)))
         (answer,) = await self._answers(Purpose.ACQUIRE, (demand,))
         return _decision(rule, answer, answer[2] == 0)
 
@@ -95,7 +95,7 @@ class RateLimiter(ABC):
             ValidationError: also if there is none, or one key and rule stand there twice.
         """
         asked = argument("RateLimiter", "demands", demands, _demands)
-        await self._admission([UserId(key) for key, _, _ in asked])
+        await self._admission(users_in(key for key, _, _ in asked))
         answers = await self._answers(Purpose.ACQUIRE, asked)
         allowed = all(wait == 0 for _, _, wait in answers)
         return tuple(
@@ -117,7 +117,7 @@ class RateLimiter(ABC):
         is beyond that isn't counted.
         """
         demand = (_key(key), _rule(rule), _cost("by", by))
-        await self._admission((UserId(key),))
+        await self._admission(users_in((key,)))
         (answer,) = await self._answers(Purpose.COUNT, (demand,))
         return _decision(rule, answer, answer[2] == 0)
 

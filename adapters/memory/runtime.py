@@ -31,7 +31,7 @@ from domain.identity import TenantId, UserId, tenant_id
 from domain.rules import instant
 from ports.cache import Cache
 from ports.capabilities import Capability
-from ports.erasing import tag_of
+from ports.erasing import key_of, tag_of
 from ports.executions import ERASED_FOR, ExecutionStore
 from ports.gate import Gate
 from ports.locks import Locks
@@ -181,7 +181,7 @@ class MemoryRuntimeMaintenance(RuntimeMaintenance):
             return {}
         data, now = self._tenants[tenant], self._clock.now()
         sessions, _ = await MemorySessionStore(tenant, data, self._clock)._remove_all(user, None)
-        limits = data.part(Counts).forget_key(user, microseconds(now))
+        limits = data.part(Counts).forget_key(key_of(user), microseconds(now))
         tag, values = tag_of(user), 0
         if tag is not None:
             values = await MemoryCacheEntries(data.part(CachePart), self._clock).invalidate(tag)

@@ -15,7 +15,7 @@ from adapters.redis.scripts import Script
 from adapters.redis.sessions import RedisSessionStore
 from adapters.redis.tracking import RedisUnsynchronised, all_keys
 from domain.identity import TenantId, UserId
-from ports.erasing import ErasingConversations, added, tag_of
+from ports.erasing import ErasingConversations, added, key_of, tag_of
 from ports.executions import ERASED_FOR
 from ports.reading import back_off
 from ports.together import together
@@ -52,8 +52,8 @@ class RedisErasing(ErasingConversations):
             await back_off(rounds)
 
     async def _limits(self, tenant: TenantId, user: UserId) -> int:
-        """All that is counted under the user's id, by whatever rules the tenant has."""
-        names = await counts_of(self._client, tenant, user)
+        """All that is counted under the user's key, by whatever rules the tenant has."""
+        names = await counts_of(self._client, tenant, key_of(user))
         gone = await together(
             (self._client.execute("UNLINK", name, key=name, writes=True) for name in names),
             at_once=_AT_ONCE,

@@ -10,11 +10,15 @@ import pytest
 
 from domain.errors import ValidationError
 from domain.executions import ExecutionState
+from domain.rates import fixed_window
 from ports.contracts.erasure import USER, bury, maintenance
 from ports.contracts.harness import Backend, Group, contract, raised_by, raised_by_each
+from ports.erasing import key_of
 from ports.errors import EntityNotFoundError, ErasedError
 from ports.executions import ERASED_FOR
 from ports.stores import TenantScope
+
+RULE = fixed_window(5, timedelta(hours=1))
 
 
 @contract
@@ -100,3 +104,19 @@ async def test_any_number_of_states_goes_and_faulty_ids_are_refused(
     assert await scope.executions.get(ids[0]) is not None
     assert await store.erase_conversations(scope.tenant, USER, ids) == {"executions": 20}
     assert await store.erase_conversations(scope.tenant, USER, []) == {}
+
+
+@contract
+async def test_a_limit_that_is_called_as_a_user_is_nobodys(
+    backend: Backend, scope: TenantScope
+) -> None:
+    """Or whoever is called as a tenant's quota could take it away, by being erased."""
+    limits, mine = scope.rate_limits, key_of(USER)
+    for key in (USER, mine):
+        await limits.acquire(key, RULE)
+    await bury(backend, Group.RUNTIME, scope.tenant, USER, 0)
+    gone = await maintenance(backend, Group.RUNTIME, 0).erase_user(scope.tenant, USER)
+    assert gone == {"rate_limits": 1}
+    assert (await limits.acquire(USER, RULE)).count == 2
+    assert (await limits.peek(mine, RULE)).count == 0
+    assert isinstance(await raised_by(limits.acquire(mine, RULE)), ErasedError)

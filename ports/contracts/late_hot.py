@@ -28,6 +28,7 @@ from ports.contracts.late_authoring import (
     said,
 )
 from ports.contracts.late_operations import Given, Late, Operations, Port, fresh
+from ports.erasing import key_of
 from ports.executions import ExecutionStore
 from ports.locks import Locks
 from ports.rate_limits import RateLimiter
@@ -105,12 +106,12 @@ EXECUTIONS: Final = Operations(
 RATE_LIMITS: Final = Operations(
     RateLimiter,
     {
-        "acquire": lambda on, at: on.acquire(at.user, RULE),
-        "acquire_all": lambda on, at: on.acquire_all([(at.user, RULE, 1)]),
-        "increment": lambda on, at: on.increment(at.user, RULE),
+        "acquire": lambda on, at: on.acquire(key_of(at.user), RULE),
+        "acquire_all": lambda on, at: on.acquire_all([(key_of(at.user), RULE, 1)]),
+        "increment": lambda on, at: on.increment(key_of(at.user), RULE),
     },
     users=frozenset({"acquire", "acquire_all", "increment"}),
-    deletions={"reset": lambda on, at: on.reset(at.user, RULE)},
+    deletions={"reset": lambda on, at: on.reset(key_of(at.user), RULE)},
     reads=frozenset({"peek"}),
 )
 CACHE: Final = Operations(
@@ -226,6 +227,6 @@ async def seen(scope: TenantScope, group: Group, user: UserId) -> list[Any]:
         repositories = (scope.conversations, scope.messages, scope.contexts)
         return [[one async for one in each.stream()] for each in repositories]
     if group is Group.RUNTIME:
-        count = (await scope.rate_limits.peek(user, RULE)).count
+        count = (await scope.rate_limits.peek(key_of(user), RULE)).count
         return [*await scope.sessions.for_user(user), await scope.cache.get(user), count]
     return [one async for one in scope.analytics.stream()]

@@ -115,8 +115,8 @@ class Living(Traces):
         for _ in range(2):
             await scope.sessions.create(user)
         await scope.executions.save(ExecutionState.draft(talk_of(user), slots={"name": user}))
-        await scope.rate_limits.acquire(user, self.rule)
-        await scope.rate_limits.acquire(user, fixed_window(7, HOUR))
+        await scope.rate_limits.acquire(f"user:{user}", self.rule)
+        await scope.rate_limits.acquire(f"user:{user}", fixed_window(7, HOUR))
         await scope.cache.set(f"profile of {user}", {"name": user}, tags=[f"user:{user}"])
         return {"sessions": 2, "executions": 1, "rate_limits": 2, "cached_values": 1}
 
@@ -124,7 +124,7 @@ class Living(Traces):
         found = {
             "sessions": await scope.sessions.for_user(user),
             "state": await scope.executions.get(talk_of(user)),
-            "limit": (await scope.rate_limits.peek(user, self.rule)).count,
+            "limit": (await scope.rate_limits.peek(f"user:{user}", self.rule)).count,
             "cached": await scope.cache.get(f"profile of {user}") is not MISS,
         }
         return [read for read, shown in found.items() if shown]

@@ -117,6 +117,6 @@ def writes(scope: TenantScope, user: str) -> list[Callable[[], Awaitable[object]
         assigned,
         lambda: scope.sessions.create(user, preferences={"name": user}),
         lambda: scope.analytics.record(AnalyticsEvent.draft("turn", user_id=user)),
-        lambda: scope.rate_limits.acquire(user, RULE),
+        lambda: scope.rate_limits.acquire(f"user:{user}", RULE),
         lambda: scope.cache.set(f"of {user}", {"name": user}, tags=[f"user:{user}"]),
     ]

@@ -60,7 +60,7 @@ class ForgettingChapter:
         await acme.contexts.save(ExecutionContext.draft(_TALK, user_id=_ZOE))
         await acme.executions.save(ExecutionState.draft(_TALK, current_state="greeted"))
         await acme.sessions.create(_ZOE, conversation_id=_TALK)
-        await acme.rate_limits.acquire(_ZOE, _QUOTA)
+        await acme.rate_limits.acquire(f"user:{_ZOE}", _QUOTA)
         await acme.cache.set("zoe's orders", ["a kettle"], tags=[f"user:{_ZOE}"])
         for n in range(3):
             await acme.analytics.record(self._event(f"zoe-{n}"))
