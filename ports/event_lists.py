@@ -11,6 +11,7 @@ from domain.analytics import AnalyticsEvent
 from domain.conversations import Channel
 from domain.rules import checked
 from ports.criteria import And, CriteriaLike, Where, coerce
+from ports.errors import InvalidQueryError
 from ports.paging import (
     CursorPage,
     Order,
@@ -45,7 +46,8 @@ class EventLists(ABC):
     Criteria may name id, time, type, flow, conversation, user and channel; not dimensions and
     measures. The order is that of time (`at`, those of one time by id) unless it is said otherwise:
     `-at` for the latest first, or `id`. Each is that of an index, in which as much is read as the
-    criteria leave between where a page begins and where it is full.
+    criteria leave between where a page begins and where it is full; those of one time come by id in
+    the same direction, and no other way.
 
     Going on to the end gives every event that was there throughout exactly once, whatever is
     recorded or removed meanwhile. What has expired is absent.
@@ -123,8 +125,7 @@ class EventLists(ABC):
 
 
 def _selection(criteria: CriteriaLike, order: OrderLike, limit: int) -> Selection:
-    return Selection(
-        criteria=coerce(criteria, EVENT_SCHEMA),
-        order=Order.of(order, EVENT_SCHEMA),
-        limit=limit,
-    )
+    wanted, made = coerce(criteria, EVENT_SCHEMA), Order.of(order, EVENT_SCHEMA)
+    if len({key.descending for key in made.keys}) > 1:
+        raise InvalidQueryError("events are listed in one direction, by time as well as by id")
+    return Selection(criteria=wanted, order=made, limit=limit)

@@ -22,6 +22,7 @@ from domain.rules import checked
 from ports.analytics import Analytics, Asked, Row, nearest_rank
 from ports.capabilities import Capability
 from ports.flow_projection import ExecutionQueue, Uncounted, UncountedExecution
+from ports.paging import Position
 from ports.port_archives import AnalyticsArchive
 from ports.reading import Context, Selection
 from ports.statistics import CollectionStatistics
@@ -41,6 +42,8 @@ class Events:
         self.by_id: dict[str, AnalyticsEvent] = {}
         self._by_time: list[AnalyticsEvent] = []
         self._sorted = True
+        self._ids: list[str] | None = None
+        """In order, but for those that came since; None if some went."""
         self.marks: dict[str, tuple[datetime, datetime]] = {}
         """Of executions that aren't counted: when they are due, and when they were recorded."""
 
@@ -52,6 +55,8 @@ class Events:
         if self._by_time and _PLACE(event) < _PLACE(self._by_time[-1]):
             self._sorted = False
         self._by_time.append(event)
+        if self._ids is not None:
+            self._ids.append(event.id)
         if since is not None and event.type == EXECUTION:
             self.marks[event.id] = since, since
         return True
@@ -61,14 +66,28 @@ class Events:
         held = self._in_order()
         return held[bisect_left(held, start, key=_AT) : bisect_left(held, end, key=_AT)]
 
-    def following(self, at: datetime | None, *, latest_first: bool) -> Iterator[AnalyticsEvent]:
-        """Those at a time or after it, or before it if the latest come first; all, without one."""
+    def following(self, edge: Position | None, *, latest_first: bool) -> Iterator[AnalyticsEvent]:
+        """Those at a time and id or after it, or before it if the latest come first; all, without
+        one.
+        """
         held = self._in_order()
         if latest_first:
-            end = len(held) if at is None else bisect_right(held, at, key=_AT)
+            end = len(held) if edge is None else bisect_right(held, edge, key=_PLACE)
             return (held[place] for place in range(end - 1, -1, -1))
-        start = 0 if at is None else bisect_left(held, at, key=_AT)
+        start = 0 if edge is None else bisect_left(held, edge, key=_PLACE)
         return (held[place] for place in range(start, len(held)))
+
+    def following_id(self, id: str | None, *, descending: bool) -> Iterator[AnalyticsEvent]:
+        """Those of an id or one after it, or before it if descending; all, without one."""
+        if self._ids is None:
+            self._ids = list(self.by_id)
+        ids = self._ids
+        ids.sort()  # hardly anything to do, if few came since
+        if descending:
+            end = len(ids) if id is None else bisect_right(ids, id)
+            return (self.by_id[ids[place]] for place in range(end - 1, -1, -1))
+        start = 0 if id is None else bisect_left(ids, id)
+        return (self.by_id[ids[place]] for place in range(start, len(ids)))
 
     def forget(self, until: datetime) -> None:
         """Remove those that happened then or before."""
@@ -87,7 +106,7 @@ class Events:
         left = [event for event in self._by_time if event.user_id != user_id]
         removed = len(self._by_time) - len(left)
         if removed:
-            self._by_time = left
+            self._by_time, self._ids = left, None
             self.by_id = {event.id: event for event in left}
             self.marks = {id: mark for id, mark in self.marks.items() if id in self.by_id}
         return removed
@@ -96,6 +115,7 @@ class Events:
         """Remove all of them; how many."""
         removed = len(self._by_time)
         self._by_time.clear()
+        self._ids = None
         self.by_id.clear()
         self.marks.clear()
         return removed
@@ -107,6 +127,8 @@ class Events:
         return self._by_time
 
     def _cut(self, number: int) -> None:
+        if number:
+            self._ids = None
         for event in self._by_time[:number]:
             del self.by_id[event.id]
             self.marks.pop(event.id, None)
@@ -142,19 +164,17 @@ class MemoryAnalytics(Analytics):
     async def _select(self, selection: Selection) -> Sequence[AnalyticsEvent]:
         order, after = selection.order, selection.after
         first = order.keys[0]
-        found: Iterable[AnalyticsEvent] = self._events.by_id.values()
-        in_time = first.field.name == "at"
-        if in_time:
-            at = None if after is None else after[0]
-            found = self._events.following(at, latest_first=first.descending)
+        found: Iterable[AnalyticsEvent]
+        if first.field.name == "at":
+            found = self._events.following(after, latest_first=first.descending)
+        else:
+            begin = None if after is None else after[0]
+            found = self._events.following_id(begin, descending=first.descending)
         found = filter(selection.criteria.matches, found)
-        place = sort_key(order)
         if after is not None:
-            edge = position_key(order, after)
+            place, edge = sort_key(order), position_key(order, after)
             found = (event for event in found if place(event) > edge)
-        if in_time:
-            return list(islice(found, selection.limit))
-        return nsmallest(selection.limit, found, key=place)
+        return list(islice(found, selection.limit))
 
     async def _query(self, asked: Asked) -> Sequence[Row]:
         query, bucket_of = asked.query, asked.buckets.of

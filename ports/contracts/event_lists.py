@@ -131,6 +131,8 @@ async def test_what_can_not_be_listed_is_refused(backend: Backend, scope: Tenant
         {"criteria": {"at": "SECRET"}},
         {"order": "type"},
         {"order": "measures"},
+        {"order": ["at", "-id"]},
+        {"order": ["-at", "id"]},
         {"limit": 0},
         {"limit": 1_001},
         {"limit": None},
