@@ -203,9 +203,22 @@ class KeepsStates(SoundLives):
 
 
 class KeepsLimits(SoundLives):
-    """What was counted under the user's id counts on."""
+    """What was counted under the user's key counts on."""
 
     kind = _sparing(Counts)
+
+
+class _ResetsNamesakes(MemoryRuntimeMaintenance):
+    async def _erase_user(self, tenant: TenantId, user: UserId, noting: bool) -> Mapping[str, int]:
+        if tenant in self._tenants:
+            self._tenants[tenant].part(Counts).forget_key(user, 0)
+        return await super()._erase_user(tenant, user, noting)
+
+
+class ResetsNamesakes(SoundLives):
+    """A tenant's limit goes with a user who is called as it is."""
+
+    kind = _ResetsNamesakes
 
 
 class KeepsTaggedValues(SoundLives):

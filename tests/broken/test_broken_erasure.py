@@ -38,6 +38,11 @@ LIVES = [
     Case(broken.KeepsSessions, _LEFT, _R),
     Case(broken.KeepsStates, _LEFT, _R),
     Case(broken.KeepsLimits, _LEFT, _R),
+    Case(
+        broken.ResetsNamesakes,
+        erasure_runtime.test_a_limit_that_is_called_as_a_user_is_nobodys,
+        _R,
+    ),
     Case(broken.KeepsTaggedValues, _LEFT, _R),
     Case(
         broken.LetsStatesBeginAgain,
