@@ -99,7 +99,8 @@ class Erasures:
         already is returned as it is; one that isn't goes on.
 
         Raises:
-            TransactionError: if somebody lifted it meanwhile; what went stays so.
+            TransactionError: if somebody lifted it meanwhile; what went stays so, and what is
+                written then stays, but for what comes in its last moments.
         """
         stores = self.stores
         known = await self.find(tenant, user)
@@ -109,17 +110,22 @@ class Erasures:
         tombstone = Tombstone(tenant_id=tenant, user_id=user, at=now, until=now + self.kept)
         standing = {name: await each.tombstones.bury(tombstone) for name, each in stores.items()}
         begun = asyncio.get_running_loop().time()
-        await self._swept(tenant, user, begun, told)
+        await self._swept(tenant, user, begun, standing, told)
         finished = instant(self.clock.now())
         try:
             for name, each in stores.items():
                 standing[name] = await each.tombstones.note(tenant, user, {}, finished)
         except EntityNotFoundError:
-            raise TransactionError("it was lifted while it was under way") from None
+            raise _lifted() from None
         return Erasure.of({**standing})
 
     async def _swept(
-        self, tenant: TenantId, user: UserId | None, begun: float, told: Told | None
+        self,
+        tenant: TenantId,
+        user: UserId | None,
+        begun: float,
+        standing: Mapping[str, Tombstone],
+        told: Told | None,
     ) -> None:
         sweep = self._tenants_sweep(tenant) if user is None else self._users_sweep(tenant, user)
         settled = max(each.tombstones.settled_after for each in self.stores.values())
@@ -127,6 +133,11 @@ class Erasures:
         async def wait() -> None:
             left = begun + settled.total_seconds() - asyncio.get_running_loop().time()
             await self.sleep(max(left, 0))
+            # Who was lifted is written of again, and maybe erased anew by somebody else.
+            for name, each in self.stores.items():
+                found = await each.tombstones.find(tenant, user)
+                if found is None or found.at != standing[name].at:
+                    raise _lifted()
 
         steps = [*sweep, ("what is under way", wait), *sweep, sweep[0]]
         if user is None:
@@ -218,6 +229,10 @@ class Erasures:
         The receipts are gone.
         """
         return any([await each.tombstones.lift(tenant, user) for each in self.stores.values()])
+
+
+def _lifted() -> TransactionError:
+    return TransactionError("it was lifted while it was under way")
 
 
 _Action: TypeAlias = "tuple[str, Callable[[], Awaitable[object]]]"

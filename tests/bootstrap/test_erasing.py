@@ -1,5 +1,6 @@
 """Erasures over the stores of a platform: their order, their failures and what they tell."""
 
+from datetime import timedelta
 from typing import Any
 
 import attrs
@@ -7,13 +8,15 @@ import pytest
 
 import bootstrap
 from adapters.memory import MemoryDialogueStore
-from bootstrap.erasing import Step
+from bootstrap.erasing import KEPT, Step
 from bootstrap.settings import Settings
 from domain.conversations import Conversation
+from domain.erasure import Tombstone
 from domain.errors import ValidationError
 from domain.executions import ExecutionState
 from domain.identity import TenantId, UserId
 from domain.integrations import CallReport, Integration, IntegrationType
+from domain.rules import instant
 from ports.errors import ErasedError, StoreUnavailableError, TransactionError
 from tests.bootstrap.running import run
 
@@ -88,16 +91,40 @@ async def test_who_is_lifted_is_admitted_and_erased_anew() -> None:
 
 @run
 async def test_who_is_lifted_meanwhile_was_not_erased_for_good() -> None:
-    """Whoever erases is told; what went stays so."""
+    """Whoever erases is told; what went stays so, and what was written since stays."""
     async with bootstrap.open(Settings.memory()) as platform:
-        maintenance = platform.maintenance
+        maintenance, sessions = platform.maintenance, platform.for_tenant(ACME).sessions
+        await sessions.create(ADA)
 
         async def lifted(_: float) -> None:
             await maintenance.lift(ACME, ADA)
+            await sessions.create(ADA)
 
         erasures = attrs.evolve(maintenance.erasures, sleep=lifted)
         with pytest.raises(TransactionError):
             await erasures.erase(ACME, ADA)
+        assert len(await sessions.for_user(ADA)) == 1
+        assert await maintenance.unfinished() == []
+
+
+@run
+async def test_who_is_lifted_and_erased_anew_meanwhile_is_erased_by_the_second() -> None:
+    """The first hasn't waited for those who heard of the second tombstone."""
+    async with bootstrap.open(Settings.memory()) as platform:
+        maintenance, sessions = platform.maintenance, platform.for_tenant(ACME).sessions
+
+        async def anew(_: float) -> None:
+            await maintenance.lift(ACME, ADA)
+            await sessions.create(ADA)
+            now = instant(maintenance.clock.now()) + timedelta(seconds=1)
+            later = Tombstone(tenant_id=ACME, user_id=ADA, at=now, until=now + KEPT)
+            for store in maintenance.erasures.stores.values():
+                await store.tombstones.bury(later)
+
+        with pytest.raises(TransactionError):
+            await attrs.evolve(maintenance.erasures, sleep=anew).erase(ACME, ADA)
+        (resumed,) = await maintenance.resume()
+        assert resumed.of_store("runtime").erased == {"sessions": 1}
 
 
 @run
