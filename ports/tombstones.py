@@ -54,6 +54,9 @@ class Tombstones(ABC):
         """How long after a `bury` nothing of it is written any more: every process has seen it, and
         what had been admitted before has ended or failed. (A bulk write has more time than other
         calls, by its size: it isn't waited for, and asks the gate once more at its end.)
+
+        A process that stands still for longer than that (stopped, its machine paused) just when it
+        sends a write may still send that one when it goes on.
         """
         return timedelta(0)
 
