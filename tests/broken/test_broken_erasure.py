@@ -41,7 +41,6 @@ LIVES = [
     Case(
         broken.ResetsNamesakes,
         erasure_runtime.test_a_limit_that_is_called_as_a_user_is_nobodys,
-        _R,
     ),
     Case(broken.KeepsTaggedValues, _LEFT, _R),
     Case(
