@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
+import asyncpg
 import attrs
 
 from adapters.mongo.migrations import migrate as migrate_mongo
@@ -14,7 +15,7 @@ from bootstrap.platform import Platform
 from bootstrap.settings import PREFIX
 from domain.identity import TenantId, UserId
 from domain.receipts import Erasure
-from tests.servers import as_service, make_service, servers
+from tests.servers import as_service, make_service, servers, sibling
 
 
 @contextmanager
@@ -45,6 +46,28 @@ def postgres_settings() -> Iterator[Settings]:
             deadline_seconds=30,
             stores=Stores(dialogue="memory", runtime="memory"),
         )
+
+
+@contextmanager
+def own_database(settings: Settings) -> Iterator[Settings]:
+    """The same, with a database of PostgreSQL in which nobody else changes anything."""
+    assert settings.postgres_owner_url is not None
+    server, name = settings.postgres_owner_url, f"dialogbase_{uuid4().hex}"
+    url = sibling(server, name)
+    asyncio.run(_execute(server, f"CREATE DATABASE {name} TEMPLATE template0"))
+    try:
+        asyncio.run(migrate_postgres(url))
+        yield attrs.evolve(settings, postgres_url=as_service(url), postgres_owner_url=url)
+    finally:
+        asyncio.run(_execute(server, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _execute(url: str, sql: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
 
 
 def _prepare_postgres(url: str) -> None:

@@ -25,14 +25,24 @@ from domain.identity import tenant_id
 from domain.outbox import ChangeEvent
 from ports.errors import UnsupportedOperationError
 from tests.bootstrap.running import answer, run
+from tests.bootstrap.stores import environment_of, own_database
 
 STREAM = f"test-{uuid4().hex[:12]}"
 
 
+@pytest.fixture(scope="module")
+def alone(on_servers: Settings) -> Iterator[Settings]:
+    """With a database of its own: a dispatcher has to do with everybody's changes."""
+    with own_database(on_servers) as settings:
+        yield settings
+
+
 @pytest.fixture
-def service(on_servers: Settings, by_url: None) -> Iterator[Settings]:
+def service(alone: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
     """A deployed service, in whose environment nobody is subscribed afterwards."""
-    yield on_servers
+    for name, value in environment_of(alone).items():
+        monkeypatch.setenv(name, value)
+    yield alone
     call(["outbox", "unsubscribe", f"stream {STREAM}"])
 
 

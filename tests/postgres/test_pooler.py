@@ -8,6 +8,7 @@ import pytest
 
 import bootstrap
 from adapters.local.callbacks import CallbackConsumer
+from adapters.postgres.migrations import migrate
 from adapters.postgres.store import PostgresStore
 from bootstrap import Settings, Stores
 from bootstrap.health import checks
@@ -63,12 +64,13 @@ async def _told(pooled: PostgresStore) -> int:
     return (await pooled.maintenance().dispatcher([_CONSUMER]).once()).delivered
 
 
-def test_everything_works_without_prepared_statements(url: str) -> None:
+def test_everything_works_without_prepared_statements(empty: str) -> None:
     """Of many tenants at once, on fewer connections than they have to the pooler."""
 
     async def scenario() -> None:
+        await migrate(empty)  # one of its own: a consumer is told of everybody's changes
         async with (
-            Pooler.to(as_service(url), 3) as (pooler, address),
+            Pooler.to(as_service(empty), 3) as (pooler, address),
             opened(address, max_size=8, statement_cache_size=0) as pooled,
         ):
             await _told(pooled)
