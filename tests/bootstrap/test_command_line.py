@@ -86,11 +86,11 @@ async def test_an_import_killed_in_the_middle_is_completed_by_the_next_one(
     on_servers: Settings, tenant: str, tmp_path: Path
 ) -> None:
     """With the result of one that nobody killed."""
-    total = 1_000
+    total = 600
     file = written(
         tmp_path / "flows.jsonl",
         *(
-            GOOD | {"id": str(n), "name": f"n{n % 200}", "definition": {"n": n}}
+            GOOD | {"id": str(n), "name": f"n{n % 150}", "definition": {"n": n}}
             for n in range(total)
         ),
     )
