@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import IO, Annotated, Protocol
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import bootstrap
 from adapters.system import SystemClock
 from bootstrap.cli import options
 from bootstrap.cli.options import Common
+from bootstrap.cli.progress import progress
 from bootstrap.interchange import ImportReport, opened_file
 from domain.identity import NOBODY, Author
 from ports.stores import TenantScope
@@ -67,23 +66,8 @@ async def _import(
     with opened_file(path) as file:
         async with bootstrap.open(settings) as platform:
             scope = platform.for_tenant(tenant, actor=author.actor, reason=author.reason)
-            with _progress(options.messages(), quiet=common.json) as progress:
-                return await importing(scope, file, at=SystemClock().now(), progress=progress)
-
-
-@contextmanager
-def _progress(console: Console, *, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    columns = (
-        TextColumn("Importing"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("lines"),
-        TimeRemainingColumn(),
-    )
-    shown = console.is_terminal and not quiet
-    with Progress(*columns, console=console, disable=not shown, transient=True) as progress:
-        task = progress.add_task("")
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+            with progress("Importing", "lines", quiet=common.json) as told:
+                return await importing(scope, file, at=SystemClock().now(), progress=told)
 
 
 def _tell(report: ImportReport, file: Path, tenant: str) -> None:

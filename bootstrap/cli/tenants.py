@@ -1,20 +1,18 @@
 """`dialogbase export tenant` and `dialogbase import tenant`."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import bootstrap
 from adapters.system import SystemClock
 from bootstrap import keys
 from bootstrap.cli import options
 from bootstrap.cli.options import DEFAULTS, Common
+from bootstrap.cli.progress import progress
 from bootstrap.interchange.tenant import (
     Manifest,
     TenantImportReport,
@@ -91,7 +89,7 @@ async def _export(
 ) -> Manifest:
     settings = common.settings()
     async with bootstrap.open(settings) as platform:
-        with _progress("Exporting", quiet=common.json) as progress:
+        with progress("Exporting", "records", quiet=common.json) as told:
             return await export_tenant(
                 platform,
                 name,
@@ -99,7 +97,7 @@ async def _export(
                 at=SystemClock().now(),
                 secrets=box,
                 gzipped=gzip,
-                progress=lambda done: progress(done, None),
+                progress=lambda done: told(done, None),
             )
 
 
@@ -161,10 +159,8 @@ async def _import(
 ) -> TenantImportReport:
     settings = common.settings()
     async with bootstrap.open(settings) as platform:
-        with _progress("Importing", quiet=common.json) as progress:
-            return await import_tenant(
-                platform, folder, tenant=tenant, secrets=box, progress=progress
-            )
+        with progress("Importing", "records", quiet=common.json) as told:
+            return await import_tenant(platform, folder, tenant=tenant, secrets=box, progress=told)
 
 
 def _tell(
@@ -179,7 +175,8 @@ def _tell(
     if expired:
         parts.append(f"{expired} expired meanwhile")
     if report.refused:
-        parts.append(f"[bold yellow]{len(report.refused)} refused[/]")
+        refused = sum(kind.refused for kind in report.kinds.values())
+        parts.append(f"[bold yellow]{refused} refused[/]")
     console = options.output()
     told = f"{', '.join(parts)}: {escape(str(folder))} as tenant {escape(report.tenant)}"
     console.print(told, soft_wrap=True)
@@ -209,19 +206,3 @@ def _box(path: Path | None) -> SecretBox | None:
     except ValueError:
         pass  # whose message, or traceback, could show what is in it
     raise SettingsError([Fault("--credentials-key", "must name a file with a key, as `id:key`")])
-
-
-@contextmanager
-def _progress(what: str, *, quiet: bool) -> Iterator[Callable[[int, int | None], None]]:
-    console = options.messages()
-    columns = (
-        TextColumn(what),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        TextColumn("records"),
-        TimeRemainingColumn(),
-    )
-    shown = console.is_terminal and not quiet
-    with Progress(*columns, console=console, disable=not shown, transient=True) as progress:
-        task = progress.add_task("", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
