@@ -189,6 +189,25 @@ async def test_what_couldnt_be_imported_isnt_exported(
 
 
 @run
+async def test_a_report_of_any_number_of_refused_lines_is_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first are told one by one, and all of them counted."""
+    monkeypatch.setattr(importing, "MAX_TOLD", 3)
+    async with bootstrap.open(MEMORY) as one, bootstrap.open(MEMORY) as other:
+        await filled(one, "acme")
+        await export_tenant(one, "acme", tmp_path, at=NOW)
+        forged(tmp_path, "flows.jsonl", b"\n" * 10)
+        report = await import_tenant(other, tmp_path)
+    assert [(each.file, each.line) for each in report.refused] == [
+        ("flows.jsonl", 1),
+        ("flows.jsonl", 2),
+        ("flows.jsonl", 3),
+    ]
+    assert report.kinds["flows"].refused == 10
+
+
+@run
 async def test_keys_may_be_spelled_in_other_ways(tmp_path: Path) -> None:
     """A UUID in capitals, a time of another zone: the record is the same, and an import of it may
     be repeated."""

@@ -75,7 +75,7 @@ async def export_tenant(
 
     Raises:
         UnusableExportError: if the folder holds something else, or somebody is just exporting into
-            it or importing from it; if there is a record of more than 1 GiB.
+            it or importing from it; if there is a record of more than 512 MiB.
         ValidationError: for what can't be a tenant's name.
         RepositoryError: if a store can't be read; `EncryptionKeyError` and `CorruptRecordError`, if
             credentials are to be sealed anew and can't be opened.

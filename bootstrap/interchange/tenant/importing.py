@@ -53,6 +53,9 @@ BATCH_RECORDS: Final = 500
 BATCH_BYTES: Final = 4 * 1024 * 1024
 """What is put back together; a record that is larger goes by itself."""
 
+MAX_TOLD: Final = 10_000
+"""Refused lines that a report tells of one by one."""
+
 PATIENCE_SECONDS: Final = 180.0
 """How long others are waited for who store the same: see `interchange.dialogues.importing`."""
 
@@ -85,8 +88,9 @@ class KindReport:
 
 @attrs.frozen(kw_only=True)
 class TenantImportReport:
-    """What became of an export. `without_credentials`: the names of the integrations that had some
-    where they come from, and lack them now.
+    """What became of an export. `refused`: the first 10 000 lines; `kinds` count all of them.
+    `without_credentials`: the names of the integrations that had some where they come from, and
+    lack them now.
     """
 
     tenant: TenantId
@@ -304,7 +308,8 @@ class _Import:
 
     def _refuse(self, file: ExportedFile, line: int, reason: str, report: KindReport) -> None:
         report.refused += 1
-        self._refused.append(FileRefusal(file=file.name, line=line, reason=reason))
+        if len(self._refused) < MAX_TOLD:
+            self._refused.append(FileRefusal(file=file.name, line=line, reason=reason))
 
     def _followed(self) -> Rechained:
         """The whole chain as it is under the other name: its head comes before its entries."""

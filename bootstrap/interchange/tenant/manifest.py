@@ -37,7 +37,7 @@ LEFT_OUT: Final[Mapping[str, str]] = {
     "tombstones": "who was erased has nothing here; the store that erased them refuses late writes",
     "idempotency keys of appends and of flows' figures": "they recognise what is repeated at once",
 }
-MAX_LINE_BYTES: Final = 1024 * 1024 * 1024
+MAX_LINE_BYTES: Final = 512 * 1024 * 1024
 """More than any store keeps of one record. The largest are entries of the audit trail that tell of
 large flows, from what to what."""
 _CHUNK: Final = 1024 * 1024
