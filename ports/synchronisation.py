@@ -249,7 +249,7 @@ class SynchronisedExecutions(ExecutionStore):
             gone = await self._hot._remove(id, fence)
         try:
             await self.synchronise(id)
-        except (StoreUnavailableError, StoreTimeoutError):
+        except (ConflictError, StoreUnavailableError, StoreTimeoutError):
             told = "the execution state is gone, but its context couldn't be told yet"
             raise OutcomeUnknownError(told) from None
         return gone
