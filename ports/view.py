@@ -13,13 +13,15 @@ time, page by page, every write asks the store.
 
 import asyncio
 import math
+import sys
+import time
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Sequence
 from contextvars import Context
 from datetime import timedelta
-from time import monotonic
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -34,6 +36,12 @@ PAGE: Final = 2_000
 """Tombstones that are read at once."""
 BITS: Final = 16
 """Hexadecimal digits of a user's hash that a view keeps."""
+
+if sys.platform == "linux":
+    # Others erase while this machine is suspended, and the monotonic clock stands still.
+    _elapsed = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+else:
+    _elapsed = time.monotonic
 
 _SHELF: Final = 52
 """How far a fingerprint is shifted to give the number of its shelf, of 4 096."""
@@ -125,7 +133,7 @@ class ViewGate(Gate):
         self._closed = False
 
     async def admit(self, tenant: TenantId, users: Iterable[UserId] = ()) -> None:
-        if monotonic() < self._due or await self._current():
+        if _elapsed() < self._due or await self._current():
             own = tenant in self._tenants
             if not self._users:
                 if own:
@@ -159,7 +167,7 @@ class ViewGate(Gate):
         looking = self._looking
         if looking is None or looking.done():
             looking = self._look()
-        if monotonic() - self._seen < self._staleness:
+        if _elapsed() - self._seen < self._staleness:
             return True
         if self._behind:
             return False
@@ -169,7 +177,7 @@ class ViewGate(Gate):
             if not looking.cancelled():
                 raise
             raise StoreUnavailableError("the store is closed") from None
-        return monotonic() - self._seen < self._staleness
+        return _elapsed() - self._seen < self._staleness
 
     def _look(self) -> "asyncio.Task[None]":
         if self._closed:
@@ -181,7 +189,7 @@ class ViewGate(Gate):
         return self._looking
 
     async def _looked(self) -> None:
-        sent = monotonic()
+        sent = _elapsed()
         changes = await self._source.changes(self._place, PAGE)
         self._place, self._behind = changes.place, changes.more
         added = sum([self._users.add(_short(hash)) for hash in changes.users])

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import wraps
 from typing import Any, TypeAlias
+from unittest.mock import patch
 
 import pytest
 
@@ -203,6 +204,19 @@ def waited_for_when_too_old(kind: type[ViewGate]) -> None:
 def test_one_that_is_too_old_is_waited_for() -> None:
     """So what was buried before is known."""
     waited_for_when_too_old(ViewGate)
+
+
+@in_a_loop
+async def test_who_wakes_with_a_suspended_machine_looks_again() -> None:
+    """What a view was for an hour of which the loop knows nothing is old."""
+    stones, now = Stones(), [0.0]
+    with patch("ports.view._elapsed", lambda: now[0]):
+        async with gate_of(stones, timedelta(seconds=1)) as gate:
+            await gate.admit(T)
+            stones.bury(T)
+            await gate.admit(T)
+            now[0] += 3_600
+            assert await refused(gate, T)
 
 
 @in_a_loop
