@@ -71,7 +71,7 @@ def sweeper(backend: Backend, retention: Retention = EVERYTHING, instance: int =
 
 async def filled(backend: Backend, scope: TenantScope) -> None:
     """One thing of each kind that a sweep looks for, of now; nothing else is due."""
-    await sweeper(backend).once(backend.clock.now() + 100 * DAY)
+    await sweeper(backend).once(backend.clock.now() + 10_000 * DAY)
     await scope.conversations.create(Conversation.draft(user_id="ada", id="idle"))
     await scope.conversations.create(Conversation.draft(user_id="ada", id="ended"))
     await scope.conversations.transition("ended", "completed")
