@@ -230,6 +230,19 @@ class NeverSettles(SoundProjection):
     queue = Restless
 
 
+class SettlesWhateverHasTheId(SoundProjection):
+    """Takes the mark of what was recorded since then."""
+
+    class Forgetful(MemoryExecutionQueue):
+        """The queue."""
+
+        async def settle(self, executions: Iterable[UncountedExecution]) -> None:
+            for one in executions:
+                self._tenants[one.tenant].marks.pop(one.id, None)
+
+    queue = Forgetful
+
+
 class StopsAtAFlowThatIsNotThere(SoundProjection):
     """Goes on when there is one."""
 

@@ -64,6 +64,10 @@ COUNTING = [
         broken.NeverSettles, flow_projection.test_what_one_has_taken_is_not_anothers_for_a_while
     ),
     Projection(
+        broken.SettlesWhateverHasTheId,
+        flow_projection.test_what_takes_the_place_of_one_that_went_is_counted,
+    ),
+    Projection(
         broken.StopsAtAFlowThatIsNotThere,
         flow_projection.test_one_whose_flow_is_not_there_hinders_no_other,
     ),
