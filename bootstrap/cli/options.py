@@ -12,6 +12,7 @@ import attrs
 import orjson
 from cyclopts import Parameter
 from rich.console import Console
+from rich.text import Text
 
 from bootstrap.settings import LogForm, Profile, Settings
 
@@ -95,7 +96,18 @@ def messages() -> Console:
 
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 100)
+    return _Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 100)
+
+
+_STEERING: Final = (*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F))
+_SHOWN: Final = {code: ascii(chr(code))[1:-1] for code in (*_STEERING, *range(0x2066, 0x206A))}
+
+
+class _Console(Console):
+    """Shows what would steer a terminal, or turn text around: names and reasons are others'."""
+
+    def render_str(self, text: str, **more: Any) -> Text:  # as rich has it, whatever it takes
+        return super().render_str(text.translate(_SHOWN), **more)
 
 
 def once_told(end: Callable[[], object]) -> None:
