@@ -1,7 +1,7 @@
 """An authoring store whose flows are kept at hand."""
 
 from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from uuid import UUID
 
@@ -76,10 +76,8 @@ class CachedAuthoringStore(AuthoringStore):
             return erased
 
         own: dict[str, object] = {"erase_tenant": erase_tenant}
-        try:
+        with suppress(UnsupportedOperationError):
             own["archive"] = CachedArchive(maintenance.archive, self._cache)
-        except UnsupportedOperationError:
-            pass
         return standing_in(AuthoringMaintenance, maintenance, **own)  # type: ignore[type-abstract]  # a port
 
     async def check(self) -> None:
