@@ -13,8 +13,8 @@ CACHED = {
 
 
 LEFT_BY_PYMONGO = pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
-"""PyMongo's asynchronous client (4.20) leaves a connection to the garbage collector if the call that
-was making it is cancelled."""
+"""PyMongo's asynchronous client (4.20) leaves a connection to the garbage collector if the call
+that was making it is cancelled."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
