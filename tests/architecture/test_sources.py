@@ -8,7 +8,7 @@ import pytest
 
 from tests.architecture.sources import FOLDERS, PACKAGES, files, imported, text, tree
 
-LONGEST = 420
+LONGEST = 400
 """About 400 lines are the aim; who comes here has something to split."""
 
 UNFINISHED = re.compile(r"\bTO" r"DO\b|\bFIX" r"ME\b|\bX" r"XX\b|NotImplemented" r"Error")
