@@ -206,6 +206,19 @@ class Platform:
         stores = (self._authoring, self._dialogue, self._runtime, self._analytics)
         return await answering(stores, within=within)
 
+    def store(self, kind: type[T]) -> T:
+        """The store of a class, for what no port covers: `platform.store(PostgresStore).read(…)`,
+        `platform.store(MongoStore).aggregate(…)`. It is the platform's, which closes it.
+
+        Raises:
+            UnsupportedOperationError: if none is of that class, since the settings say otherwise.
+        """
+        for store in (self._authoring, self._dialogue, self._runtime, self._analytics):
+            behind = store.origin if isinstance(store, CachedAuthoringStore) else store
+            if isinstance(behind, kind):
+                return behind
+        raise UnsupportedOperationError(f"no {kind.__name__} is among the platform's stores")
+
     async def check(self) -> None:
         """Answer at once if every store can be used now; as `ready`, for who wants an error.
 

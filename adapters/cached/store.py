@@ -38,6 +38,11 @@ class CachedAuthoringStore(AuthoringStore):
         # Attributes of their class elsewhere; here it is the origin that knows.
         vars(self).update(name=origin.name, capabilities=origin.capabilities)
 
+    @property
+    def origin(self) -> AuthoringStore:
+        """The store behind it."""
+        return self._origin
+
     def repositories(self, tenant: TenantId, author: Author = NOBODY) -> AuthoringRepositories:
         origin = self._origin.repositories(tenant, author)
         flows = CachedFlowRepository(origin.flows, self._cache)

@@ -1,10 +1,10 @@
 """The store of the MongoDB adapter, and its units of work."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from adapters.mongo.autocommit import ClientExecutor
 from adapters.mongo.collections import TOMBSTONES
@@ -17,7 +17,8 @@ from adapters.mongo.messages import MongoMessageRepository
 from adapters.mongo.tombstones import MongoTombstones
 from adapters.mongo.transaction import TransactionExecutor
 from adapters.mongo.turns import Turns
-from domain.identity import NOBODY, Author, TenantId
+from adapters.mongo.way_down import aggregate
+from domain.identity import NOBODY, Author, TenantId, tenant_id
 from ports.capabilities import Capability
 from ports.contexts import ContextRepository
 from ports.conversations import ConversationRepository
@@ -97,6 +98,32 @@ class MongoStore(DialogueStore):
     def maintenance(self) -> MongoMaintenance:
         made = MongoMaintenance(self._executor, self._tombstones, self._clock)
         return made.keeping(DialogueArchive(self.repositories, self._tombstones.gate))
+
+    def aggregate(
+        self, tenant: TenantId, collection: str, pipeline: Sequence[Mapping[str, Any]]
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
+        """The way down, for what no port covers: what an aggregation pipeline gives, read as the
+        tenant.
+
+            by_channel = [{"$group": {"_id": "$channel", "n": {"$sum": 1}}}]
+            async for row in store.aggregate(tenant, "conversations", by_channel): ...
+
+        Of the collection `conversations`, `messages`, `contexts` or `events`. The tenant's own
+        `$match` comes first, whatever the pipeline says. Stages may only read what is before them:
+        those that write, reach other collections, tell of the server or run JavaScript are refused.
+        Documents are as they are stored, companions (`words`, `folded_…`) included: they may change
+        with a migration.
+
+        Streamed, some hundred in memory at a time, as of one moment (which MongoDB keeps for five
+        minutes); who may stop before closes the iterator (`contextlib.aclosing`). The deadline is
+        each fetch's. The pipeline is the service's own: of what a user gives, only values belong
+        into it, checked by their type, since a mapping would be an operator.
+
+        Raises:
+            InvalidQueryError: for what is refused, or what MongoDB doesn't take.
+            StoreUnavailableError, StoreTimeoutError: if the store failed.
+        """
+        return aggregate(self._client, tenant_id(tenant), collection, pipeline)
 
     async def check(self) -> None:
         await self._executor.ping()
