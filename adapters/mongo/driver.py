@@ -192,10 +192,6 @@ class Client(ABC):
     def aggregate(self, collection: str, **arguments: Any) -> Awaitable[list[Any]]:
         """All that a pipeline gives."""
 
-    @abstractmethod
-    async def cursor(self, collection: str, **arguments: Any) -> Any:
-        """What gives what a pipeline gives, some at a time (`to_list`)."""
-
     def command(self, document: dict[str, Any]) -> Awaitable[Any]:
         """The server's answer to a command on the database."""
         answer: Awaitable[Any] = self._database.command(document)
@@ -336,10 +332,6 @@ class PymongoClient(Client):
         found: list[Any] = await cursor.to_list()
         return found
 
-    async def cursor(self, collection: str, **arguments: Any) -> Any:
-        call = self.snapshot(collection).aggregate
-        return await self.alone(False, self.options.deadline, call, **arguments)
-
     async def alone(
         self, writing: bool, seconds: float, call: Call, *args: Any, **kwargs: Any
     ) -> Any:
@@ -392,11 +384,6 @@ class MotorClient(Client):
     def aggregate(self, collection: str, **arguments: Any) -> Awaitable[list[Any]]:
         found: Awaitable[list[Any]] = self.snapshot(collection).aggregate(**arguments).to_list(None)
         return found
-
-    async def cursor(self, collection: str, **arguments: Any) -> Any:
-        if self.closed:
-            raise closed()
-        return self.snapshot(collection).aggregate(**arguments)  # asks when it is first read
 
     async def _begin(self) -> Session:
         # Neither this nor its end waits for anything, so that they need no thread of Motor's.

@@ -1,6 +1,8 @@
 """The way down: what no port covers, asked of MongoDB in its own words, as the tenant."""
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping, Sequence
+from functools import partial
+from inspect import isawaitable
 from typing import Any, Final
 
 import pymongo.errors
@@ -37,9 +39,11 @@ async def aggregate(
         raise InvalidQueryError("there is no such collection")
     stages = [_tenants(tenant), *_checked(pipeline)]
     seconds = client.options.deadline
-    cursor = None
+    cursor: Any = None
     try:
-        cursor = await client.cursor(collection, pipeline=stages, batchSize=_FETCHED)
+        cursor = client.snapshot(collection).aggregate(stages, batchSize=_FETCHED)
+        if isawaitable(cursor):  # PyMongo's asks at once, Motor's when it is first read
+            cursor = await client.alone(False, seconds, partial(_itself, cursor))
         while found := await client.alone(False, seconds, cursor.to_list, _FETCHED):
             for document in found:
                 yield document
@@ -53,6 +57,10 @@ async def aggregate(
         if cursor is not None:
             client.leave(_closed(cursor))
     raise failure
+
+
+def _itself(asked: Awaitable[Any]) -> Awaitable[Any]:
+    return asked
 
 
 def _tenants(tenant: TenantId) -> dict[str, Any]:
